@@ -1,0 +1,1 @@
+//! The bus in tables of a SQLite file.

@@ -1,0 +1,41 @@
+//! The schema that every part of Panofleet shares: what a job is, how it travels, which operations
+//! there are, and the one function that decides what state a job is in.
+//!
+//! | you look for | file |
+//! |---|---|
+//! | what a client submits | [`spec`], [`source`], [`operation`], `operations/` |
+//! | what travels between parts | [`envelope`], [`message`] |
+//! | what a finished job leaves behind | [`manifest`] |
+//! | what state a job is in, and why | [`job`], [`lifecycle`] |
+//! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
+//! | every limit | [`limits`] |
+//!
+//! # What this crate does not do
+//!
+//! No IO, no clock, no randomness: time arrives inside events, jitter is derived from identities, and
+//! bytes are somebody else's to move.
+#![forbid(unsafe_code)]
+
+pub mod envelope;
+pub mod failure;
+pub mod ids;
+pub mod job;
+pub mod lifecycle;
+pub mod limits;
+pub mod manifest;
+pub mod media_info;
+pub mod message;
+pub mod operation;
+mod operations;
+pub mod policy;
+pub mod runner_protocol;
+pub mod source;
+pub mod spec;
+pub mod time;
+
+pub use failure::{ErrorClass, Failure};
+pub use ids::{Attempt, ClaimId, Generation, JobId, Lane, OutputName, Region, Tenant, WorkerId};
+pub use job::Job;
+pub use operation::Operation;
+pub use spec::JobSpec;
+pub use time::{Span, Timestamp};

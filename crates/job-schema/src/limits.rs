@@ -1,0 +1,53 @@
+//! Every limit that is not a setting, in one place. A value past its limit is refused with a message
+//! that names the limit; nothing is cut off silently.
+
+/// Outputs that one job may name.
+pub const OUTPUTS_MAX: usize = 32;
+/// Bytes of an output's name: lower-case letters, digits, `-` and `_`.
+pub const OUTPUT_NAME_BYTES_MAX: usize = 40;
+/// Labels of one job.
+pub const LABELS_MAX: usize = 32;
+/// Bytes of a label's key.
+pub const LABEL_KEY_BYTES_MAX: usize = 64;
+/// Bytes of a label's value.
+pub const LABEL_VALUE_BYTES_MAX: usize = 256;
+/// Bytes of an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+/// Bytes of a source string, URLs included.
+pub const SOURCE_BYTES_MAX: usize = 2048;
+/// Bytes of a region, tenant or worker name.
+pub const NAME_BYTES_MAX: usize = 63;
+/// Bytes of a submitted job as JSON.
+pub const JOB_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a message, event or control record on the bus.
+pub const ENVELOPE_BYTES_MAX: usize = 900 * 1024;
+/// Bytes of one frame on the pipe between worker and runner.
+pub const RUNNER_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a source file, unless the configuration says less.
+pub const SOURCE_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// Files that one output may consist of.
+pub const OUTPUT_FILES_MAX: usize = 200_000;
+/// Charged attempts that a job may ask for.
+pub const ATTEMPTS_MAX: u32 = 50;
+/// Lost claims (a worker that fell silent) after which a job is dead.
+pub const LOSSES_MAX: u32 = 5;
+/// Crashes of the child (signal, out of memory, panic) after which a job is dead: a poison job.
+pub const CRASHES_MAX: u32 = 3;
+/// Times that a claim may be let go before it started, or while a worker drains.
+pub const RELEASES_MAX: u32 = 20;
+/// Ended claims that a job remembers, so that a late heartbeat cannot bring one back.
+pub const ENDED_CLAIMS_MAX: usize = 64;
+/// Claims that may hold one job at once; each copy of a message can make one.
+pub const CLAIMS_MAX: usize = 16;
+/// Shortest and longest attempt timeout that a job may ask for, in seconds.
+pub const TIMEOUT_S: std::ops::RangeInclusive<u64> = 1..=24 * 3600;
+/// Shortest and longest deadline that a job may ask for, in seconds.
+pub const DEADLINE_S: std::ops::RangeInclusive<u64> = 1..=14 * 24 * 3600;
+/// Width or height of a source picture, in pixels: what JPEG can say.
+pub const PICTURE_SIDE_PX_MAX: u32 = 65_535;
+/// Pixels of a source picture that the runner is willing to hold in memory.
+pub const PICTURE_PIXELS_MAX: u64 = 300_000_000;
+/// Bytes of the last words of a crashed child that are kept.
+pub const STDERR_TAIL_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a message for people in a failure.
+pub const FAILURE_MESSAGE_BYTES_MAX: usize = 2 * 1024;

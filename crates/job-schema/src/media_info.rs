@@ -1,0 +1,155 @@
+//! What a probe found out about a source. Only the sandboxed runner makes one; everybody else reads it.
+
+use serde::{Deserialize, Serialize};
+
+/// A probed source file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MediaInfo {
+    /// The container by its contents, never by its name: `jpeg`, `png`, `webp`, `tiff`, `mp4`, …
+    pub container: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// The still picture, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PictureInfo>,
+    /// Video, audio and other tracks, if it has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<TrackInfo>,
+    /// Play time of a file with tracks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Photo Sphere metadata, as written in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpano: Option<GPano>,
+    /// What is odd about the file without making it unusable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A still picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PictureInfo {
+    /// Width after the EXIF orientation is applied.
+    pub width_px: u32,
+    /// Height after the EXIF orientation is applied.
+    pub height_px: u32,
+    /// What the samples mean.
+    pub color: ColorModel,
+    /// Whether there is an alpha channel.
+    pub alpha: bool,
+    /// Bits of one sample: 1 to 32.
+    pub bits_per_sample: u8,
+    /// EXIF orientation, 1 to 8; 1 is upright.
+    pub orientation: u8,
+    /// Frames; more than one is an animation or a multi-picture file, of which the first is used.
+    pub frames: u32,
+    /// The embedded colour profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icc: Option<IccInfo>,
+}
+
+/// What the samples of a picture mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColorModel {
+    /// Lightness only.
+    Gray,
+    /// Red, green, blue.
+    Rgb,
+    /// Luma and chroma (JPEG).
+    Ycbcr,
+    /// Printing inks, also in Adobe's inverted form and as YCCK.
+    Cmyk,
+}
+
+/// An embedded colour profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IccInfo {
+    /// Size of the profile.
+    pub bytes: u64,
+    /// Its description, such as `Display P3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// One track of a file with tracks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrackInfo {
+    /// Place in the file, from 0.
+    pub index: u32,
+    /// `video`, `audio`, `subtitle`, `data`.
+    pub kind: String,
+    /// FFmpeg's name of the codec: `h264`, `hevc`, `aac`.
+    pub codec: String,
+    /// Coded width of a video track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width_px: Option<u32>,
+    /// Coded height of a video track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height_px: Option<u32>,
+    /// Average frame rate of a video track, as a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<(i32, i32)>,
+    /// FFmpeg's name of the pixel format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixel_format: Option<String>,
+    /// Clockwise rotation that a player applies: 0, 90, 180 or 270.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_deg: Option<i32>,
+    /// Samples per second of an audio track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate_hz: Option<u32>,
+    /// Channels of an audio track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u32>,
+    /// Average bit rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_second: Option<u64>,
+}
+
+/// Photo Sphere XMP metadata (Google, namespace `http://ns.google.com/photos/1.0/panorama/`).
+///
+/// Sizes are pixels of the stored picture or of the full sphere, angles degrees; what the file does not
+/// say is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GPano {
+    /// `equirectangular`, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<String>,
+    /// Width of the full sphere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_width_px: Option<u32>,
+    /// Height of the full sphere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_height_px: Option<u32>,
+    /// Width of the part that the picture shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cropped_width_px: Option<u32>,
+    /// Height of the part that the picture shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cropped_height_px: Option<u32>,
+    /// Left edge of the part in the full sphere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cropped_left_px: Option<u32>,
+    /// Top edge of the part in the full sphere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cropped_top_px: Option<u32>,
+    /// Compass heading of the picture's centre, [0, 360).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pose_heading_deg: Option<f64>,
+    /// Pitch of the camera, [−90, 90].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pose_pitch_deg: Option<f64>,
+    /// Roll of the camera, [−180, 180].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pose_roll_deg: Option<f64>,
+    /// Heading that a viewer should start at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_heading_deg: Option<f64>,
+    /// Pitch that a viewer should start at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_pitch_deg: Option<f64>,
+    /// Horizontal field of view that a viewer should start at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_hfov_deg: Option<f64>,
+}

@@ -1,0 +1,235 @@
+//! What travels over the bus: jobs to workers, events and heartbeats back, control records to everybody.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::ids::{Attempt, ClaimId, Generation, JobId, Lane, OutputName, Region, Tenant, WorkerId};
+use crate::manifest::{ManifestAddress, ManifestSummary};
+use crate::operation::Operation;
+use crate::source::SourceLocation;
+use crate::time::{Span, Timestamp};
+
+/// Which attempt of which job a message or an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttemptId {
+    /// The job.
+    pub job: JobId,
+    /// Its generation.
+    pub generation: Generation,
+    /// Its attempt.
+    pub attempt: Attempt,
+}
+
+/// A job on its way to a worker. It carries everything that the worker needs: a worker has no database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobMessage {
+    /// Which attempt this is.
+    pub id: AttemptId,
+    /// Whose job it is.
+    pub tenant: Tenant,
+    /// The queue that it was sent to.
+    pub region: Region,
+    /// The kind of worker that runs it.
+    pub lane: Lane,
+    /// Where the input lies.
+    pub source: SourceLocation,
+    /// What to make of it.
+    pub outputs: BTreeMap<OutputName, Operation>,
+    /// Where the result goes, whichever region runs it.
+    pub manifest: ManifestAddress,
+    /// The partition of the event log to answer on, so that a job's events stay in order.
+    pub events_partition: u32,
+    /// Longest run of this attempt.
+    pub timeout: Span,
+    /// No manifest is put after this, by the worker's own clock.
+    pub deadline: Timestamp,
+}
+
+/// Something that happened to one claim of an attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClaimEvent {
+    /// The attempt.
+    pub id: AttemptId,
+    /// The claim.
+    pub claim: ClaimId,
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// The partition of the event log that carries this worker's heartbeats.
+    pub heartbeat_partition: u32,
+    /// What happened.
+    pub report: Report,
+}
+
+/// What a worker reports about a claim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
+pub enum Report {
+    /// The worker has taken the job and will start it.
+    Claimed,
+    /// The worker let the job go.
+    Released {
+        /// Whether the child had been started; if not, the message is still in the queue.
+        started: bool,
+        /// Why.
+        reason: String,
+    },
+    /// The attempt failed.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The manifest stands; it may be another claim's.
+    Succeeded {
+        /// Which one.
+        manifest: ManifestSummary,
+    },
+    /// Found by the worker's next life: the claim died with the process that held it.
+    Abandoned,
+    /// The message was not started: control says that the job is closed or the attempt superseded.
+    Dropped,
+}
+
+/// A worker's sign of life, listing every claim that it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Who it is.
+    pub worker: WorkerInfo,
+    /// What it holds.
+    pub claims: Vec<HeldClaim>,
+}
+
+/// Who a worker is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerInfo {
+    /// Its name, the same over restarts.
+    pub worker: WorkerId,
+    /// Where it stands.
+    pub region: Region,
+    /// The lanes that it takes from.
+    pub lanes: Vec<Lane>,
+    /// Jobs that it runs at once.
+    pub slots: u32,
+    /// Version of its program.
+    pub version: String,
+    /// Whether it takes new jobs.
+    pub draining: bool,
+    /// When the process began, by its own clock: tells its lives apart.
+    pub started_at: Timestamp,
+}
+
+/// One claim in a heartbeat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldClaim {
+    /// The attempt.
+    pub id: AttemptId,
+    /// The claim.
+    pub claim: ClaimId,
+    /// How far it is, if it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+/// How far an attempt is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Share of the work done, [0, 1].
+    pub fraction: f64,
+    /// The step at work.
+    pub step: String,
+    /// Bytes of outputs uploaded.
+    pub uploaded_bytes: u64,
+}
+
+/// What everybody may know about a job before starting it: one merged record a job.
+///
+/// It saves work; safety never depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlRecord {
+    /// The job.
+    pub job: JobId,
+    /// Its generation.
+    pub generation: Generation,
+    /// Somebody cancelled it: running children are to stop.
+    pub cancelled: bool,
+    /// It has ended: nothing is to start.
+    pub closed: bool,
+    /// Attempts below this are not to start.
+    pub lowest_live: Attempt,
+}
+
+impl ControlRecord {
+    /// The merge of two records of one job; the order does not matter, and merging twice changes nothing.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        match self.generation.cmp(&other.generation) {
+            std::cmp::Ordering::Less => other,
+            std::cmp::Ordering::Greater => self,
+            std::cmp::Ordering::Equal => Self {
+                cancelled: self.cancelled || other.cancelled,
+                closed: self.closed || other.closed,
+                lowest_live: self.lowest_live.max(other.lowest_live),
+                ..self
+            },
+        }
+    }
+
+    /// Whether a message of this attempt must not be started.
+    pub fn forbids_start(&self, id: AttemptId) -> bool {
+        match id.generation.cmp(&self.generation) {
+            std::cmp::Ordering::Less => true,
+            std::cmp::Ordering::Equal => self.cancelled || self.closed || id.attempt < self.lowest_live,
+            std::cmp::Ordering::Greater => false,
+        }
+    }
+
+    /// Whether a running child of this attempt must stop.
+    pub fn stops(&self, id: AttemptId) -> bool {
+        id.generation < self.generation || id.generation == self.generation && self.cancelled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn record(generation: u32, cancelled: bool, lowest_live: u32) -> ControlRecord {
+        ControlRecord {
+            job: JobId(Uuid::nil()),
+            generation: Generation(generation),
+            cancelled,
+            closed: false,
+            lowest_live: Attempt(lowest_live),
+        }
+    }
+
+    #[test]
+    fn control_merges_to_the_same_record_in_any_order() {
+        let records = [record(1, true, 2), record(1, false, 5), record(2, false, 6), record(2, false, 4)];
+        for a in records {
+            for b in records {
+                assert_eq!(a.merge(b), b.merge(a));
+                assert_eq!(a.merge(b).merge(b), a.merge(b));
+            }
+        }
+        assert_eq!(record(1, true, 9).merge(record(2, false, 3)), record(2, false, 3));
+    }
+
+    #[test]
+    fn a_superseded_attempt_may_not_start_but_runs_on() {
+        let id = |generation, attempt| AttemptId {
+            job: JobId(Uuid::nil()),
+            generation: Generation(generation),
+            attempt: Attempt(attempt),
+        };
+        let superseded = record(2, false, 6);
+        assert!(superseded.forbids_start(id(2, 5)) && !superseded.stops(id(2, 5)));
+        assert!(!superseded.forbids_start(id(2, 6)));
+        assert!(superseded.forbids_start(id(1, 9)) && superseded.stops(id(1, 9)));
+        assert!(!superseded.forbids_start(id(3, 1)) && !superseded.stops(id(3, 1)));
+        assert!(record(2, true, 0).stops(id(2, 5)));
+    }
+}

@@ -1,0 +1,263 @@
+//! What can be asked for: each operation is one file in `operations/`, and one line in each table here.
+//!
+//! An operation is data in, data out: its parameters, and [`Operation::plan`], which turns them and a
+//! probed source into the steps that the runner executes. The table of parameters beside it makes
+//! `panofleet operations`, the JSON Schema and the refusals.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
+pub use crate::operations::media_probe::MediaProbe;
+pub use crate::operations::pano_tiles::{EyePlan, PanoTiles, SphereWindow, TilesPlan};
+pub use crate::operations::shared::{Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat};
+use crate::failure::Failure;
+use crate::ids::Lane;
+use crate::media_info::MediaInfo;
+
+/// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op")]
+pub enum Operation {
+    /// A panorama to a cube-map tile pyramid.
+    #[serde(rename = "pano.tiles")]
+    PanoTiles(PanoTiles),
+    /// A picture to a smaller one.
+    #[serde(rename = "image.thumbnail")]
+    ImageThumbnail(ImageThumbnail),
+    /// What the source is.
+    #[serde(rename = "media.probe")]
+    MediaProbe(MediaProbe),
+}
+
+/// What the runner does for one output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Plan {
+    /// Write a tile pyramid and its manifests.
+    Tiles(TilesPlan),
+    /// Write one smaller picture.
+    Thumbnail(ThumbnailPlan),
+    /// Write what the probe found.
+    Probe,
+}
+
+impl Operation {
+    /// The operation's name: `pano.tiles`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PanoTiles(_) => "pano.tiles",
+            Self::ImageThumbnail(_) => "image.thumbnail",
+            Self::MediaProbe(_) => "media.probe",
+        }
+    }
+
+    /// The kind of worker that runs it.
+    pub const fn lane(&self) -> Lane {
+        match self {
+            Self::PanoTiles(_) | Self::ImageThumbnail(_) | Self::MediaProbe(_) => Lane::Image,
+        }
+    }
+
+    /// Checks the parameters that need no source.
+    ///
+    /// # Errors
+    /// A message that names the parameter and its interval.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::PanoTiles(operation) => operation.check(),
+            Self::ImageThumbnail(operation) => operation.check(),
+            Self::MediaProbe(_) => Ok(()),
+        }
+    }
+
+    /// The steps for a probed source.
+    ///
+    /// # Errors
+    /// A `Rejected` failure that says what about the source does not fit, and what to do.
+    pub fn plan(&self, media: &MediaInfo) -> Result<Plan, Failure> {
+        match self {
+            Self::PanoTiles(operation) => operation.plan(media).map(Plan::Tiles),
+            Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
+            Self::MediaProbe(_) => Ok(Plan::Probe),
+        }
+    }
+
+    /// The documentation of every operation, in the order in which they are listed.
+    pub const fn docs() -> &'static [OperationDoc] {
+        const {
+            &[
+                crate::operations::pano_tiles::DOC,
+                crate::operations::image_thumbnail::DOC,
+                crate::operations::media_probe::DOC,
+            ]
+        }
+    }
+}
+
+/// What `panofleet operations` prints about one operation.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct OperationDoc {
+    /// `pano.tiles`.
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// What it writes, file by file.
+    pub writes: &'static str,
+    /// Its parameters.
+    pub parameters: &'static [ParameterDoc],
+    /// A complete output, as JSON.
+    pub example: &'static str,
+}
+
+/// One parameter of an operation.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ParameterDoc {
+    /// Its name, with the unit last.
+    pub name: &'static str,
+    /// Its type and interval.
+    pub kind: ParameterKind,
+    /// Its default as JSON; `null` where leaving it out means something of its own.
+    pub default: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+}
+
+/// The type and the interval of a parameter.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ParameterKind {
+    /// A whole number in an interval, both ends allowed.
+    Integer {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+    },
+    /// A number in an interval, both ends allowed.
+    Number {
+        /// Smallest value.
+        min: f64,
+        /// Largest value.
+        max: f64,
+    },
+    /// One of a few words.
+    Choice {
+        /// The words.
+        of: &'static [&'static str],
+    },
+    /// `#rrggbb`.
+    Color,
+}
+
+impl OperationDoc {
+    /// The JSON Schema (2020-12) of an output that asks for this operation.
+    pub fn json_schema(&self) -> Value {
+        let mut properties = serde_json::Map::new();
+        properties.insert("op".into(), json!({ "const": self.name }));
+        for parameter in self.parameters {
+            properties.insert(parameter.name.into(), parameter.json_schema());
+        }
+        json!({
+            "title": self.name,
+            "description": self.summary,
+            "type": "object",
+            "properties": properties,
+            "required": ["op"],
+            "additionalProperties": false,
+        })
+    }
+}
+
+impl ParameterDoc {
+    fn json_schema(&self) -> Value {
+        let mut schema = match self.kind {
+            ParameterKind::Integer { min, max } => {
+                json!({ "type": "integer", "minimum": min, "maximum": max })
+            }
+            ParameterKind::Number { min, max } => {
+                json!({ "type": "number", "minimum": min, "maximum": max })
+            }
+            ParameterKind::Choice { of } => json!({ "enum": of }),
+            ParameterKind::Color => json!({ "type": "string", "pattern": "^#[0-9a-f]{6}$" }),
+        };
+        let default: Value = serde_json::from_str(self.default).unwrap_or(Value::Null);
+        if let Some(fields) = schema.as_object_mut() {
+            fields.insert("description".into(), json!(self.summary));
+            if !default.is_null() {
+                fields.insert("default".into(), default);
+            }
+        }
+        schema
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The documented names and defaults are those of the code, for every operation.
+    #[test]
+    fn docs_match_the_code() {
+        for doc in Operation::docs() {
+            let bare: Operation = serde_json::from_value(json!({ "op": doc.name })).unwrap();
+            assert_eq!(bare.name(), doc.name);
+            let full = serde_json::to_value(&bare).unwrap();
+            let in_code: BTreeSet<_> =
+                full.as_object().unwrap().keys().filter(|key| *key != "op").cloned().collect();
+            let in_docs: BTreeSet<_> = doc.parameters.iter().map(|p| p.name.to_owned()).collect();
+            assert_eq!(in_code, in_docs, "{}", doc.name);
+            for parameter in doc.parameters {
+                let default: Value = serde_json::from_str(parameter.default).unwrap();
+                assert_eq!(full[parameter.name], default, "{} {}", doc.name, parameter.name);
+            }
+            let example: Operation = serde_json::from_str(doc.example).unwrap();
+            assert_eq!(example.name(), doc.name);
+            example.check().unwrap();
+        }
+    }
+
+    /// Each end of each documented interval is accepted, and the value past it refused by name.
+    #[test]
+    fn documented_intervals_are_the_ones_that_are_checked() {
+        let verdict = |doc: &OperationDoc, name: &str, value: Value| -> Result<(), String> {
+            let output = json!({ "op": doc.name, name: value });
+            let operation: Operation = serde_json::from_value(output).map_err(|e| e.to_string())?;
+            operation.check()
+        };
+        for doc in Operation::docs() {
+            for p in doc.parameters {
+                let (inside, outside) = match p.kind {
+                    ParameterKind::Integer { min, max } => {
+                        (vec![json!(min), json!(max)], vec![json!(min - 1), json!(max + 1)])
+                    }
+                    ParameterKind::Number { min, max } => {
+                        (vec![json!(min), json!(max)], vec![json!(min - 0.01), json!(max + 0.01)])
+                    }
+                    ParameterKind::Choice { of } => {
+                        (of.iter().map(|word| json!(word)).collect(), vec![json!("nonsense")])
+                    }
+                    ParameterKind::Color => {
+                        (vec![json!("#00ff7f")], vec![json!("green"), json!("#00ff7"), json!("#00ff7é")])
+                    }
+                };
+                for value in inside {
+                    assert_eq!(verdict(doc, p.name, value.clone()), Ok(()), "{} {value}", p.name);
+                }
+                for value in outside {
+                    assert!(verdict(doc, p.name, value.clone()).is_err(), "{} {value}", p.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_by_name() {
+        let refusal = |output: Value| serde_json::from_value::<Operation>(output).unwrap_err().to_string();
+        assert!(refusal(json!({ "op": "pano.convert" })).contains("pano.convert"));
+        assert!(refusal(json!({ "op": "pano.tiles", "layout": "dzi" })).contains("layout"));
+        assert!(refusal(json!({ "op": "pano.tiles", "format": "avif" })).contains("avif"));
+    }
+}

@@ -1,0 +1,233 @@
+//! What a client submits: one source, any number of named outputs, and how it may be run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Lane, OutputName, Region};
+use crate::limits;
+use crate::operation::Operation;
+use crate::source::Source;
+use crate::time::Span;
+
+/// A job as submitted. `source` and one output are enough; everything else has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobSpec {
+    /// Where the input lies.
+    pub source: Source,
+    /// What to make of it, by the client's own names. The source is read and decoded once for all.
+    pub outputs: BTreeMap<OutputName, Operation>,
+    /// Where to run; without it, where the source's bucket lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// Which band of the queue it waits in.
+    #[serde(default)]
+    pub priority: Priority,
+    /// Longest time that one attempt may run; without it, the lane's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// Longest time from being due to being finished, all attempts together; without it, 24 h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Span>,
+    /// Failed attempts before the job is dead; without it, 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// A second submit with the same key is the same job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// The client's own words, to find jobs by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Reserved: where to report the end. Not built yet, so it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+}
+
+/// A band of the queue: everything in a higher band goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Somebody is waiting for it.
+    High,
+    /// The default.
+    #[default]
+    Normal,
+    /// Whenever there is room.
+    Low,
+}
+
+impl Priority {
+    /// The band's place: 0 goes first.
+    pub const fn band(self) -> u8 {
+        match self {
+            Self::High => 0,
+            Self::Normal => 1,
+            Self::Low => 2,
+        }
+    }
+}
+
+/// What is wrong with a job that was submitted; each says what to change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSpec {
+    /// No output at all.
+    #[error("outputs is empty; name at least one, such as {{\"tiles\": {{\"op\": \"pano.tiles\"}}}}")]
+    NoOutputs,
+    /// More than the limit.
+    #[error("{what}: {count} given, {max} allowed")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A text that is too long or empty.
+    #[error("{what} has {bytes} bytes; it must have 1 to {max}")]
+    Length {
+        /// Which text.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The longest allowed.
+        max: usize,
+    },
+    /// A number or time outside its interval.
+    #[error("{what} is {value}; it must be {min} to {max}")]
+    Outside {
+        /// Which value.
+        what: &'static str,
+        /// The value.
+        value: String,
+        /// The smallest allowed.
+        min: String,
+        /// The largest allowed.
+        max: String,
+    },
+    /// A parameter of an output.
+    #[error("output `{output}`: {reason}")]
+    Output {
+        /// Which output.
+        output: OutputName,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something that the schema reserves and no code does yet.
+    #[error("`{0}` is not built yet; leave it out")]
+    NotBuilt(&'static str),
+}
+
+impl JobSpec {
+    /// Checks everything that can be known without the source.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), BadSpec> {
+        if self.outputs.is_empty() {
+            return Err(BadSpec::NoOutputs);
+        }
+        check_count("outputs", self.outputs.len(), limits::OUTPUTS_MAX)?;
+        check_count("labels", self.labels.len(), limits::LABELS_MAX)?;
+        for (key, value) in &self.labels {
+            check_length("a label's key", key, limits::LABEL_KEY_BYTES_MAX)?;
+            check_length("a label's value", value, limits::LABEL_VALUE_BYTES_MAX)?;
+        }
+        if let Some(key) = &self.idempotency_key {
+            check_length("idempotency_key", key, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
+        }
+        check_span("timeout", self.timeout, limits::TIMEOUT_S)?;
+        check_span("deadline", self.deadline, limits::DEADLINE_S)?;
+        if let Some(attempts) = self.max_attempts
+            && !(1..=limits::ATTEMPTS_MAX).contains(&attempts)
+        {
+            return Err(BadSpec::Outside {
+                what: "max_attempts",
+                value: attempts.to_string(),
+                min: "1".into(),
+                max: limits::ATTEMPTS_MAX.to_string(),
+            });
+        }
+        if self.webhook.is_some() {
+            return Err(BadSpec::NotBuilt("webhook"));
+        }
+        for (output, operation) in &self.outputs {
+            operation.check().map_err(|reason| BadSpec::Output { output: output.clone(), reason })?;
+        }
+        Ok(())
+    }
+
+    /// The lane that runs it: the heaviest of its operations decides.
+    pub fn lane(&self) -> Lane {
+        self.outputs.values().map(Operation::lane).max().unwrap_or(Lane::Image)
+    }
+}
+
+fn check_count(what: &'static str, count: usize, max: usize) -> Result<(), BadSpec> {
+    if count > max { Err(BadSpec::TooMany { what, count, max }) } else { Ok(()) }
+}
+
+fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), BadSpec> {
+    let bytes = text.len();
+    if (1..=max).contains(&bytes) { Ok(()) } else { Err(BadSpec::Length { what, bytes, max }) }
+}
+
+fn check_span(
+    what: &'static str,
+    span: Option<Span>,
+    seconds: std::ops::RangeInclusive<u64>,
+) -> Result<(), BadSpec> {
+    let (min, max) = (Span::from_secs(*seconds.start()), Span::from_secs(*seconds.end()));
+    match span {
+        Some(value) if value < min || value > max => Err(BadSpec::Outside {
+            what,
+            value: value.to_string(),
+            min: min.to_string(),
+            max: max.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(extra: Value) -> Result<JobSpec, String> {
+        let mut job = json!({ "source": "s3://photos/a.jpg", "outputs": { "tiles": { "op": "pano.tiles" } } });
+        job.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let spec: JobSpec = serde_json::from_value(job).map_err(|e| e.to_string())?;
+        spec.check().map_err(|e| e.to_string())?;
+        Ok(spec)
+    }
+
+    #[test]
+    fn a_source_and_one_output_are_enough() {
+        let spec = read(json!({})).unwrap();
+        assert_eq!(spec.priority, Priority::Normal);
+        assert_eq!(spec.lane(), Lane::Image);
+    }
+
+    #[test]
+    fn everything_that_does_not_fit_is_refused_by_name() {
+        let long = "x".repeat(129);
+        for (extra, expected) in [
+            (json!({ "outputs": {} }), "outputs is empty"),
+            (json!({ "outputs": { "Tiles": { "op": "media.probe" } } }), "output name `Tiles`"),
+            (json!({ "outputs": { "t": { "op": "pano.tiles", "quality": 0 } } }), "output `t`: quality is 0"),
+            (json!({ "timeout": "25h" }), "timeout is 25h"),
+            (json!({ "deadline": "337h" }), "deadline is 337h"),
+            (json!({ "max_attempts": 0 }), "max_attempts is 0"),
+            (json!({ "idempotency_key": long }), "idempotency_key has 129 bytes"),
+            (json!({ "webhook": "https://x" }), "`webhook` is not built yet"),
+            (json!({ "color": "red" }), "unknown field `color`"),
+            (json!({ "labels": { "": "x" } }), "a label's key"),
+        ] {
+            let said = read(extra.clone()).unwrap_err();
+            assert!(said.contains(expected), "{extra}: {said}");
+        }
+    }
+}

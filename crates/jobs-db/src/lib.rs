@@ -1,0 +1,322 @@
+//! The job database: rows of jobs, their history, workers, and how far the event log is applied.
+//!
+//! The interface is [`JobsDb`]; SQLite stands behind it today (`panofleet up`). It decides nothing: every
+//! changed job comes from [`panofleet_job_schema::lifecycle::decide`], and every write is a compare-and-set on
+//! the row's version. One conformance suite (`tests/conformance.rs`) runs against every implementation.
+//!
+//! # What this crate does not do
+//!
+//! It starts nothing by itself: timers are rows with a time, and whoever asks for the due ones acts on them.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use panofleet_job_schema::message::{Progress, WorkerInfo};
+use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+mod error;
+pub mod sqlite;
+
+pub use error::JobsDbError;
+
+/// The job database of one fleet.
+#[async_trait]
+pub trait JobsDb: Debug + Send + Sync {
+    /// The database's clock: the only one that timers are set and checked by.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn now(&self) -> Result<Timestamp, JobsDbError>;
+
+    /// Keeps a new job, or finds the one that has its idempotency key.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn accept(&self, job: &Job, key: Option<&IdempotencyKey>) -> Result<Accepted, JobsDbError>;
+
+    /// Jobs by id; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError>;
+
+    /// Writes all of a batch or nothing.
+    ///
+    /// # Errors
+    /// [`JobsDbError::Conflict`] if a row or an offset is not what the batch expects; nothing was written: read
+    /// again and decide again.
+    async fn commit(&self, batch: Batch) -> Result<(), JobsDbError>;
+
+    /// Queued jobs of a lane in the order in which they go: priority band, then deadline, then age.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn ready(&self, region: &Region, lane: Lane, limit: u32) -> Result<Vec<Versioned>, JobsDbError>;
+
+    /// Jobs of a lane that are sent and that no claim holds.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError>;
+
+    /// Jobs whose timer is due at `now`, longest due first.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Versioned>, JobsDbError>;
+
+    /// The time of the next timer, if there is any.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError>;
+
+    /// Waits up to `wait` until something was written since the change counter stood at `seen`, and returns the
+    /// counter. Writes of other processes may be seen late, but within `wait`.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn changed(&self, seen: u64, wait: Duration) -> Result<u64, JobsDbError>;
+
+    /// Jobs that match, newest first.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn list(&self, filter: &JobFilter, limit: u32) -> Result<Vec<Versioned>, JobsDbError>;
+
+    /// Number of jobs in each state that there are any in.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError>;
+
+    /// What happened to a job, oldest first.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError>;
+
+    /// How far running jobs are; jobs that have said nothing are left out.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn progress(&self, jobs: &[JobId]) -> Result<BTreeMap<JobId, Progress>, JobsDbError>;
+
+    /// How far the event log of this identity is applied, by partition.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn partitions(&self, log_id: &str) -> Result<BTreeMap<u32, PartitionRow>, JobsDbError>;
+
+    /// Notes that the ends of partitions were observed, and which observations are applied by now.
+    ///
+    /// If a partition's end was last observed more than `gap` before, its leases start anew (`restarted_at`).
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn observe(
+        &self,
+        log_id: &str,
+        observations: &[Observation],
+        gap: Duration,
+    ) -> Result<(), JobsDbError>;
+
+    /// Every worker that has ever said something, by name.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn workers(&self) -> Result<Vec<WorkerRow>, JobsDbError>;
+
+    /// When each of these claims was last in its worker's heartbeat, by the database's clock. Claims that the
+    /// worker's last heartbeat does not list are left out.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn beats(
+        &self,
+        claims: &[(WorkerId, ClaimId)],
+    ) -> Result<BTreeMap<ClaimId, Timestamp>, JobsDbError>;
+
+    /// Keeps an upload that was begun.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn put_upload(&self, upload: &Upload) -> Result<(), JobsDbError>;
+
+    /// An upload by its id.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn upload(&self, id: Uuid) -> Result<Option<Upload>, JobsDbError>;
+}
+
+/// A job with the version that a write must expect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned {
+    /// The job.
+    pub job: Job,
+    /// Its version, from 1; each write adds 1.
+    pub version: u64,
+}
+
+/// A client's key for a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The client's own words.
+    pub key: String,
+    /// SHA-256 of what was asked for, so that another job under the same key is noticed.
+    pub payload_sha256: [u8; 32],
+}
+
+/// What [`JobsDb::accept`] did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Accepted {
+    /// The job is new.
+    Created,
+    /// The key has this job, asked for in the same words.
+    Existing(Box<Job>),
+    /// The key has this job, asked for in other words.
+    KeyTaken(JobId),
+}
+
+/// What is written together.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Changed jobs, each job once.
+    pub jobs: Vec<JobWrite>,
+    /// How far the event log is applied with this batch.
+    pub offset: Option<OffsetAdvance>,
+    /// Heartbeats that the batch applies, in order.
+    pub heartbeats: Vec<HeartbeatWrite>,
+}
+
+/// One changed job.
+#[derive(Clone, Debug)]
+pub struct JobWrite {
+    /// The version that the row must have.
+    pub expected_version: u64,
+    /// The job as it will be.
+    pub job: Job,
+    /// When its next timer is due; `None` only for a job that has ended.
+    pub timer_at: Option<Timestamp>,
+    /// What happened to it, in order.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// One line of a job's history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// When it was written, by the database's clock.
+    pub at: Timestamp,
+    /// The state that the job was in afterwards.
+    pub state: String,
+    /// Why: a word of the lifecycle, such as `claimed` or `lease_lapsed`.
+    pub reason: String,
+    /// The generation that it belongs to.
+    pub generation: u32,
+    /// The attempt, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// The worker, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    /// For people: the failure's message, the reason of a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Moves the applied offset of a partition: a compare-and-set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetAdvance {
+    /// The log's identity.
+    pub log_id: String,
+    /// The partition.
+    pub partition: u32,
+    /// The next offset to apply as it must be now; a partition never seen stands at 0.
+    pub from: u64,
+    /// The next offset to apply afterwards.
+    pub to: u64,
+}
+
+/// A worker's heartbeat, as applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeartbeatWrite {
+    /// Who it is.
+    pub worker: WorkerInfo,
+    /// The claims that it holds.
+    pub claims: Vec<ClaimId>,
+    /// How far its jobs are.
+    pub progress: Vec<(JobId, Progress)>,
+    /// When it was applied, by the database's clock.
+    pub at: Timestamp,
+}
+
+/// How far one partition of the event log is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionRow {
+    /// The next offset to apply.
+    pub next_offset: u64,
+    /// When the log's end was last observed.
+    pub observed_at: Timestamp,
+    /// Every event up to an end that was observed at this time is applied.
+    pub caught_up_at: Timestamp,
+    /// No lease counts from before this time: the end could not be observed until then.
+    pub restarted_at: Timestamp,
+}
+
+/// That a partition's end was observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The partition.
+    pub partition: u32,
+    /// When, by the database's clock, read before the end was asked for.
+    pub observed_at: Timestamp,
+    /// The newest observation whose events are all applied, if there is one.
+    pub caught_up_at: Option<Timestamp>,
+}
+
+/// What is known of a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerRow {
+    /// Who it is.
+    pub worker: WorkerInfo,
+    /// When its last heartbeat was applied, by the database's clock.
+    pub beat_at: Timestamp,
+    /// The claims that it listed then.
+    pub claims: Vec<ClaimId>,
+}
+
+/// Which jobs to list. Everything that is given must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Whose jobs.
+    pub tenant: Option<Tenant>,
+    /// In one of these states, by name; empty for all.
+    pub states: Vec<String>,
+    /// With this label.
+    pub label: Option<(String, String)>,
+    /// Accepted before this job: the last one of the page before.
+    pub before: Option<JobId>,
+}
+
+/// A source that is being uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// What `upload:<id>` names.
+    pub id: Uuid,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The size that was announced.
+    pub bytes: u64,
+    /// When it was begun.
+    pub created_at: Timestamp,
+}

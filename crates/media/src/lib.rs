@@ -1,0 +1,1 @@
+//! Image codecs, metadata and FFmpeg probing; runs only in the sandboxed runner

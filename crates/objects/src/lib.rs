@@ -1,0 +1,1 @@
+//! S3 client, manifest commit and the embedded S3 server

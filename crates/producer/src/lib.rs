@@ -1,0 +1,1 @@
+//! HTTP API, dispatcher and result pages

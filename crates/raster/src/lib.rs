@@ -1,0 +1,76 @@
+//! Sampling, remapping and pyramids: pixels in memory.
+//!
+//! # Frame and layout
+//!
+//! A [`Picture`] is one to four [`Plane`]s of the same size: planar, row-major, `y` down, without
+//! padding between rows. Positions are continuous, pixel centres lie at .5; rays and angles are
+//! those of `panofleet-projection`. Samples are `u8`, `u16` (the whole range, 0 to 65,535) or
+//! `f32` (any value; 1.0 is opaque where the plane is alpha). Alpha is straight, not
+//! premultiplied; every filter here weighs colour by it, so that what is transparent does not
+//! bleed.
+//!
+//! # From a panorama to tiles
+//!
+//! ```
+//! use panofleet_projection::{Face, Pyramid, View};
+//! use panofleet_raster::{Panorama, Picture, Rect, Sampling, reduce_by_two, remap};
+//! # use panofleet_raster::{Channels, RasterError, Size};
+//!
+//! let pixels = vec![128_u8; 256 * 128 * 3];
+//! let size = Size::new(256, 128).expect("not empty");
+//! let panorama = Panorama::full(Picture::from_interleaved(Channels::Rgb, size, &pixels)?);
+//!
+//! let pyramid = Pyramid::new(256.try_into().expect("not zero"));
+//! let view = View::cube_face(Face::Front, pyramid.face_px());
+//! let face = remap(&panorama, &view, &Sampling::default())?;
+//! let parent = reduce_by_two(&face);
+//! let tile = Rect::whole(Size::square(pyramid.tile_px()));
+//! let interleaved: Vec<u8> = face.to_interleaved(tile)?;
+//! # assert_eq!(interleaved.len(), 96 * 96 * 3);
+//! # assert_eq!(parent.size().width_px(), 48);
+//! # Ok::<(), RasterError>(())
+//! ```
+//!
+//! Work is split into bands of rows over the current rayon pool; results do not depend on the
+//! number of threads.
+//!
+//! # What this crate does not do
+//!
+//! It reads and writes no file, decodes nothing and converts no colour: it filters the stored
+//! (gamma-encoded) values. [`remap`] does not filter for minification: when the destination is
+//! much coarser than the source, [`resize`] or [`reduce_by_two`] the source first. It does not
+//! stitch or blend.
+
+#![forbid(unsafe_code)]
+
+mod band;
+mod crop;
+mod depth;
+mod error;
+mod kernel;
+mod orient;
+mod panorama;
+mod picture;
+mod plane;
+mod rect;
+mod reduce;
+mod remap;
+mod resize;
+mod sample;
+mod stereo;
+
+pub use crop::crop;
+pub use depth::to_eight_bits;
+pub use error::RasterError;
+pub use kernel::Kernel;
+pub use orient::{ExifOrientation, orient};
+pub use panofleet_projection::Size;
+pub use panorama::Panorama;
+pub use picture::{Channels, Picture};
+pub use plane::{PLANE_PX_MAX, Plane, SIDE_PX_MAX};
+pub use rect::Rect;
+pub use reduce::reduce_by_two;
+pub use remap::{Sampling, remap, remap_window};
+pub use resize::{Edges, resize};
+pub use sample::Sample;
+pub use stereo::{Eye, StereoLayout, split_stereo};

@@ -1,0 +1,1 @@
+//! Configuration, telemetry, task groups and shutdown

@@ -1,0 +1,1 @@
+//! Takes jobs, runs them in the sandboxed child, uploads and reports
