@@ -1,6 +1,7 @@
 //! Where in the panorama the pixels of a row lie.
 
 use std::f64::consts::PI;
+use std::ops::Range;
 
 use panofleet_projection::{Equirectangular, Pixel, StraightRow, View};
 
@@ -47,12 +48,11 @@ impl Positions {
     ) {
         self.len = len;
         let exact = |column: usize| {
-            let pixel = Pixel::new((first_column + column) as f64 + 0.5, row as f64 + 0.5);
-            geometry.full_pixel(view.ray(pixel))
+            geometry.full_pixel(view.ray(Pixel::new(column as f64 + 0.5, row as f64 + 0.5)))
         };
         match view.straight_row(row as f64 + 0.5) {
             Some(line) => self.locate_straight(&line, first_column, geometry, exact),
-            None => self.fill(0..len, exact),
+            None => self.fill(0, first_column..first_column + len, exact),
         }
         let (corner, full_width_px) = (geometry.corner(), geometry.full_width_px());
         for x_px in &mut self.x_px[..len] {
@@ -63,14 +63,18 @@ impl Positions {
         self.y_px[..len].iter_mut().for_each(|y_px| *y_px -= corner.y_px);
     }
 
-    fn fill(&mut self, columns: std::ops::Range<usize>, position: impl Fn(usize) -> Pixel) {
-        for column in columns {
+    /// Puts the positions of the view's `columns` from index `at` on.
+    fn fill(&mut self, at: usize, columns: Range<usize>, position: impl Fn(usize) -> Pixel) {
+        let to = self.x_px[at..].iter_mut().zip(&mut self.y_px[at..]);
+        for ((x_px, y_px), column) in to.zip(columns) {
             let pixel = position(column);
-            self.x_px[column] = pixel.x_px;
-            self.y_px[column] = pixel.y_px;
+            *x_px = pixel.x_px;
+            *y_px = pixel.y_px;
         }
     }
 
+    /// Blocks begin at multiples of [`BLOCK_PX`] in the view, whatever part of the row is asked
+    /// for, so that every window of a view gets the same positions.
     fn locate_straight(
         &mut self,
         line: &StraightRow,
@@ -79,48 +83,28 @@ impl Positions {
         exact: impl Fn(usize) -> Pixel,
     ) {
         let bound = ParabolaBound::new(line, geometry);
+        let end_column = first_column + self.len;
         let mut shared_node = None;
-        for left in (0..self.len).step_by(BLOCK_PX) {
-            let columns = left..self.len.min(left + BLOCK_PX);
+        for left in (first_column - first_column % BLOCK_PX..end_column).step_by(BLOCK_PX) {
+            let columns = left.max(first_column)..end_column.min(left + BLOCK_PX);
+            let at = columns.start - first_column;
             let middle = left + NODE_STEP;
-            if !bound.holds(line.point((first_column + middle) as f64 + 0.5)) {
+            if !bound.holds(line.point(middle as f64 + 0.5)) {
                 shared_node = None;
-                self.fill(columns, &exact);
+                self.fill(at, columns, &exact);
                 continue;
             }
             let end = exact(left + BLOCK_PX);
-            let nodes = [shared_node.unwrap_or_else(|| exact(left)), exact(middle), end];
+            let start = shared_node.unwrap_or_else(|| exact(left));
             shared_node = Some(end);
-            self.interpolate(columns, nodes, geometry.full_width_px());
-        }
-    }
-
-    /// Puts parabolas through three nodes; longitude goes the short way around.
-    fn interpolate(
-        &mut self,
-        columns: std::ops::Range<usize>,
-        [start, middle, end]: [Pixel; 3],
-        turn_px: f64,
-    ) {
-        let to_start = |x_px: f64| {
-            let difference_px = x_px - start.x_px;
-            if difference_px > turn_px / 2.0 {
-                difference_px - turn_px
-            } else if difference_px < -turn_px / 2.0 {
-                difference_px + turn_px
-            } else {
-                difference_px
-            }
-        };
-        let x = parabola(to_start(middle.x_px), to_start(end.x_px));
-        let y = parabola(middle.y_px - start.y_px, end.y_px - start.y_px);
-        for (i, x_px) in self.x_px[columns.clone()].iter_mut().enumerate() {
-            let distance = i as u32;
-            *x_px = start.x_px + f64::from(distance) * (x[0] + f64::from(distance) * x[1]);
-        }
-        for (i, y_px) in self.y_px[columns].iter_mut().enumerate() {
-            let distance = i as u32;
-            *y_px = start.y_px + f64::from(distance) * (y[0] + f64::from(distance) * y[1]);
+            let [x, y] = parabolas([start, exact(middle), end], geometry.full_width_px());
+            self.fill(at, columns, |column| {
+                let distance = f64::from((column - left) as u32);
+                Pixel::new(
+                    start.x_px + distance * (x[0] + distance * x[1]),
+                    start.y_px + distance * (y[0] + distance * y[1]),
+                )
+            });
         }
     }
 
@@ -145,12 +129,28 @@ fn sides(geometry: &Equirectangular) -> (f64, f64) {
     (f64::from(size.width_px()), f64::from(size.height_px()))
 }
 
-/// Coefficients of `i` and `i²` of the parabola through 0 at 0, `middle` at `NODE_STEP` and `end`
-/// at `BLOCK_PX`.
-fn parabola(middle: f64, end: f64) -> [f64; 2] {
-    let step = NODE_STEP as f64;
-    let square = (end - 2.0 * middle) / (2.0 * step * step);
-    [middle / step - square * step, square]
+/// The parabolas through three nodes, for `x` and for `y`: coefficients of `i` and `i²`, relative
+/// to the first node. Longitude goes the short way around a circle of `turn_px`.
+fn parabolas([start, middle, end]: [Pixel; 3], turn_px: f64) -> [[f64; 2]; 2] {
+    let from_start = |x_px: f64| {
+        let difference_px = x_px - start.x_px;
+        if difference_px > turn_px / 2.0 {
+            difference_px - turn_px
+        } else if difference_px < -turn_px / 2.0 {
+            difference_px + turn_px
+        } else {
+            difference_px
+        }
+    };
+    let through = |middle: f64, end: f64| {
+        let step = NODE_STEP as f64;
+        let square = (end - 2.0 * middle) / (2.0 * step * step);
+        [middle / step - square * step, square]
+    };
+    [
+        through(from_start(middle.x_px), from_start(end.x_px)),
+        through(middle.y_px - start.y_px, end.y_px - start.y_px),
+    ]
 }
 
 /// A bound on the error of a parabola through three positions of a straight row.
@@ -191,5 +191,58 @@ impl ParabolaBound {
     /// at least one pixel, so the short way between them is the right one.
     fn holds(&self, [x, _, z]: [f64; 3]) -> bool {
         x * x + z * z >= self.axis_distance_min * self.axis_distance_min
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use panofleet_projection::{CubeFace, Face, Orientation, Rectilinear, Size};
+
+    use super::*;
+
+    /// The largest distance, in pixels of the equator, between the positions of every 7th row and
+    /// exact ones.
+    fn worst_px(view: &View, geometry: &Equirectangular) -> f64 {
+        let mut positions = Positions::new();
+        let mut worst_px = 0.0_f64;
+        let width = view.size().width_px() as usize;
+        for row in (0..view.size().height_px() as usize).step_by(7) {
+            for left in (0..width).step_by(CHUNK_PX) {
+                let len = CHUNK_PX.min(width - left);
+                positions.locate(view, geometry, (left, row), len);
+                for (column, (x_px, y_px)) in positions.iter().enumerate() {
+                    let exact = view.ray(Pixel::centre((left + column) as u32, row as u32));
+                    let apart_rad = geometry.ray(Pixel::new(x_px, y_px)).angle_rad(exact);
+                    worst_px = worst_px.max(apart_rad * geometry.full_width_px() / (2.0 * PI));
+                }
+            }
+        }
+        worst_px
+    }
+
+    #[test]
+    fn interpolated_positions_keep_their_bound() {
+        let mut views = Vec::new();
+        for face_px in [5, 100, 300, 656, 1_000, 2_624] {
+            let face_px = face_px.try_into().unwrap();
+            let tilt = Orientation::new(2.5, 0.7, -0.3).unwrap();
+            for face in Face::ALL {
+                views.push(View::new(CubeFace { face, face_px }, Orientation::IDENTITY));
+                views.push(View::new(CubeFace { face, face_px }, tilt));
+            }
+        }
+        for (yaw_rad, pitch_rad, fov_rad) in [(3.1, 0.0, 1.0), (0.5, 1.5, 2.5), (-2.0, -1.4, 0.2)] {
+            let view = Rectilinear::new(Size::new(800, 450).unwrap(), fov_rad).unwrap();
+            views.push(View::new(view, Orientation::new(yaw_rad, pitch_rad, 0.4).unwrap()));
+        }
+        for width_px in [2, 300, 2_048, 16_384] {
+            let size = Size::new(width_px, width_px / 2).unwrap();
+            let geometry = Equirectangular::full(size);
+            for view in &views {
+                let worst_px = worst_px(view, &geometry);
+                let bound_px = INTERPOLATION_ERROR_PX_MAX * 2.0_f64.sqrt();
+                assert!(worst_px < bound_px, "{worst_px} {view:?} {width_px}");
+            }
+        }
     }
 }
