@@ -81,14 +81,14 @@ pub enum Unreadable {
 /// The keys of a region: one signs, all verify, so that keys rotate with overlap.
 #[derive(Clone)]
 pub struct KeyRing {
-    signing: String,
+    signing: (String, Vec<u8>),
     keys: BTreeMap<String, Vec<u8>>,
 }
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<_> = self.keys.keys().collect();
-        f.debug_struct("KeyRing").field("signing", &self.signing).field("ids", &ids).finish()
+        f.debug_struct("KeyRing").field("signing", &self.signing.0).field("ids", &ids).finish()
     }
 }
 
@@ -126,15 +126,14 @@ impl KeyRing {
                 return Err(BadKeyRing::Short { id: id.clone(), bytes: secret.len() });
             }
         }
-        if !keys.contains_key(signing) {
-            return Err(BadKeyRing::NoSigningKey(signing.to_owned()));
-        }
-        Ok(Self { signing: signing.to_owned(), keys })
+        let secret = keys.get(signing).ok_or_else(|| BadKeyRing::NoSigningKey(signing.to_owned()))?;
+        Ok(Self { signing: (signing.to_owned(), secret.clone()), keys })
     }
 
     fn mac(secret: &[u8], key_id: &str, payload: &[u8]) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+            unreachable!("HMAC takes a key of any length");
+        };
         mac.update(format!("pf{VERSION} {key_id}\n").as_bytes());
         mac.update(payload);
         mac
@@ -149,9 +148,9 @@ impl Envelope {
     pub fn seal(&self, ring: &KeyRing) -> Result<Vec<u8>, Unreadable> {
         let payload =
             serde_json::to_vec(self).map_err(|error| Unreadable::BadPayload(error.to_string()))?;
-        let secret = ring.keys.get(&ring.signing).expect("the ring was checked when it was made");
-        let signature = KeyRing::mac(secret, &ring.signing, &payload).finalize().into_bytes();
-        let mut wire = format!("pf{VERSION} {} ", ring.signing).into_bytes();
+        let (key_id, secret) = &ring.signing;
+        let signature = KeyRing::mac(secret, key_id, &payload).finalize().into_bytes();
+        let mut wire = format!("pf{VERSION} {key_id} ").into_bytes();
         for byte in signature {
             wire.extend_from_slice(format!("{byte:02x}").as_bytes());
         }
@@ -177,7 +176,7 @@ impl Envelope {
         };
         KeyRing::mac(secret, key_id, payload)
             .verify_slice(&signature)
-            .map_err(|_| Unreadable::BadSignature)?;
+            .map_err(|_mismatch| Unreadable::BadSignature)?;
         serde_json::from_slice(payload).map_err(|e| Unreadable::BadPayload(e.to_string()))
     }
 }

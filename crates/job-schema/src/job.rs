@@ -103,6 +103,8 @@ pub enum State {
         look_at: Timestamp,
         /// Where the message lies; `None` until the bus has said so.
         placement: Option<Placement>,
+        /// When the message was first found gone from the queue.
+        gone_at: Option<Timestamp>,
     },
     /// Held by at least one claim.
     Running {

@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
 
-    fn read(extra: Value) -> Result<JobSpec, String> {
+    fn read(extra: &Value) -> Result<JobSpec, String> {
         let mut job = json!({ "source": "s3://photos/a.jpg", "outputs": { "tiles": { "op": "pano.tiles" } } });
         job.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         let spec: JobSpec = serde_json::from_value(job).map_err(|e| e.to_string())?;
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_source_and_one_output_are_enough() {
-        let spec = read(json!({})).unwrap();
+        let spec = read(&json!({})).unwrap();
         assert_eq!(spec.priority, Priority::Normal);
         assert_eq!(spec.lane(), Lane::Image);
     }
@@ -226,7 +226,7 @@ mod tests {
             (json!({ "color": "red" }), "unknown field `color`"),
             (json!({ "labels": { "": "x" } }), "a label's key"),
         ] {
-            let said = read(extra.clone()).unwrap_err();
+            let said = read(&extra).unwrap_err();
             assert!(said.contains(expected), "{extra}: {said}");
         }
     }

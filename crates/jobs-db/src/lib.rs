@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 mod error;
 pub mod sqlite;
+mod write;
 
 pub use error::JobsDbError;
 

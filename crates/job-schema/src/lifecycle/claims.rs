@@ -1,0 +1,259 @@
+//! What workers report about claims.
+//!
+//! A job is Running as long as one claim holds it; only the last one that ends sends it again. A claim of an
+//! earlier attempt that turns out to be alive takes an unclaimed job back.
+
+use super::endings::{self, Ending};
+use super::{Decision, Effect, Reason, Refusal};
+use crate::failure::{ErrorClass, Failure};
+use crate::ids::{Attempt, ClaimId, WorkerId};
+use crate::job::{Claim, CloseTarget, DeadReason, Job, Placement, State};
+use crate::limits::{CLAIMS_MAX, ENDED_CLAIMS_MAX};
+use crate::manifest::ManifestSummary;
+use crate::message::{AttemptId, ClaimEvent, Report};
+use crate::policy::Policy;
+use crate::time::Timestamp;
+
+/// Who holds what.
+pub(super) struct Holder<'a> {
+    pub(super) id: AttemptId,
+    pub(super) claim: ClaimId,
+    pub(super) worker: &'a WorkerId,
+    pub(super) heartbeat_partition: u32,
+}
+
+pub(super) fn reported(
+    job: &Job,
+    event: &ClaimEvent,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
+    check_identity(job, event.id)?;
+    if let Report::Succeeded { manifest } = &event.report {
+        return Ok(succeeded(job, event, manifest, now));
+    }
+    if matches!(job.state, State::Closing { .. }) {
+        return Err(Refusal::Closing);
+    }
+    let decision = match &event.report {
+        Report::Claimed => held(job, &event.into(), now),
+        Report::Dropped => dropped(job, event.id.attempt, now, policy),
+        Report::Released { started: false, .. } => released_unstarted(job, event, now, policy),
+        Report::Released { started: true, .. } => ended(job, event.claim, &Ending::Released, now, policy),
+        Report::Failed { failure } => failed(job, event.claim, failure, now, policy),
+        Report::Abandoned => ended(job, event.claim, &Ending::Lost(Reason::Abandoned), now, policy),
+        Report::Succeeded { .. } => Err(Refusal::NothingNew),
+    }?;
+    let decision = decision.about(Some(event.id.attempt), Some(&event.worker));
+    Ok(match &event.report {
+        Report::Released { reason, .. } => decision.saying(reason.clone()),
+        Report::Failed { failure } => decision.saying(format!("{}: {}", failure.code, failure.message)),
+        _ => decision,
+    })
+}
+
+/// A heartbeat lists the claim: news only if nobody thought it alive.
+pub(super) fn renewed(job: &Job, holder: &Holder<'_>, now: Timestamp) -> Result<Decision, Refusal> {
+    check_identity(job, holder.id)?;
+    if matches!(job.state, State::Closing { .. }) {
+        return Err(Refusal::Closing);
+    }
+    let decision = held(job, holder, now)?;
+    Ok(decision.about(Some(holder.id.attempt), Some(holder.worker)))
+}
+
+fn check_identity(job: &Job, id: AttemptId) -> Result<(), Refusal> {
+    let Attempt(attempt) = id.attempt;
+    let sent = job.counters.before_generation < attempt && attempt <= job.counters.last_attempt;
+    match id.generation.cmp(&job.generation) {
+        std::cmp::Ordering::Less => Err(Refusal::StaleGeneration),
+        std::cmp::Ordering::Greater => Err(Refusal::UnknownAttempt),
+        std::cmp::Ordering::Equal if !sent => Err(Refusal::UnknownAttempt),
+        std::cmp::Ordering::Equal if job.state.is_terminal() => Err(Refusal::Ended),
+        std::cmp::Ordering::Equal => Ok(()),
+    }
+}
+
+/// The manifest stands, whoever reports it: the first finisher has won.
+fn succeeded(job: &Job, event: &ClaimEvent, manifest: &ManifestSummary, now: Timestamp) -> Decision {
+    let mut next = job.clone();
+    give_loss_back(&mut next, event.claim);
+    next.state = State::Succeeded { manifest: manifest.clone() };
+    next.failure = None;
+    next.finished_at = Some(now);
+    let lost_race =
+        matches!(job.state, State::Closing { target: CloseTarget::Cancelled, .. });
+    let reason = if lost_race { Reason::CancelLostRace } else { Reason::Succeeded };
+    Decision::new(next, reason)
+        .with(vec![Effect::Control])
+        .about(Some(event.id.attempt), Some(&event.worker))
+}
+
+/// A claim holds the job, whichever attempt it is of.
+fn held(job: &Job, holder: &Holder<'_>, now: Timestamp) -> Result<Decision, Refusal> {
+    if job.ended_claims.contains(&holder.claim) {
+        return Err(Refusal::EndedClaim);
+    }
+    let attempt = holder.id.attempt;
+    let claim = Claim {
+        claim: holder.claim,
+        attempt,
+        worker: holder.worker.clone(),
+        heartbeat_partition: holder.heartbeat_partition,
+        claimed_at: now,
+        renewed_at: now,
+    };
+    let mut next = job.clone();
+    give_loss_back(&mut next, holder.claim);
+    if let State::Running { claims, .. } = &mut next.state {
+        if claims.iter().any(|known| known.claim == holder.claim) {
+            return Err(Refusal::NothingNew);
+        }
+        if claims.len() >= CLAIMS_MAX {
+            return Err(Refusal::TooManyClaims);
+        }
+        claims.push(claim);
+        return Ok(Decision::new(next, Reason::Joined));
+    }
+    let (expected, placement) = match &job.state {
+        State::Sent { attempt: sent, placement, .. } => (*sent == attempt, *placement),
+        _ => (false, None),
+    };
+    next.state = State::Running { claims: vec![claim], placement };
+    let reason = if expected { Reason::Claimed } else { Reason::Revived };
+    // The message that nobody has claimed is superseded: it is not to start beside the one that lives.
+    let effects = if expected { Vec::new() } else { vec![Effect::Control] };
+    Ok(Decision::new(next, reason).with(effects))
+}
+
+fn failed(
+    job: &Job,
+    claim: ClaimId,
+    failure: &Failure,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
+    if !job.lapsed_claims.contains(&claim) {
+        return ended(job, claim, &Ending::Failed(failure.clone()), now, policy);
+    }
+    // Given up as silent, and it was alive after all: the job has gone on without it.
+    let mut next = job.clone();
+    give_loss_back(&mut next, claim);
+    remember(&mut next.ended_claims, claim);
+    next.failure = Some(failure.clone());
+    let unclaimed = !matches!(next.state, State::Running { .. });
+    if unclaimed && failure.class == ErrorClass::Rejected {
+        let target = CloseTarget::Dead { reason: DeadReason::Rejected };
+        return Ok(endings::close(next, target, now, Reason::AttemptFailed));
+    }
+    Ok(Decision::new(next, Reason::ClaimEnded))
+}
+
+/// A claim ended in a way of its own; the last one decides what becomes of the job.
+pub(super) fn ended(
+    job: &Job,
+    claim: ClaimId,
+    ending: &Ending,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
+    let mut next = job.clone();
+    remove_claim(&mut next, claim)?;
+    if let Ending::Failed(failure) = ending {
+        next.failure = Some(failure.clone());
+    }
+    if matches!(&next.state, State::Running { claims, .. } if claims.is_empty()) {
+        return Ok(endings::attempt_over(next, ending, now, policy));
+    }
+    Ok(Decision::new(next, Reason::ClaimEnded))
+}
+
+/// The worker was too late to start: the message went back to the queue by itself.
+fn released_unstarted(
+    job: &Job,
+    event: &ClaimEvent,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
+    let mut next = job.clone();
+    let placement = remove_claim(&mut next, event.claim)?;
+    let last = next.counters.last_attempt;
+    match &next.state {
+        State::Running { claims, .. } if claims.is_empty() => {}
+        _ => return Ok(Decision::new(next, Reason::ClaimEnded)),
+    }
+    if event.id.attempt.0 < last || next.counters.releases >= crate::limits::RELEASES_MAX {
+        return Ok(endings::attempt_over(next, &Ending::Released, now, policy));
+    }
+    next.counters.releases += 1;
+    let wait = if placement.is_some() { policy.queue_timeout } else { policy.place_timeout };
+    next.state = State::Sent {
+        attempt: Attempt(last),
+        sent_at: now,
+        look_at: now + wait.0,
+        placement,
+        gone_at: None,
+    };
+    Ok(Decision::new(next, Reason::ReleasedUnstarted))
+}
+
+/// A worker refused to start the message. If it was the living one, its control record was wrong or late.
+fn dropped(job: &Job, attempt: Attempt, now: Timestamp, policy: &Policy) -> Result<Decision, Refusal> {
+    match &job.state {
+        State::Sent { attempt: sent, .. } if *sent == attempt => {
+            Ok(endings::attempt_over(job.clone(), &Ending::Dropped, now, policy))
+        }
+        _ => Err(Refusal::NothingNew),
+    }
+}
+
+/// Takes a claim out for good, and says where the job's last message lies.
+fn remove_claim(job: &mut Job, claim: ClaimId) -> Result<Option<Placement>, Refusal> {
+    if job.ended_claims.contains(&claim) {
+        return Err(Refusal::EndedClaim);
+    }
+    let lapsed = give_loss_back(job, claim);
+    let mut place = None;
+    let mut was_held = false;
+    if let State::Running { claims, placement } = &mut job.state {
+        let before = claims.len();
+        claims.retain(|known| known.claim != claim);
+        was_held = claims.len() < before;
+        place = *placement;
+    }
+    if !was_held && !lapsed {
+        return Err(Refusal::UnknownClaim);
+    }
+    remember(&mut job.ended_claims, claim);
+    Ok(place)
+}
+
+/// A claim that was given up as lost shows signs of life: its loss did not happen.
+fn give_loss_back(job: &mut Job, claim: ClaimId) -> bool {
+    let before = job.lapsed_claims.len();
+    job.lapsed_claims.retain(|lapsed| *lapsed != claim);
+    let was_lapsed = job.lapsed_claims.len() < before;
+    if was_lapsed {
+        job.counters.losses = job.counters.losses.saturating_sub(1);
+    }
+    was_lapsed
+}
+
+/// Adds to a bounded list, dropping the oldest.
+pub(super) fn remember(list: &mut Vec<ClaimId>, claim: ClaimId) {
+    if list.len() >= ENDED_CLAIMS_MAX {
+        list.remove(0);
+    }
+    list.push(claim);
+}
+
+impl<'a> From<&'a ClaimEvent> for Holder<'a> {
+    fn from(event: &'a ClaimEvent) -> Self {
+        Self {
+            id: event.id,
+            claim: event.claim,
+            worker: &event.worker,
+            heartbeat_partition: event.heartbeat_partition,
+        }
+    }
+}

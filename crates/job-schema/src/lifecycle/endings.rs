@@ -1,0 +1,182 @@
+//! What follows when an attempt is over, and when a job is.
+
+use super::{Decision, Effect, Reason, Refusal};
+use crate::failure::{ErrorClass, Failure};
+use crate::ids::Generation;
+use crate::job::{CloseTarget, Counters, DeadReason, Job, State};
+use crate::limits::{CRASHES_MAX, LOSSES_MAX, RELEASES_MAX};
+use crate::manifest::ManifestSummary;
+use crate::policy::Policy;
+use crate::time::Timestamp;
+
+/// How an attempt came to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Ending {
+    /// The worker said why.
+    Failed(Failure),
+    /// It ran for too long.
+    TimedOut,
+    /// Its worker fell silent, or came back without it.
+    Lost(Reason),
+    /// Its worker let it go.
+    Released,
+    /// No worker wanted to start it.
+    Dropped,
+    /// Its message is gone without a claim.
+    MessageLost,
+}
+
+/// No claim holds the job any more: it goes again, or it is given up.
+pub(super) fn attempt_over(mut job: Job, ending: &Ending, now: Timestamp, policy: &Policy) -> Decision {
+    let counters = &mut job.counters;
+    let (reason, wait) = match ending {
+        Ending::Failed(failure) => {
+            counters.charged += 1;
+            if matches!(failure.class, ErrorClass::Crashed | ErrorClass::Bug) {
+                counters.crashes += 1;
+            }
+            (Reason::AttemptFailed, true)
+        }
+        Ending::TimedOut => {
+            counters.charged += 1;
+            (Reason::AttemptTimedOut, true)
+        }
+        // Lapses are counted claim by claim, when they are noticed.
+        Ending::Lost(reason) => {
+            counters.losses += u32::from(*reason == Reason::Abandoned);
+            (*reason, false)
+        }
+        Ending::Released => {
+            counters.releases += 1;
+            (Reason::Released, false)
+        }
+        Ending::Dropped => {
+            counters.releases += 1;
+            (Reason::Dropped, true)
+        }
+        Ending::MessageLost => (Reason::MessageLost, false),
+    };
+    if let Some(dead) = dead_reason(&job, ending) {
+        return close(job, CloseTarget::Dead { reason: dead }, now, reason);
+    }
+    job.state = if wait {
+        let tries = job.counters.charged + job.counters.releases;
+        State::Waiting { due_at: now + policy.backoff(tries, jitter_share(&job)) }
+    } else {
+        State::Queued { since: now }
+    };
+    Decision::new(job, reason)
+}
+
+/// Why the job is not tried again, if it is not.
+fn dead_reason(job: &Job, ending: &Ending) -> Option<DeadReason> {
+    let counters = &job.counters;
+    if matches!(ending, Ending::Failed(failure) if failure.class == ErrorClass::Rejected) {
+        return Some(DeadReason::Rejected);
+    }
+    if counters.crashes >= CRASHES_MAX {
+        return Some(DeadReason::CrashLimit);
+    }
+    if counters.charged >= job.max_attempts {
+        return Some(DeadReason::AttemptsExhausted);
+    }
+    if counters.losses >= LOSSES_MAX {
+        return Some(DeadReason::LossLimit);
+    }
+    (counters.releases > RELEASES_MAX).then_some(DeadReason::ReleaseLimit)
+}
+
+/// A number in [0, 1) that differs from job to job and try to try, and is the same each time it is asked for.
+fn jitter_share(job: &Job) -> f64 {
+    // FNV-1a, 64 bit (Fowler, Noll, Vo), with a final mix (splitmix64) because its high bits lag behind.
+    let attempt = job.counters.last_attempt.to_be_bytes();
+    let hash = job.id.0.as_bytes().iter().chain(&attempt).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// The job is to end without a result. If a worker may have it, a seal comes first.
+pub(super) fn close(mut job: Job, target: CloseTarget, now: Timestamp, reason: Reason) -> Decision {
+    if job.possibly_sent() {
+        job.state = State::Closing { target, try_at: now };
+        return Decision::new(job, reason).with(vec![Effect::Control, Effect::Close]);
+    }
+    end(job, target, now, reason)
+}
+
+fn end(mut job: Job, target: CloseTarget, now: Timestamp, reason: Reason) -> Decision {
+    job.state = match target {
+        CloseTarget::Dead { reason } => State::Dead { reason },
+        CloseTarget::Cancelled => State::Cancelled,
+        CloseTarget::Expired => State::Expired,
+    };
+    job.finished_at = Some(now);
+    let effects = if job.possibly_sent() { vec![Effect::Control] } else { Vec::new() };
+    Decision::new(job, reason).with(effects)
+}
+
+pub(super) fn cancel_requested(job: &Job, now: Timestamp) -> Result<Decision, Refusal> {
+    match &job.state {
+        State::Closing { target: CloseTarget::Cancelled, .. } => Err(Refusal::NothingNew),
+        State::Closing { .. } => Err(Refusal::Closing),
+        state if state.is_terminal() => Err(Refusal::Ended),
+        _ => {
+            let reason =
+                if job.possibly_sent() { Reason::CancelRequested } else { Reason::Cancelled };
+            Ok(close(job.clone(), CloseTarget::Cancelled, now, reason))
+        }
+    }
+}
+
+pub(super) fn sealed(job: &Job, now: Timestamp) -> Result<Decision, Refusal> {
+    match job.state {
+        State::Closing { target, .. } => Ok(end(job.clone(), target, now, Reason::Sealed)),
+        _ => Err(Refusal::NothingNew),
+    }
+}
+
+pub(super) fn manifest_found(
+    job: &Job,
+    manifest: &ManifestSummary,
+    now: Timestamp,
+) -> Result<Decision, Refusal> {
+    let State::Closing { target, .. } = job.state else {
+        return Err(Refusal::NothingNew);
+    };
+    let mut next = job.clone();
+    next.state = State::Succeeded { manifest: manifest.clone() };
+    next.failure = None;
+    next.finished_at = Some(now);
+    let reason = match target {
+        CloseTarget::Cancelled => Reason::CancelLostRace,
+        CloseTarget::Dead { .. } | CloseTarget::Expired => Reason::ManifestFound,
+    };
+    Ok(Decision::new(next, reason)
+        .with(vec![Effect::Control])
+        .about(Some(manifest.attempt), None))
+}
+
+pub(super) fn replay_requested(
+    job: &Job,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
+    if !job.state.is_terminal() {
+        return Err(Refusal::NotEnded);
+    }
+    let last_attempt = job.counters.last_attempt;
+    let mut next = job.clone();
+    next.generation = Generation(job.generation.0 + 1);
+    next.counters =
+        Counters { last_attempt, before_generation: last_attempt, ..Counters::default() };
+    next.state = State::Queued { since: now };
+    next.deadline_at = now + job.spec.deadline.unwrap_or(policy.deadline).0;
+    next.lapsed_claims.clear();
+    next.ended_claims.clear();
+    next.failure = None;
+    next.finished_at = None;
+    Ok(Decision::new(next, Reason::Replayed).with(vec![Effect::Control]))
+}

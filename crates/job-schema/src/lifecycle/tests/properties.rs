@@ -1,0 +1,154 @@
+//! What holds after any event in any order.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::limits;
+
+/// What every decision keeps, whatever came before.
+pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision) {
+    let after = &decision.job;
+    let policy = Policy::default();
+    assert_eq!(next_timer(after, &policy).is_none(), after.state.is_terminal(), "a timer, or an end");
+    assert!(after.counters.last_attempt >= before.counters.last_attempt, "attempt numbers only grow");
+    assert!(after.counters.charged <= after.max_attempts);
+    assert!(after.counters.crashes <= limits::CRASHES_MAX);
+    assert!(after.counters.releases <= limits::RELEASES_MAX + 1);
+    assert!(after.ended_claims.len() <= limits::ENDED_CLAIMS_MAX);
+    if before.state.is_terminal() {
+        assert!(matches!(event, Event::ReplayRequested { .. }), "only a replay leaves an end");
+    }
+    if let State::Running { claims, .. } = &after.state {
+        assert!(!claims.is_empty(), "a running job is held");
+        assert!(claims.iter().all(|claim| !after.ended_claims.contains(&claim.claim)));
+    }
+    let ends_unsealed = matches!(after.state, State::Dead { .. } | State::Cancelled | State::Expired);
+    if ends_unsealed && before.possibly_sent() {
+        assert!(matches!(event, Event::Sealed { .. }), "a seal comes before an end without a result");
+    }
+    assert_eq!(after.finished_at.is_some(), after.state.is_terminal());
+}
+
+fn report() -> impl Strategy<Value = Report> {
+    let class = prop_oneof![
+        4 => Just(ErrorClass::Transient),
+        1 => Just(ErrorClass::Crashed),
+        1 => Just(ErrorClass::Bug),
+        1 => Just(ErrorClass::Rejected),
+    ];
+    prop_oneof![
+        6 => Just(Report::Claimed),
+        1 => Just(success(1)),
+        3 => class.prop_map(failure),
+        2 => any::<bool>().prop_map(|started| Report::Released { started, reason: "r".into() }),
+        1 => Just(Report::Abandoned),
+        1 => Just(Report::Dropped),
+    ]
+}
+
+/// One thing that may happen; numbers are reduced to what exists when it does.
+#[derive(Clone, Debug)]
+enum Happening {
+    Dispatch,
+    Place,
+    Report { attempt_back: u32, claim: u128, report: Report },
+    Beat { attempt_back: u32, claim: u128 },
+    Wait { seconds: i64, watermark: bool, gone: bool },
+    Cancel,
+    Seal,
+    FindManifest,
+    Replay,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let wait = (prop_oneof![Just(1), Just(61), Just(1000), Just(30_000)], any::<bool>(), any::<bool>());
+    prop_oneof![
+        6 => Just(Happening::Dispatch),
+        4 => Just(Happening::Place),
+        12 => (0..3u32, 0..6u128, report())
+            .prop_map(|(attempt_back, claim, report)| Happening::Report { attempt_back, claim, report }),
+        3 => (0..3u32, 0..6u128).prop_map(|(attempt_back, claim)| Happening::Beat { attempt_back, claim }),
+        6 => wait.prop_map(|(seconds, watermark, gone)| Happening::Wait { seconds, watermark, gone }),
+        1 => Just(Happening::Cancel),
+        2 => Just(Happening::Seal),
+        1 => Just(Happening::FindManifest),
+        1 => Just(Happening::Replay),
+    ]
+}
+
+fn event_of(happening: &Happening, life: &Life, clock: &mut i64) -> Event {
+    let now = at(*clock);
+    let attempt = |back: u32| life.job.counters.last_attempt.saturating_sub(back);
+    match happening {
+        Happening::Dispatch => Event::Dispatched { now },
+        Happening::Place => {
+            let placement = Placement { partition: 0, offset: 1 };
+            Event::Placed { attempt: Attempt(attempt(0)), placement, now }
+        }
+        Happening::Report { attempt_back, claim, report } => {
+            life.said(attempt(*attempt_back), *claim, report.clone(), now)
+        }
+        Happening::Beat { attempt_back, claim } => life.beat(attempt(*attempt_back), *claim, now),
+        Happening::Wait { seconds, watermark, gone } => {
+            *clock += seconds;
+            let mut horizon = horizon(if *watermark { at(*clock) } else { at(0) });
+            horizon.copy_gone = *gone;
+            Event::Tick { now: at(*clock), horizon }
+        }
+        Happening::Cancel => Event::CancelRequested { now },
+        Happening::Seal => Event::Sealed { now },
+        Happening::FindManifest => Event::ManifestFound { manifest: summary(1), now },
+        Happening::Replay => Event::ReplayRequested { now },
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Any order of anything keeps the invariants, and what is said twice changes nothing the second time.
+    #[test]
+    fn any_sequence_keeps_the_invariants(happenings in proptest::collection::vec(happening(), 1..60)) {
+        let mut life = Life::new();
+        let mut clock = 0;
+        for happening in &happenings {
+            let event = event_of(happening, &life, &mut clock);
+            let Ok(decision) = life.try_step(&event) else { continue };
+            check_invariants(&life.job, &event, &decision);
+            life.job = decision.job;
+            // Reports come at least once. A claim that timers end between the two is not a duplicate.
+            if matches!(event, Event::Reported { .. } | Event::Renewed { .. } | Event::Placed { .. }) {
+                prop_assert!(life.try_step(&event).is_err(), "{event:?} counted twice");
+            }
+        }
+    }
+
+    /// From wherever chance has led, time alone ends a job that nobody works on, if bus and store answer.
+    #[test]
+    fn every_job_ends(happenings in proptest::collection::vec(happening(), 0..40)) {
+        let mut life = Life::new();
+        let mut clock = 0;
+        for happening in &happenings {
+            let event = event_of(happening, &life, &mut clock);
+            if let Ok(decision) = life.try_step(&event) {
+                life.job = decision.job;
+            }
+        }
+        for _ in 0..200 {
+            let Some(due) = next_timer(&life.job, &Policy::default()) else { break };
+            clock = clock.max(due.as_millis() / 1000) + 1;
+            let mut horizon = horizon(at(clock));
+            horizon.copy_gone = true;
+            if let Ok(decision) = life.try_step(&Event::Tick { now: at(clock), horizon }) {
+                life.job = decision.job;
+            }
+            let placed = event_of(&Happening::Place, &life, &mut clock);
+            if let Ok(decision) = life.try_step(&placed) {
+                life.job = decision.job;
+            }
+            if matches!(life.job.state, State::Closing { .. }) {
+                life.job = life.try_step(&Event::Sealed { now: at(clock) }).unwrap().job;
+            }
+        }
+        prop_assert!(life.job.state.is_terminal(), "{:?}", life.job.state);
+    }
+}

@@ -1,0 +1,185 @@
+//! What time brings.
+//!
+//! A timer that concludes from silence fires only when every event that could break the silence has been
+//! applied: the watermark. It looks at each partition involved: the job's own, and the one that carries the
+//! heartbeats of a claim's worker.
+
+use super::claims::remember;
+use super::endings::{self, Ending};
+use super::{Decision, Effect, Horizon, Reason, Refusal};
+use crate::ids::ClaimId;
+use crate::job::{Claim, CloseTarget, Job, State};
+use crate::policy::Policy;
+use crate::time::Timestamp;
+
+/// When a timer of the job is due next; `None` only for a job that has ended.
+pub fn next_timer(job: &Job, policy: &Policy) -> Option<Timestamp> {
+    let own = match &job.state {
+        State::Waiting { due_at } => *due_at,
+        State::Queued { .. } => job.deadline_at,
+        State::Sent { look_at, .. } => *look_at,
+        State::Running { claims, .. } => claims
+            .iter()
+            .map(|claim| lease_end(claim, policy).min(timeout_end(job, claim, policy)))
+            .min()
+            .unwrap_or(job.deadline_at),
+        State::Closing { try_at, .. } => return Some(*try_at),
+        state if state.is_terminal() => return None,
+        _ => job.deadline_at,
+    };
+    Some(own.min(job.deadline_at))
+}
+
+fn lease_end(claim: &Claim, policy: &Policy) -> Timestamp {
+    claim.renewed_at + policy.lease.0
+}
+
+/// The worker ends an attempt by itself when its time is up; this is for the worker that does not.
+fn timeout_end(job: &Job, claim: &Claim, policy: &Policy) -> Timestamp {
+    claim.claimed_at + job.timeout.0 + policy.timeout_grace.0
+}
+
+pub(super) fn tick(
+    job: &Job,
+    now: Timestamp,
+    horizon: &Horizon,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
+    if let State::Closing { target, try_at } = job.state {
+        if now < try_at {
+            return Err(Refusal::NotYet);
+        }
+        let mut next = job.clone();
+        next.state = State::Closing { target, try_at: now + policy.seal_retry.0 };
+        return Ok(Decision::new(next, Reason::SealTried).with(vec![Effect::Close]));
+    }
+    if job.state.is_terminal() {
+        return Err(Refusal::Ended);
+    }
+    if now >= job.deadline_at {
+        return deadline_passed(job, now, horizon);
+    }
+    match &job.state {
+        State::Waiting { due_at } if now >= *due_at => {
+            let mut next = job.clone();
+            next.state = State::Queued { since: now };
+            Ok(Decision::new(next, Reason::Due))
+        }
+        State::Sent { look_at, .. } if now >= *look_at => sent_too_long(job, now, horizon, policy),
+        State::Running { .. } => look_after_claims(job, now, horizon, policy),
+        _ => Err(Refusal::NotYet),
+    }
+}
+
+fn deadline_passed(job: &Job, now: Timestamp, horizon: &Horizon) -> Result<Decision, Refusal> {
+    if !job.possibly_sent() {
+        return Ok(endings::close(job.clone(), CloseTarget::Expired, now, Reason::Expired));
+    }
+    if !horizon.is_past(job.events_partition, job.deadline_at) {
+        return Err(Refusal::NotYet);
+    }
+    Ok(endings::close(job.clone(), CloseTarget::Expired, now, Reason::DeadlinePassed))
+}
+
+/// Sent again only if the copy is provably gone, and every claim that it may have led to has been applied.
+fn sent_too_long(
+    job: &Job,
+    now: Timestamp,
+    horizon: &Horizon,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
+    let mut next = job.clone();
+    let State::Sent { attempt, look_at, placement, gone_at, .. } = &mut next.state else {
+        return Err(Refusal::NotYet);
+    };
+    let attempt = *attempt;
+    if placement.is_none() {
+        *look_at = now + policy.place_timeout.0;
+        let again = Decision::new(next, Reason::SentAgain).with(vec![Effect::Produce(attempt)]);
+        return Ok(again.about(Some(attempt), None));
+    }
+    match *gone_at {
+        _ if !horizon.copy_gone => {
+            *gone_at = None;
+            *look_at = now + policy.queue_timeout.0;
+            Ok(Decision::new(next, Reason::StillQueued))
+        }
+        // A claim made just before the copy went may still be on its way through the log.
+        None => {
+            *gone_at = Some(now);
+            *look_at = now + policy.place_timeout.0;
+            Ok(Decision::new(next, Reason::CopyGone))
+        }
+        Some(gone_at) if horizon.is_past(job.events_partition, gone_at) => {
+            let over = endings::attempt_over(job.clone(), &Ending::MessageLost, now, policy);
+            Ok(over.about(Some(attempt), None))
+        }
+        Some(_) => Err(Refusal::NotYet),
+    }
+}
+
+fn look_after_claims(
+    job: &Job,
+    now: Timestamp,
+    horizon: &Horizon,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
+    let mut next = job.clone();
+    let State::Running { claims, .. } = &mut next.state else { return Err(Refusal::NotYet) };
+    let mut lapsed: Vec<Claim> = Vec::new();
+    let mut timed_out: Vec<Claim> = Vec::new();
+    let mut renewed = false;
+    claims.retain_mut(|claim| {
+        let timeout_end = timeout_end(job, claim, policy);
+        if now >= timeout_end && horizon.is_past(job.events_partition, timeout_end) {
+            timed_out.push(claim.clone());
+            return false;
+        }
+        renewed |= renew(claim, job.events_partition, horizon);
+        let lease_end = lease_end(claim, policy);
+        let silent = now >= lease_end
+            && horizon.is_past(job.events_partition, lease_end)
+            && horizon.is_past(claim.heartbeat_partition, lease_end);
+        if silent {
+            lapsed.push(claim.clone());
+        }
+        !silent
+    });
+    let last_ended = claims.is_empty();
+    for claim in &timed_out {
+        // Whatever its worker says later, its time is up; only its manifest still counts.
+        remember(&mut next.ended_claims, claim.claim);
+    }
+    for claim in &lapsed {
+        remember_lapsed(&mut next, claim.claim);
+    }
+    let Some(about) = timed_out.first().or(lapsed.first()) else {
+        return if renewed { Ok(Decision::new(next, Reason::Renewed)) } else { Err(Refusal::NotYet) };
+    };
+    let decision = if !last_ended {
+        Decision::new(next, Reason::ClaimEnded)
+    } else if timed_out.is_empty() {
+        endings::attempt_over(next, &Ending::Lost(Reason::LeaseLapsed), now, policy)
+    } else {
+        endings::attempt_over(next, &Ending::TimedOut, now, policy)
+    };
+    Ok(decision.about(Some(about.attempt), Some(&about.worker)))
+}
+
+/// Takes over what the worker's heartbeats and the partitions' restarts say; whether that was news.
+fn renew(claim: &mut Claim, events_partition: u32, horizon: &Horizon) -> bool {
+    let known = [
+        horizon.beats.get(&claim.claim).copied(),
+        horizon.restarted_at(events_partition),
+        horizon.restarted_at(claim.heartbeat_partition),
+    ];
+    let newest = known.into_iter().flatten().fold(claim.renewed_at, Timestamp::max);
+    let news = newest > claim.renewed_at;
+    claim.renewed_at = newest;
+    news
+}
+
+fn remember_lapsed(job: &mut Job, claim: ClaimId) {
+    job.counters.losses += 1;
+    remember(&mut job.lapsed_claims, claim);
+}

@@ -1,0 +1,33 @@
+//! From a decision of the lifecycle to what is written: the row, its timer, its line of history.
+
+use panofleet_job_schema::Timestamp;
+use panofleet_job_schema::lifecycle::{Decision, next_timer};
+use panofleet_job_schema::policy::Policy;
+
+use crate::{HistoryEntry, JobWrite};
+
+impl JobWrite {
+    /// The write of a decision about the row that has `expected_version`.
+    pub fn of(decision: &Decision, expected_version: u64, now: Timestamp, policy: &Policy) -> Self {
+        let job = decision.job.clone();
+        let line = decision.reason.is_history().then(|| HistoryEntry {
+            at: now,
+            state: job.state.name().to_owned(),
+            reason: decision.reason.name(),
+            generation: job.generation.0,
+            attempt: decision.note.attempt.map(|attempt| attempt.0),
+            worker: decision.note.worker.clone(),
+            detail: decision.note.detail.clone(),
+        });
+        let timer_at = next_timer(&job, policy);
+        Self { expected_version, job, timer_at, history: line.into_iter().collect() }
+    }
+
+    /// Adds what a further decision, made about this write's job before it was written, changes.
+    #[must_use]
+    pub fn then(self, decision: &Decision, now: Timestamp, policy: &Policy) -> Self {
+        let next = Self::of(decision, self.expected_version, now, policy);
+        let history = self.history.into_iter().chain(next.history).collect();
+        Self { history, ..next }
+    }
+}
