@@ -7,7 +7,7 @@ use panofleet_raster::{Kernel, Panorama, Rect, Sampling, Size, crop, remap, rema
 
 use crate::scene::{self, Stored};
 
-/// What [`remap`] promises, and twice what interpolation of positions is allowed.
+/// What [`remap`] promises.
 const POSITION_ERROR_PX_MAX: f64 = 0.005;
 
 fn check<S: Stored>(width_px: u32, height_px: u32, face_px: u32) {

@@ -14,6 +14,8 @@ mod faces;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod noise;
+#[cfg(test)]
 mod resizing;
 #[cfg(test)]
 mod scene;
