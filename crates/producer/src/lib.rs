@@ -1,1 +1,18 @@
-//! HTTP API, dispatcher and result pages
+//! The producer: the HTTP API that accepts jobs, and the dispatcher that sends them.
+//!
+//! | you look for | file |
+//! |---|---|
+//! | routes, requests, refusals | [`api`] |
+//! | the pages that people open | [`pages`] |
+//! | who goes next, timers, resends, seals | [`dispatcher`] |
+//! | read, decide, write with a compare-and-set | [`transition`] |
+//!
+//! # What this crate does not do
+//!
+//! It decides no state ([`panofleet_job_schema::lifecycle`] does) and hears no worker (the collector does).
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod dispatcher;
+pub mod pages;
+pub mod transition;

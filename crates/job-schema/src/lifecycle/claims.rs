@@ -84,8 +84,13 @@ fn succeeded(job: &Job, event: &ClaimEvent, manifest: &ManifestSummary, now: Tim
     let lost_race =
         matches!(job.state, State::Closing { target: CloseTarget::Cancelled, .. });
     let reason = if lost_race { Reason::CancelLostRace } else { Reason::Succeeded };
+    // A job that went out once and came back has no copy left that somebody could start.
+    let sent_once = job.counters.last_attempt == job.counters.before_generation + 1;
+    let held_once = matches!(&job.state, State::Running { claims, .. }
+        if claims.iter().all(|claim| claim.claim == event.claim));
+    let effects = if sent_once && held_once { Vec::new() } else { vec![Effect::Control] };
     Decision::new(next, reason)
-        .with(vec![Effect::Control])
+        .with(effects)
         .about(Some(event.id.attempt), Some(&event.worker))
 }
 

@@ -1,0 +1,218 @@
+//! A batch of events, folded over the jobs that they are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use panofleet_bus::control::sealed_control;
+use panofleet_bus::{DeadLetter, EventRecord};
+use panofleet_job_schema::envelope::{Body, Envelope};
+use panofleet_job_schema::job::Placement;
+use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal, decide};
+use panofleet_job_schema::message::{ClaimEvent, Heartbeat, HeldClaim};
+use panofleet_job_schema::{Job, JobId, Timestamp};
+use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
+use panofleet_service::clock::wall_clock;
+
+use crate::{Collector, CollectorError};
+
+/// Lost races after which something is wrong.
+const TRIES_MAX: u32 = 32;
+
+/// One record, read.
+enum News {
+    Event(Box<ClaimEvent>),
+    Heartbeat(Heartbeat),
+}
+
+/// What a fold has come to so far.
+struct Fold<'a> {
+    collector: &'a Collector,
+    partition: u32,
+    now: Timestamp,
+    jobs: BTreeMap<JobId, Row>,
+    heartbeats: Vec<HeartbeatWrite>,
+    control: BTreeSet<JobId>,
+}
+
+struct Row {
+    job: Job,
+    version: u64,
+    write: Option<JobWrite>,
+}
+
+impl Collector {
+    /// Applies records of one partition, in order, and the offset behind them. Returns the next offset.
+    pub(crate) async fn apply(
+        &self,
+        log_id: &str,
+        partition: u32,
+        from: u64,
+        records: &[EventRecord],
+    ) -> Result<u64, CollectorError> {
+        let to = records.last().map_or(from, |record| record.offset + 1);
+        let advance = OffsetAdvance { log_id: log_id.to_owned(), partition, from, to };
+        let mut news = Vec::new();
+        for record in records {
+            match Envelope::open(&record.payload, &self.keys).map(|envelope| envelope.body) {
+                Ok(Body::Event(event)) => news.push((record, News::Event(event))),
+                Ok(Body::Heartbeat(heartbeat)) => news.push((record, News::Heartbeat(heartbeat))),
+                Ok(Body::Job(_) | Body::Control(_)) => {
+                    self.bury(partition, record, "not an event or a heartbeat").await?;
+                }
+                Err(unreadable) => self.bury(partition, record, &unreadable.to_string()).await?,
+            }
+        }
+        for tries_left in (0..TRIES_MAX).rev() {
+            let fold = self.fold(partition, &news).await?;
+            let jobs = fold.jobs.into_values().filter_map(|row| row.write).collect::<Vec<_>>();
+            let closed: Vec<Job> = jobs
+                .iter()
+                .filter(|write| fold.control.contains(&write.job.id))
+                .map(|write| write.job.clone())
+                .collect();
+            let batch =
+                Batch { jobs, offset: Some(advance.clone()), heartbeats: fold.heartbeats };
+            match self.db.commit(batch).await {
+                Ok(()) => {
+                    self.publish_control(&closed).await;
+                    return Ok(to);
+                }
+                Err(conflict @ JobsDbError::Conflict(_)) => {
+                    let rows = self.db.partitions(log_id).await?;
+                    let next_offset = rows.get(&partition).map_or(0, |row| row.next_offset);
+                    if next_offset != from || tries_left == 0 {
+                        // Another collector has this partition: start over from where it stands.
+                        return Err(conflict.into());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(to)
+    }
+
+    async fn fold(
+        &self,
+        partition: u32,
+        news: &[(&EventRecord, News)],
+    ) -> Result<Fold<'_>, CollectorError> {
+        let ids: BTreeSet<JobId> = news.iter().flat_map(|(_, news)| jobs_of(news)).collect();
+        let found = self.db.get(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let rows = found.into_iter().map(|found| {
+            (found.job.id, Row { job: found.job, version: found.version, write: None })
+        });
+        let mut fold = Fold {
+            collector: self,
+            partition,
+            now: self.db.now().await?,
+            jobs: rows.collect(),
+            heartbeats: Vec::new(),
+            control: BTreeSet::new(),
+        };
+        for (record, news) in news {
+            match news {
+                News::Event(event) => fold.event(record, event).await?,
+                News::Heartbeat(heartbeat) => fold.heartbeat(heartbeat),
+            }
+        }
+        Ok(fold)
+    }
+
+    /// Keeps a record that cannot be applied, and why.
+    async fn bury(
+        &self,
+        partition: u32,
+        record: &EventRecord,
+        reason: &str,
+    ) -> Result<(), CollectorError> {
+        tracing::warn!(partition, offset = record.offset, reason, "event goes to the dead letters");
+        let letter = DeadLetter {
+            topic: "pf.events".into(),
+            placement: Placement { partition, offset: record.offset },
+            reason: reason.to_owned(),
+            payload: record.payload.clone(),
+        };
+        Ok(self.bus.dead_letter(letter).await?)
+    }
+
+    /// Tells workers about jobs that nobody needs to start any more. It saves work; nothing hangs on it.
+    async fn publish_control(&self, jobs: &[Job]) {
+        for job in jobs {
+            let published = match sealed_control(job, &self.keys, wall_clock()) {
+                Ok(record) => self.bus.publish_control(&job.region, job.id, record).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = published {
+                tracing::warn!(job = %job.id, %error, "control record was not published");
+            }
+        }
+    }
+}
+
+fn jobs_of(news: &News) -> Vec<JobId> {
+    match news {
+        News::Event(event) => vec![event.id.job],
+        News::Heartbeat(heartbeat) => heartbeat.claims.iter().map(|held| held.id.job).collect(),
+    }
+}
+
+impl Fold<'_> {
+    async fn event(&mut self, record: &EventRecord, event: &ClaimEvent) -> Result<(), CollectorError> {
+        let id = event.id;
+        let reported = Event::Reported { event: event.clone(), now: self.now };
+        let reason = match self.decide(id.job, &reported) {
+            None => "the job is not known".to_owned(),
+            Some(Err(refusal @ Refusal::UnknownAttempt)) => refusal.to_string(),
+            Some(Ok(())) => return Ok(()),
+            Some(Err(refusal)) => {
+                tracing::debug!(job = %id.job, attempt = %id.attempt, %refusal, "event changes nothing");
+                return Ok(());
+            }
+        };
+        self.collector.bury(self.partition, record, &reason).await
+    }
+
+    fn heartbeat(&mut self, heartbeat: &Heartbeat) {
+        for HeldClaim { id, claim, .. } in &heartbeat.claims {
+            let renewed = Event::Renewed {
+                id: *id,
+                claim: *claim,
+                worker: heartbeat.worker.worker.clone(),
+                // A worker's heartbeats all come by the partition that this one came by.
+                heartbeat_partition: self.partition,
+                now: self.now,
+            };
+            // Most say nothing new, and one of a job that has ended is merely late.
+            if let Some(Err(refusal)) = self.decide(id.job, &renewed)
+                && refusal != Refusal::NothingNew
+            {
+                tracing::debug!(job = %id.job, attempt = %id.attempt, %refusal, "heartbeat changes nothing");
+            }
+        }
+        let progress = heartbeat.claims.iter().filter_map(|held| {
+            let running = self.jobs.get(&held.id.job).is_some_and(|row| !row.job.state.is_terminal());
+            held.progress.clone().filter(|_| running).map(|progress| (held.id.job, progress))
+        });
+        self.heartbeats.push(HeartbeatWrite {
+            worker: heartbeat.worker.clone(),
+            claims: heartbeat.claims.iter().map(|held| held.claim).collect(),
+            progress: progress.collect(),
+            at: self.now,
+        });
+    }
+
+    /// Applies an event to the job as the batch has left it so far; `None` if there is no such job.
+    fn decide(&mut self, id: JobId, event: &Event) -> Option<Result<(), Refusal>> {
+        let row = self.jobs.get_mut(&id)?;
+        let policy = &self.collector.policy;
+        Some(decide(&row.job, event, policy).map(|decision: Decision| {
+            row.job = decision.job.clone();
+            row.write = Some(match row.write.take() {
+                None => JobWrite::of(&decision, row.version, self.now, policy),
+                Some(write) => write.then(&decision, self.now, policy),
+            });
+            if decision.effects.contains(&Effect::Control) {
+                self.control.insert(id);
+            }
+        }))
+    }
+}

@@ -1,0 +1,262 @@
+//! The dispatcher: the only one that sends jobs, and the one that looks after every timer.
+//!
+//! It commits `Sent`, then produces, then records where the message lies; a crash between any two is found
+//! again by the timer of a `Sent` job without a placement. It decides who runs next: a lane's queue holds only
+//! a small window, so that an urgent job does not wait behind what was sent before.
+//!
+//! One dispatcher leads a database. Two would be safe, each write being a compare-and-set, but would send some
+//! jobs twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use panofleet_bus::control::sealed_control;
+use panofleet_bus::{Bus, BusError, Queue};
+use panofleet_job_schema::envelope::{Body, Envelope, KeyRing};
+use panofleet_job_schema::job::Placement;
+use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Reason, decide};
+use panofleet_job_schema::policy::Policy;
+use panofleet_job_schema::{Attempt, Job, Lane, Region, Timestamp};
+use panofleet_jobs_db::{Batch, JobWrite, JobsDb, JobsDbError, Versioned};
+use panofleet_objects::ObjectStore;
+use panofleet_service::clock::wall_clock;
+use tokio_util::sync::CancellationToken;
+
+use crate::transition::{Transition, transition};
+
+mod closing;
+mod horizon;
+
+/// Timers that one turn looks after, and jobs that it sends to one queue.
+const TURN_JOBS_MAX: u32 = 256;
+/// Sends and seals under way at once.
+const CONCURRENT_MAX: usize = 16;
+/// Longest wait between two turns: writes of other processes are noticed at least this often.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Wait while a timer is due that may not fire yet: silence is not trusted before the log is caught up.
+const NOT_YET_WAIT: Duration = Duration::from_millis(250);
+/// Wait after a turn that failed.
+const TROUBLE_WAIT: Duration = Duration::from_secs(1);
+
+/// What the dispatcher works with.
+#[derive(Clone, Debug)]
+pub struct Dispatcher {
+    /// The job database.
+    pub db: Arc<dyn JobsDb>,
+    /// The bus.
+    pub bus: Arc<dyn Bus>,
+    /// The object store, for seals.
+    pub objects: ObjectStore,
+    /// What messages are signed with.
+    pub keys: KeyRing,
+    /// What timers go by.
+    pub policy: Policy,
+    /// The regions whose queues it fills.
+    pub regions: Vec<Region>,
+}
+
+/// What went wrong in a turn. Nothing is lost: the next turn finds it all again.
+#[derive(Debug, thiserror::Error)]
+enum TurnError {
+    #[error(transparent)]
+    Db(#[from] JobsDbError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+impl Dispatcher {
+    /// Runs until `shutdown`. Trouble with the database or the bus is waited out.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut seen = 0;
+        let mut in_trouble = false;
+        while !shutdown.is_cancelled() {
+            let turn = tokio::select! {
+                turn = self.turn(&mut seen) => turn,
+                () = shutdown.cancelled() => return,
+            };
+            match turn {
+                Ok(()) if in_trouble => {
+                    in_trouble = false;
+                    tracing::info!("dispatching again");
+                }
+                Ok(()) => {}
+                Err(error) => {
+                    if !in_trouble {
+                        tracing::warn!(%error, "dispatching waits");
+                    }
+                    in_trouble = true;
+                    tokio::select! {
+                        () = tokio::time::sleep(TROUBLE_WAIT) => {}
+                        () = shutdown.cancelled() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// One turn: due timers, then whoever goes next, then a wait for something to change.
+    async fn turn(&self, seen: &mut u64) -> Result<(), TurnError> {
+        // Read before the work: what is written meanwhile ends the wait at once.
+        *seen = self.db.changed(*seen, Duration::ZERO).await?;
+        self.look_after_timers().await?;
+        for region in &self.regions {
+            for lane in Lane::ALL {
+                self.fill_window(&Queue { region: region.clone(), lane }).await?;
+            }
+        }
+        let wait = match self.db.next_due().await? {
+            Some(due) => match due.since(self.db.now().await?) {
+                Duration::ZERO => NOT_YET_WAIT,
+                left => left.min(TURN_WAIT_MAX),
+            },
+            None => TURN_WAIT_MAX,
+        };
+        *seen = self.db.changed(*seen, wait).await?;
+        Ok(())
+    }
+
+    async fn look_after_timers(&self) -> Result<(), TurnError> {
+        let now = self.db.now().await?;
+        let due = self.db.due(now, TURN_JOBS_MAX).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let horizons = horizon::Horizons::read(self, &due).await?;
+        let mut decided = Vec::new();
+        for Versioned { job, version } in &due {
+            let horizon = horizons.of(job, self).await;
+            if let Ok(decision) = decide(job, &Event::Tick { now, horizon }, &self.policy) {
+                decided.push((decision, *version));
+            }
+        }
+        for decision in self.write(decided, now).await? {
+            if let Reason::LeaseLapsed | Reason::AttemptTimedOut | Reason::MessageLost = decision.reason {
+                let id = decision.job.id;
+                tracing::warn!(job = %id, reason = %decision.reason.name(), "attempt given up");
+            }
+            self.carry_out(&decision).await;
+        }
+        Ok(())
+    }
+
+    /// Sends jobs of one queue until its window is full.
+    async fn fill_window(&self, queue: &Queue) -> Result<(), TurnError> {
+        let sent = self.db.sent_count(&queue.region, queue.lane).await?;
+        let room = self.window(queue).await?.saturating_sub(sent).min(TURN_JOBS_MAX);
+        if room == 0 {
+            return Ok(());
+        }
+        let ready = self.db.ready(&queue.region, queue.lane, room).await?;
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let now = self.db.now().await?;
+        let mut decided = Vec::new();
+        for Versioned { job, version } in &ready {
+            if let Ok(decision) = decide(job, &Event::Dispatched { now }, &self.policy) {
+                decided.push((decision, *version));
+            }
+        }
+        let written = self.write(decided, now).await?;
+        stream::iter(&written)
+            .for_each_concurrent(CONCURRENT_MAX, |decision| self.carry_out(decision))
+            .await;
+        Ok(())
+    }
+
+    /// How many messages may wait unclaimed in a queue: as many as its workers can run, at least one.
+    async fn window(&self, queue: &Queue) -> Result<u32, TurnError> {
+        let now = self.db.now().await?;
+        let workers = self.db.workers().await?;
+        let slots = workers
+            .iter()
+            .filter(|row| row.worker.region == queue.region && row.worker.lanes.contains(&queue.lane))
+            .filter(|row| !row.worker.draining && now.since(row.beat_at) < self.policy.lease.0)
+            .map(|row| row.worker.slots)
+            .fold(0, u32::saturating_add);
+        Ok(slots.max(1))
+    }
+
+    /// Writes decisions, all at once if nobody interferes, and says which were written.
+    async fn write(
+        &self,
+        decided: Vec<(Decision, u64)>,
+        now: Timestamp,
+    ) -> Result<Vec<Decision>, JobsDbError> {
+        let write_of = |(decision, version): &(Decision, u64)| {
+            JobWrite::of(decision, *version, now, &self.policy)
+        };
+        let jobs: Vec<JobWrite> = decided.iter().map(write_of).collect();
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.db.commit(Batch { jobs, ..Batch::default() }).await {
+            Err(JobsDbError::Conflict(_)) => {}
+            Ok(()) => return Ok(decided.into_iter().map(|(decision, _)| decision).collect()),
+            Err(error) => return Err(error),
+        }
+        // Somebody changed one of them: the others are written one by one, it is found again.
+        let mut written = Vec::new();
+        for decided in decided {
+            match self.db.commit(Batch { jobs: vec![write_of(&decided)], ..Batch::default() }).await {
+                Ok(()) => written.push(decided.0),
+                Err(JobsDbError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
+    /// Carries out what follows from a decision that is written. What fails is found again by its timer.
+    async fn carry_out(&self, decision: &Decision) {
+        for effect in &decision.effects {
+            let done = match effect {
+                Effect::Produce(attempt) => self.produce(&decision.job, *attempt).await,
+                Effect::Control => self.publish_control(&decision.job).await,
+                Effect::Close => closing::close(self, &decision.job).await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(job = %decision.job.id, ?effect, %error, "effect is tried again later");
+            }
+        }
+    }
+
+    async fn produce(&self, job: &Job, attempt: Attempt) -> Result<(), TurnError> {
+        let body = Body::Job(Box::new(job.message(attempt)));
+        let envelope = Envelope { sent_at: wall_clock(), trace: job.trace.clone(), body };
+        let wire = envelope.seal(&self.keys).map_err(|e| BusError::Refused(e.to_string()))?;
+        let queue = Queue { region: job.region.clone(), lane: job.lane };
+        let placement = self.bus.send_job(&queue, job.id, wire.into()).await?;
+        self.record_placement(job, attempt, placement).await
+    }
+
+    async fn record_placement(
+        &self,
+        job: &Job,
+        attempt: Attempt,
+        placement: Placement,
+    ) -> Result<(), TurnError> {
+        let placed = |now, _: &Job| Event::Placed { attempt, placement, now };
+        transition(self.db.as_ref(), job.id, &self.policy, placed).await?;
+        Ok(())
+    }
+
+    async fn publish_control(&self, job: &Job) -> Result<(), TurnError> {
+        let record = sealed_control(job, &self.keys, wall_clock())?;
+        self.bus.publish_control(&job.region, job.id, record).await.map_err(TurnError::Bus)
+    }
+
+    /// Applies what closing found out.
+    async fn closed(&self, job: &Job, event: impl Fn(Timestamp) -> Event + Send + Sync) -> Result<(), TurnError> {
+        let applied = transition(self.db.as_ref(), job.id, &self.policy, |now, _| event(now)).await?;
+        if let Transition::Changed(decision) = applied {
+            self.publish_control(&decision.job).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Horizons by partition, as one turn reads them.
+type Partitions = BTreeMap<u32, panofleet_job_schema::lifecycle::PartitionHorizon>;

@@ -1,0 +1,38 @@
+//! Closing: a seal at the manifest key before a job ends without a result.
+
+use panofleet_job_schema::Job;
+use panofleet_job_schema::job::State;
+use panofleet_job_schema::lifecycle::Event;
+use panofleet_job_schema::manifest::Seal;
+use panofleet_objects::manifest::{SealOutcome, put_seal};
+
+use super::{Dispatcher, TurnError};
+
+/// Puts the seal and applies what stood there. A store that does not answer is asked again by the timer.
+pub(super) async fn close(dispatcher: &Dispatcher, job: &Job) -> Result<(), TurnError> {
+    let State::Closing { target, .. } = job.state else { return Ok(()) };
+    let seal = Seal {
+        schema: 1,
+        job: job.id,
+        generation: job.generation,
+        target,
+        sealed_at: dispatcher.db.now().await?,
+    };
+    let address = job.manifest_address();
+    let put = put_seal(&dispatcher.objects, &address, &seal);
+    match tokio::time::timeout(dispatcher.policy.seal_retry.0, put).await {
+        Ok(Ok(SealOutcome::Sealed)) => dispatcher.closed(job, |now| Event::Sealed { now }).await,
+        Ok(Ok(SealOutcome::ManifestFound(manifest))) => {
+            let found = |now| Event::ManifestFound { manifest: manifest.clone(), now };
+            dispatcher.closed(job, found).await
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(job = %job.id, %error, "closing waits for the object store");
+            Ok(())
+        }
+        Err(_elapsed) => {
+            tracing::warn!(job = %job.id, "closing waits for the object store");
+            Ok(())
+        }
+    }
+}

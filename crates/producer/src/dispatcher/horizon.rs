@@ -1,0 +1,66 @@
+//! What may be concluded from silence, as one turn of the dispatcher knows it.
+
+use std::collections::BTreeMap;
+
+use panofleet_bus::{CopyFate, Queue};
+use panofleet_job_schema::job::State;
+use panofleet_job_schema::lifecycle::{Horizon, PartitionHorizon};
+use panofleet_job_schema::{ClaimId, Job, Timestamp};
+use panofleet_jobs_db::Versioned;
+
+use super::{Dispatcher, Partitions, TurnError};
+
+pub(super) struct Horizons {
+    partitions: Partitions,
+    beats: BTreeMap<ClaimId, Timestamp>,
+}
+
+impl Horizons {
+    /// Reads how far the event log is applied, and the last heartbeats of every claim of these jobs.
+    ///
+    /// The partitions are read before the heartbeats: a heartbeat that is missing was not applied up to them.
+    pub(super) async fn read(dispatcher: &Dispatcher, jobs: &[Versioned]) -> Result<Self, TurnError> {
+        let log_id = dispatcher.bus.event_log_id().await?;
+        let rows = dispatcher.db.partitions(&log_id).await?;
+        let partitions = rows
+            .into_iter()
+            .map(|(partition, row)| {
+                let horizon = PartitionHorizon {
+                    caught_up_at: row.caught_up_at,
+                    restarted_at: row.restarted_at,
+                };
+                (partition, horizon)
+            })
+            .collect();
+        let claims: Vec<_> = jobs
+            .iter()
+            .filter_map(|found| match &found.job.state {
+                State::Running { claims, .. } => Some(claims),
+                _ => None,
+            })
+            .flatten()
+            .map(|claim| (claim.worker.clone(), claim.claim))
+            .collect();
+        let beats =
+            if claims.is_empty() { BTreeMap::new() } else { dispatcher.db.beats(&claims).await? };
+        Ok(Self { partitions, beats })
+    }
+
+    pub(super) async fn of(&self, job: &Job, dispatcher: &Dispatcher) -> Horizon {
+        let copy_gone = copy_gone(job, dispatcher).await;
+        Horizon { partitions: self.partitions.clone(), beats: self.beats.clone(), copy_gone }
+    }
+}
+
+/// Whether the message of a sent job is provably gone; a bus that does not answer proves nothing.
+async fn copy_gone(job: &Job, dispatcher: &Dispatcher) -> bool {
+    let State::Sent { placement: Some(placement), .. } = &job.state else { return false };
+    let queue = Queue { region: job.region.clone(), lane: job.lane };
+    match dispatcher.bus.copy_fate(&queue, *placement).await {
+        Ok(fate) => fate == CopyFate::Gone,
+        Err(error) => {
+            tracing::debug!(job = %job.id, %error, "the queue does not say where the message is");
+            false
+        }
+    }
+}
