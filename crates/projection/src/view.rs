@@ -1,7 +1,11 @@
 //! A projection together with where it looks.
 
-use crate::{CubeFace, Equirectangular, Orientation, Pixel, Ray, Rectilinear, Size, StraightRow};
-use crate::{Face, Rotation};
+use std::num::NonZeroU32;
+
+use crate::{
+    CubeFace, Equirectangular, Face, Orientation, Pixel, Ray, Rectilinear, Rotation, Size,
+    StraightRow,
+};
 
 /// Any projection of this crate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,13 +90,8 @@ impl View {
     }
 
     /// A face of the cube, not turned.
-    pub fn cube_face(face: Face, face_px: std::num::NonZeroU32) -> Self {
+    pub fn cube_face(face: Face, face_px: NonZeroU32) -> Self {
         Self::new(CubeFace { face, face_px }, Orientation::IDENTITY)
-    }
-
-    /// The projection without its orientation.
-    pub const fn projection(&self) -> &Projection {
-        &self.projection
     }
 
     /// Size of the picture.

@@ -6,13 +6,15 @@
 //! - `remap`: a face of 2624² reads about 1/6 of the source's 101 MB, side faces a little less, and
 //!   writes 20.7 MB. All six: 101 MB read, 124 MB written; 41.3 Mpx × 48 taps.
 //! - `border`: 101 MB read, 101 MB written; once per panorama.
+//! - `planes_from_interleaved`: 101 MB read, 101 MB written; `tiles_to_interleaved`: 20.7 MB read
+//!   and written.
 //! - `reduce`: a face reads 20.7 MB and writes 5.2 MB.
 //! - `resize`: 8192×4096 → 1024×512 reads 101 MB, six times over from the cache, and writes 1.6 MB.
 
 use divan::Bencher;
 use panofleet_projection::{Face, Pyramid, View};
 use panofleet_raster::{
-    Channels, Edges, Kernel, Panorama, Picture, Sampling, Size, reduce_by_two, remap, resize,
+    Channels, Edges, Kernel, Panorama, Picture, Rect, Sampling, Size, reduce_by_two, remap, resize,
 };
 
 const WIDTH_PX: u32 = 8192;
@@ -70,6 +72,26 @@ fn border(bencher: Bencher<'_, '_>) {
     bencher
         .with_inputs(|| picture.clone())
         .bench_local_values(|picture| on_one_core(|| Panorama::full(picture)));
+}
+
+#[divan::bench(sample_count = 5)]
+fn planes_from_interleaved(bencher: Bencher<'_, '_>) {
+    let size = Size::new(WIDTH_PX, WIDTH_PX / 2).expect("not empty");
+    let samples = vec![7_u8; size.area_px() as usize * 3];
+    bencher
+        .bench_local(|| on_one_core(|| Picture::from_interleaved(Channels::Rgb, size, &samples)));
+}
+
+#[divan::bench(sample_count = 5)]
+fn tiles_to_interleaved(bencher: Bencher<'_, '_>) {
+    let face = picture(2624, 2624);
+    let size = Size::new(656, 656).expect("not empty");
+    bencher.bench_local(|| {
+        for (row, column) in (0..4).flat_map(|row| (0..4).map(move |column| (row, column))) {
+            let rect = Rect { left_px: column * 656, top_px: row * 656, size };
+            divan::black_box(face.to_interleaved(rect).expect("inside"));
+        }
+    });
 }
 
 #[divan::bench(sample_count = 5)]

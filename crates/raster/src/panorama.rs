@@ -1,9 +1,11 @@
 //! A panorama made ready to be sampled.
 
+use std::fmt;
+
 use panofleet_projection::{Equirectangular, Size};
 use rayon::prelude::*;
 
-use crate::{Channels, Picture, Plane, RasterError, Sample};
+use crate::{Channels, PLANE_PX_MAX, Picture, Plane, RasterError, SIDE_PX_MAX, Sample};
 
 /// Pixels around a panorama that continue it: enough for six taps around any position inside.
 pub(crate) const BORDER_PX: usize = 3;
@@ -24,14 +26,27 @@ pub struct Panorama<S> {
     planes: Vec<Bordered<S>>,
 }
 
+/// Footprints index a plane by `u32`, border included. A plane of the largest area has the longest
+/// border when one of its sides is the longest.
+const _: () = {
+    let long = SIDE_PX_MAX as u64 + 2 * BORDER_PX as u64;
+    let short = PLANE_PX_MAX / SIDE_PX_MAX as u64 + 2 * BORDER_PX as u64;
+    assert!(long * short <= u32::MAX as u64);
+};
+
 /// A plane with its border.
-#[derive(Debug)]
 pub(crate) struct Bordered<S> {
     /// Distance between rows.
     pub(crate) stride: usize,
     /// Rows of the plane, each `BORDER_PX` longer at both ends, and `BORDER_PX` rows above and
     /// below.
     pub(crate) samples: Vec<S>,
+}
+
+impl<S> fmt::Debug for Bordered<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bordered").field("stride", &self.stride).finish_non_exhaustive()
+    }
 }
 
 impl<S: Sample> Panorama<S> {

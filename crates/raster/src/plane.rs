@@ -1,5 +1,7 @@
 //! One channel of a picture.
 
+use std::fmt;
+
 use panofleet_projection::Size;
 
 use crate::{RasterError, Sample};
@@ -11,10 +13,17 @@ pub const SIDE_PX_MAX: u32 = 131_072;
 pub const PLANE_PX_MAX: u64 = 1 << 31;
 
 /// `height × width` samples, row-major, without padding.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Plane<S> {
     size: Size,
     samples: Vec<S>,
+}
+
+/// The size without the samples, of which there may be a billion.
+impl<S> fmt::Debug for Plane<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plane").field("size", &self.size).finish_non_exhaustive()
+    }
 }
 
 impl<S: Sample> Plane<S> {
@@ -85,11 +94,6 @@ impl<S: Sample> Plane<S> {
     /// If there is no such row.
     pub fn row(&self, y: usize) -> &[S] {
         &self.samples[y * self.width()..][..self.width()]
-    }
-
-    /// The rows, top to bottom.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[S]> {
-        self.samples.chunks_exact(self.width())
     }
 }
 
