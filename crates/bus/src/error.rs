@@ -10,3 +10,19 @@ pub enum BusError {
     #[error("the bus refused: {0}")]
     Refused(String),
 }
+
+impl From<sqlx::Error> for BusError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::error::ErrorKind;
+        match &error {
+            sqlx::Error::Database(database) => match database.kind() {
+                ErrorKind::UniqueViolation
+                | ErrorKind::ForeignKeyViolation
+                | ErrorKind::NotNullViolation
+                | ErrorKind::CheckViolation => Self::Refused(database.message().to_owned()),
+                _ => Self::Unavailable(database.message().to_owned()),
+            },
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::{JobId, Lane, Region};
 
+pub mod control;
 pub mod embedded;
 mod error;
 
@@ -59,7 +60,12 @@ pub trait Bus: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`BusError`].
-    async fn send_job(&self, queue: &Queue, job: JobId, payload: Bytes) -> Result<Placement, BusError>;
+    async fn send_job(
+        &self,
+        queue: &Queue,
+        job: JobId,
+        payload: Bytes,
+    ) -> Result<Placement, BusError>;
 
     /// What is known about a message.
     ///
@@ -71,10 +77,20 @@ pub trait Bus: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`BusError`].
-    async fn take_jobs(&self, queues: &[Queue], member: &str) -> Result<Box<dyn JobSource>, BusError>;
+    async fn take_jobs(
+        &self,
+        queues: &[Queue],
+        member: &str,
+    ) -> Result<Box<dyn JobSource>, BusError>;
 
     /// Number of partitions of the event log, at least 1.
     fn event_partitions(&self) -> u32;
+
+    /// The identity of the event log: another after it was deleted and made anew.
+    ///
+    /// # Errors
+    /// [`BusError`].
+    async fn event_log_id(&self) -> Result<String, BusError>;
 
     /// Appends to the event log, each payload to its partition, in order within a partition. All are durable
     /// when this returns; after an error any prefix of each partition's may be there.
@@ -93,7 +109,12 @@ pub trait Bus: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`BusError`].
-    async fn publish_control(&self, region: &Region, job: JobId, payload: Bytes) -> Result<(), BusError>;
+    async fn publish_control(
+        &self,
+        region: &Region,
+        job: JobId,
+        payload: Bytes,
+    ) -> Result<(), BusError>;
 
     /// Follows a region's control records from the first that is kept.
     ///

@@ -38,7 +38,11 @@ pub trait JobsDb: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`JobsDbError`].
-    async fn accept(&self, job: &Job, key: Option<&IdempotencyKey>) -> Result<Accepted, JobsDbError>;
+    async fn accept(
+        &self,
+        job: &Job,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Accepted, JobsDbError>;
 
     /// Jobs by id; those that do not exist are left out.
     ///
@@ -57,7 +61,12 @@ pub trait JobsDb: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`JobsDbError`].
-    async fn ready(&self, region: &Region, lane: Lane, limit: u32) -> Result<Vec<Versioned>, JobsDbError>;
+    async fn ready(
+        &self,
+        region: &Region,
+        lane: Lane,
+        limit: u32,
+    ) -> Result<Vec<Versioned>, JobsDbError>;
 
     /// Jobs of a lane that are sent and that no claim holds.
     ///

@@ -1,1 +1,171 @@
-//! SQLite.
+//! The job database in a SQLite file that one process owns.
+//!
+//! | you look for | file |
+//! |---|---|
+//! | the file, its one writer and its readers | `sqlite/file.rs` |
+//! | the schema and its versions | `sqlite/migrations/`, `sqlite/schema.rs` |
+//! | new jobs and idempotency keys | `sqlite/accept.rs` |
+//! | the batch that everything else is written by | `sqlite/commit.rs` |
+//!
+//! A write is durable when its call returns (`synchronous=FULL`). A call that is dropped half-way may have
+//! written all of it or nothing.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
+use uuid::Uuid;
+
+use crate::{
+    Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Observation,
+    PartitionRow, Upload, Versioned, WorkerRow,
+};
+
+mod accept;
+mod changes;
+mod commit;
+mod file;
+mod jobs;
+mod list;
+mod partitions;
+mod row;
+mod schema;
+mod uploads;
+mod workers;
+
+pub use file::SqliteFile;
+
+use changes::Changes;
+
+/// The job database in SQLite.
+#[derive(Debug)]
+pub struct SqliteJobsDb {
+    file: SqliteFile,
+    changes: Changes,
+    /// The latest time that was given out, in milliseconds: the clock never goes back within a process, even if
+    /// somebody sets the machine's.
+    latest_ms: AtomicI64,
+}
+
+impl SqliteJobsDb {
+    /// Opens the job database in a file, and brings its schema up to this program's.
+    ///
+    /// # Errors
+    /// [`JobsDbError::Refused`] if a newer program wrote it, otherwise as any call.
+    pub async fn open(file: SqliteFile) -> Result<Self, JobsDbError> {
+        schema::migrate(&file).await?;
+        Ok(Self { file, changes: Changes::new(), latest_ms: AtomicI64::new(0) })
+    }
+}
+
+#[async_trait]
+impl JobsDb for SqliteJobsDb {
+    async fn now(&self) -> Result<Timestamp, JobsDbError> {
+        let ms: i64 =
+            sqlx::query_scalar("SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER)")
+                .fetch_one(&self.file.readers)
+                .await?;
+        let latest_ms = self.latest_ms.fetch_max(ms, Ordering::Relaxed);
+        Ok(Timestamp::from_millis(ms.max(latest_ms)))
+    }
+
+    async fn accept(
+        &self,
+        job: &Job,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Accepted, JobsDbError> {
+        let _change = self.changes.announce();
+        accept::accept(&self.file, job, key).await
+    }
+
+    async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {
+        jobs::get(&self.file.readers, ids).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), JobsDbError> {
+        let mut transaction = self.file.write().await?;
+        commit::write(&mut transaction, &batch).await?;
+        let _change = self.changes.announce();
+        Ok(transaction.commit().await?)
+    }
+
+    async fn ready(
+        &self,
+        region: &Region,
+        lane: Lane,
+        limit: u32,
+    ) -> Result<Vec<Versioned>, JobsDbError> {
+        jobs::ready(&self.file.readers, region, lane, limit).await
+    }
+
+    async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError> {
+        jobs::sent_count(&self.file.readers, region, lane).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
+        jobs::due(&self.file.readers, now, limit).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError> {
+        jobs::next_due(&self.file.readers).await
+    }
+
+    async fn changed(&self, seen: u64, wait: Duration) -> Result<u64, JobsDbError> {
+        Ok(self.changes.since(seen, wait).await)
+    }
+
+    async fn list(&self, filter: &JobFilter, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
+        list::list(&self.file.readers, filter, limit).await
+    }
+
+    async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError> {
+        list::counts(&self.file.readers, tenant).await
+    }
+
+    async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {
+        jobs::history(&self.file.readers, job).await
+    }
+
+    async fn progress(&self, jobs: &[JobId]) -> Result<BTreeMap<JobId, Progress>, JobsDbError> {
+        jobs::progress(&self.file.readers, jobs).await
+    }
+
+    async fn partitions(&self, log_id: &str) -> Result<BTreeMap<u32, PartitionRow>, JobsDbError> {
+        partitions::partitions(&self.file.readers, log_id).await
+    }
+
+    async fn observe(
+        &self,
+        log_id: &str,
+        observations: &[Observation],
+        gap: Duration,
+    ) -> Result<(), JobsDbError> {
+        let mut transaction = self.file.write().await?;
+        for observation in observations {
+            partitions::observe(&mut transaction, log_id, observation, gap).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRow>, JobsDbError> {
+        workers::workers(&self.file.readers).await
+    }
+
+    async fn beats(
+        &self,
+        claims: &[(WorkerId, ClaimId)],
+    ) -> Result<BTreeMap<ClaimId, Timestamp>, JobsDbError> {
+        workers::beats(&self.file.readers, claims).await
+    }
+
+    async fn put_upload(&self, upload: &Upload) -> Result<(), JobsDbError> {
+        uploads::put(&self.file, upload).await
+    }
+
+    async fn upload(&self, id: Uuid) -> Result<Option<Upload>, JobsDbError> {
+        uploads::get(&self.file.readers, id).await
+    }
+}

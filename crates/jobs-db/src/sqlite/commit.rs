@@ -1,0 +1,155 @@
+//! A batch: jobs, history, heartbeats and the offset that they came from, all or nothing.
+
+use panofleet_job_schema::job::State;
+use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::{JobId, Timestamp};
+use sqlx::SqliteConnection;
+
+use super::accept::job_key;
+use super::row::{integer, to_doc};
+use crate::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance};
+
+/// Writes the batch inside the caller's transaction. The offset goes first: a batch that another collector
+/// has applied is then refused before it does any work.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<(), JobsDbError> {
+    if let Some(advance) = &batch.offset {
+        advance_offset(connection, advance).await?;
+    }
+    for heartbeat in &batch.heartbeats {
+        write_heartbeat(connection, heartbeat).await?;
+    }
+    for job in &batch.jobs {
+        write_job(connection, job).await?;
+    }
+    Ok(())
+}
+
+async fn advance_offset(
+    connection: &mut SqliteConnection,
+    advance: &OffsetAdvance,
+) -> Result<(), JobsDbError> {
+    // A partition that was never seen stands at 0: its row is made when that is what is expected.
+    sqlx::query(
+        "INSERT INTO partitions (log_id, partition, next_offset, caught_up_at, restarted_at)
+         SELECT ?1, ?2, 0, 0, 0 WHERE ?3 = 0 ON CONFLICT (log_id, partition) DO NOTHING",
+    )
+    .bind(&advance.log_id)
+    .bind(advance.partition)
+    .bind(integer(advance.from))
+    .execute(&mut *connection)
+    .await?;
+    let advanced = sqlx::query(
+        "UPDATE partitions SET next_offset = ? WHERE log_id = ? AND partition = ? AND next_offset = ?",
+    )
+    .bind(integer(advance.to))
+    .bind(&advance.log_id)
+    .bind(advance.partition)
+    .bind(integer(advance.from))
+    .execute(connection)
+    .await?;
+    if advanced.rows_affected() == 0 {
+        let OffsetAdvance { log_id, partition, from, .. } = advance;
+        return Err(JobsDbError::Conflict(format!(
+            "offset {from} of partition {partition} of log {log_id}"
+        )));
+    }
+    Ok(())
+}
+
+async fn write_heartbeat(
+    connection: &mut SqliteConnection,
+    heartbeat: &HeartbeatWrite,
+) -> Result<(), JobsDbError> {
+    let worker = &heartbeat.worker;
+    let written = sqlx::query(
+        "INSERT INTO workers (worker, started_at, beat_at, claims, doc) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (worker) DO UPDATE SET
+            started_at = excluded.started_at, beat_at = excluded.beat_at,
+            claims = excluded.claims, doc = excluded.doc
+         WHERE excluded.started_at >= workers.started_at",
+    )
+    .bind(worker.worker.as_str())
+    .bind(worker.started_at.as_millis())
+    .bind(heartbeat.at.as_millis())
+    .bind(to_doc(&heartbeat.claims))
+    .bind(to_doc(worker))
+    .execute(&mut *connection)
+    .await?;
+    if written.rows_affected() == 0 {
+        return Ok(()); // Of an earlier life of the worker: its claims are not held any more.
+    }
+    for (job, progress) in &heartbeat.progress {
+        write_progress(connection, *job, progress).await?;
+    }
+    Ok(())
+}
+
+async fn write_progress(
+    connection: &mut SqliteConnection,
+    job: JobId,
+    progress: &Progress,
+) -> Result<(), JobsDbError> {
+    sqlx::query(
+        "INSERT INTO progress (job, doc) SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?1)
+         ON CONFLICT (job) DO UPDATE SET doc = excluded.doc",
+    )
+    .bind(job_key(job))
+    .bind(to_doc(progress))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn write_job(connection: &mut SqliteConnection, write: &JobWrite) -> Result<(), JobsDbError> {
+    let job = &write.job;
+    let updated = sqlx::query(
+        "UPDATE jobs SET region = ?, lane = ?, state = ?, band = ?, deadline_at = ?, timer_at = ?, doc = ?,
+            version = version + 1
+         WHERE id = ? AND version = ?",
+    )
+    .bind(job.region.as_str())
+    .bind(job.lane.as_str())
+    .bind(job.state.name())
+    .bind(job.spec.priority.band())
+    .bind(job.deadline_at.as_millis())
+    .bind(write.timer_at.map(Timestamp::as_millis))
+    .bind(to_doc(job))
+    .bind(job_key(job.id))
+    .bind(integer(write.expected_version))
+    .execute(&mut *connection)
+    .await?;
+    if updated.rows_affected() == 0 {
+        return Err(JobsDbError::Conflict(format!("job {}", job.id)));
+    }
+    if !matches!(job.state, State::Running { .. }) {
+        // The next attempt starts at nothing.
+        sqlx::query("DELETE FROM progress WHERE job = ?")
+            .bind(job_key(job.id))
+            .execute(&mut *connection)
+            .await?;
+    }
+    write_history(connection, job.id, &write.history).await
+}
+
+async fn write_history(
+    connection: &mut SqliteConnection,
+    job: JobId,
+    entries: &[HistoryEntry],
+) -> Result<(), JobsDbError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO history (job, seq, doc)
+         SELECT ?1, (SELECT coalesce(max(seq), 0) FROM history WHERE job = ?1) + 1 + entry.key, entry.value
+         FROM json_each(?2) AS entry",
+    )
+    .bind(job_key(job))
+    .bind(to_doc(&entries))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

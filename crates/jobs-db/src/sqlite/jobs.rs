@@ -1,0 +1,118 @@
+//! Reading jobs: by id, by turn, by timer, and what happened to them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::{JobId, Lane, Region, Timestamp};
+use sqlx::SqlitePool;
+
+use super::accept::job_key;
+use super::row::{JobRow, from_doc, id_list, job_id, time, versioned};
+use crate::{HistoryEntry, JobsDbError, Versioned};
+
+/// The jobs in the order of `ids`.
+pub(super) async fn get(
+    readers: &SqlitePool,
+    ids: &[JobId],
+) -> Result<Vec<Versioned>, JobsDbError> {
+    let rows: Vec<JobRow> = sqlx::query_as(
+        "SELECT id, version, doc FROM jobs WHERE id IN (SELECT unhex(value) FROM json_each(?))",
+    )
+    .bind(id_list(ids.iter().copied()))
+    .fetch_all(readers)
+    .await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let job = versioned(row)?;
+        found.insert(job.job.id, job);
+    }
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+pub(super) async fn ready(
+    readers: &SqlitePool,
+    region: &Region,
+    lane: Lane,
+    limit: u32,
+) -> Result<Vec<Versioned>, JobsDbError> {
+    let rows: Vec<JobRow> = sqlx::query_as(
+        "SELECT id, version, doc FROM jobs WHERE state = 'queued' AND region = ? AND lane = ?
+         ORDER BY band, deadline_at, id LIMIT ?",
+    )
+    .bind(region.as_str())
+    .bind(lane.as_str())
+    .bind(limit)
+    .fetch_all(readers)
+    .await?;
+    rows.into_iter().map(versioned).collect()
+}
+
+pub(super) async fn sent_count(
+    readers: &SqlitePool,
+    region: &Region,
+    lane: Lane,
+) -> Result<u32, JobsDbError> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM jobs WHERE state = 'sent' AND region = ? AND lane = ?",
+    )
+    .bind(region.as_str())
+    .bind(lane.as_str())
+    .fetch_one(readers)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+pub(super) async fn due(
+    readers: &SqlitePool,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Versioned>, JobsDbError> {
+    let rows: Vec<JobRow> = sqlx::query_as(
+        "SELECT id, version, doc FROM jobs WHERE timer_at <= ? ORDER BY timer_at, id LIMIT ?",
+    )
+    .bind(now.as_millis())
+    .bind(limit)
+    .fetch_all(readers)
+    .await?;
+    rows.into_iter().map(versioned).collect()
+}
+
+pub(super) async fn next_due(readers: &SqlitePool) -> Result<Option<Timestamp>, JobsDbError> {
+    let next: Option<i64> =
+        sqlx::query_scalar("SELECT min(timer_at) FROM jobs WHERE timer_at IS NOT NULL")
+            .fetch_one(readers)
+            .await?;
+    Ok(next.map(time))
+}
+
+pub(super) async fn history(
+    readers: &SqlitePool,
+    job: JobId,
+) -> Result<Vec<HistoryEntry>, JobsDbError> {
+    let docs: Vec<String> =
+        sqlx::query_scalar("SELECT doc FROM history WHERE job = ? ORDER BY seq")
+            .bind(job_key(job))
+            .fetch_all(readers)
+            .await?;
+    docs.iter().map(|doc| from_doc(doc, || format!("history of job {job}"))).collect()
+}
+
+pub(super) async fn progress(
+    readers: &SqlitePool,
+    jobs: &[JobId],
+) -> Result<BTreeMap<JobId, Progress>, JobsDbError> {
+    // A heartbeat may be applied after the end of what it speaks of, so the job's state has the last word.
+    let rows: Vec<(Vec<u8>, String)> = sqlx::query_as(
+        "SELECT progress.job, progress.doc FROM progress JOIN jobs ON jobs.id = progress.job
+         WHERE jobs.state = 'running' AND progress.job IN (SELECT unhex(value) FROM json_each(?))",
+    )
+    .bind(id_list(jobs.iter().copied()))
+    .fetch_all(readers)
+    .await?;
+    rows.into_iter()
+        .map(|(id, doc)| {
+            let id = job_id(&id)?;
+            Ok((id, from_doc(&doc, || format!("progress of job {id}"))?))
+        })
+        .collect()
+}

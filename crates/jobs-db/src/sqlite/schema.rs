@@ -1,0 +1,49 @@
+//! The schema, forward only: numbered files, each applied once, in one transaction with the note that it was.
+
+use sqlx::SqliteConnection;
+
+use super::file::SqliteFile;
+use crate::JobsDbError;
+
+/// Every migration in order; the first is 1. One that was released is never changed again.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/1_jobs.sql")];
+
+/// Brings the file to this program's schema, whatever older one it has.
+pub(super) async fn migrate(file: &SqliteFile) -> Result<(), JobsDbError> {
+    let mut transaction = file.write().await?;
+    let found = version(&mut transaction).await?;
+    let missing = MIGRATIONS.get(found..).ok_or_else(|| {
+        JobsDbError::Refused(format!(
+            "{} was written by a newer program: its schema is version {found}, this program knows {}",
+            file.path().display(),
+            MIGRATIONS.len(),
+        ))
+    })?;
+    for (sql, number) in missing.iter().zip(found + 1..) {
+        sqlx::raw_sql(*sql).execute(&mut *transaction).await?;
+        sqlx::query("INSERT INTO jobs_db_migrations (version, applied_at) VALUES (?, unixepoch())")
+            .bind(i64::try_from(number).expect("there are few migrations"))
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The number of migrations that the file has.
+async fn version(connection: &mut SqliteConnection) -> Result<usize, JobsDbError> {
+    sqlx::query(
+        "CREATE TABLE IF NOT EXISTS jobs_db_migrations (
+            version    INTEGER NOT NULL PRIMARY KEY,
+            applied_at INTEGER NOT NULL -- seconds since 1970, for people
+        ) STRICT",
+    )
+    .execute(&mut *connection)
+    .await?;
+    let newest: i64 =
+        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM jobs_db_migrations")
+            .fetch_one(connection)
+            .await?;
+    usize::try_from(newest)
+        .map_err(|error| JobsDbError::Corrupt(format!("jobs_db_migrations: {error}")))
+}
