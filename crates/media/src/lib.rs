@@ -1,1 +1,41 @@
-//! Image codecs, metadata and FFmpeg probing; runs only in the sandboxed runner
+//! What a file is and what its pixels are: image codecs, metadata, and FFmpeg for files with tracks.
+//!
+//! Everything here reads bytes that a stranger sent, with C libraries among the readers, so it runs only
+//! in the sandboxed runner.
+//!
+//! | you look for | file |
+//! |---|---|
+//! | what kind of file it is, by its first bytes | [`sniff`] |
+//! | what a probe reports | [`probe()`], `header/` (stills), `tracks` (video and audio) |
+//! | metadata | `exif`, `xmp` (GPano), [`icc`] |
+//! | pixels | [`decode()`], [`pixels`], [`Encoder`] |
+//!
+//! # Pixels
+//!
+//! A decoded picture is upright (EXIF orientation applied), planar RGB or RGB with straight alpha, 8 bits,
+//! in the colour space of the profile that comes with it or in sRGB. Limits are checked from the header,
+//! before anything of the picture's size is allocated.
+//!
+//! # What this crate does not do
+//!
+//! It resamples nothing (`panofleet-raster` does), decodes no video yet, keeps no 16-bit or float samples,
+//! writes no metadata but the ICC profile, and protects nobody from a hostile file by itself: a decoder
+//! that can be broken is broken here, and the runner's sandbox holds it.
+
+mod decode;
+mod encode;
+mod error;
+mod exif;
+mod header;
+pub mod icc;
+pub mod pixels;
+mod planes;
+mod probe;
+pub mod sniff;
+mod tracks;
+mod xmp;
+
+pub use decode::{Decoded, decode, decode_bytes_max};
+pub use encode::Encoder;
+pub use error::MediaError;
+pub use probe::{check_has_pixels, probe};

@@ -1,0 +1,120 @@
+//! Pixels of a still picture: upright, planar RGB, 8 bits.
+
+use std::fs::File;
+use std::path::Path;
+
+use panofleet_job_schema::media_info::{ColorModel, MediaInfo};
+use panofleet_raster::{ExifOrientation, Picture, RasterError, orient};
+
+use crate::error::MediaError;
+use crate::header::{self, Header};
+use crate::icc::{self, Profile, Space};
+use crate::probe;
+use crate::sniff::Container;
+
+mod jpeg;
+pub(crate) mod still;
+
+/// A decoded picture.
+#[derive(Debug)]
+pub struct Decoded {
+    /// Upright; RGB, or RGB and straight alpha.
+    pub picture: Picture<u8>,
+    /// The RGB profile whose colours the picture has; without one they are sRGB.
+    pub profile: Option<Profile>,
+    /// What is odd about the pixels or the profile.
+    pub warnings: Vec<String>,
+}
+
+impl Decoded {
+    /// The same picture in sRGB, converted in place and without a profile.
+    ///
+    /// # Errors
+    /// None that a decoded picture can meet.
+    pub fn into_srgb(self) -> Result<Self, RasterError> {
+        let Self { picture, profile, warnings } = self;
+        let picture = match &profile {
+            Some(profile) => icc::convert(picture, profile)?,
+            None => picture,
+        };
+        Ok(Self { picture, profile: None, warnings })
+    }
+}
+
+/// Decodes a still picture: the first one of a file with several.
+///
+/// Gray becomes three equal planes. 16 bits are rounded to 8. Gray and CMYK with a profile go through it
+/// to sRGB; CMYK without one through `(255 − C) · (255 − K) / 255`, which is only roughly right.
+///
+/// # Errors
+/// `Rejected` errors for what the file is or lacks; `Io`.
+pub fn decode(path: &Path) -> Result<Decoded, MediaError> {
+    let file = File::open(path).map_err(MediaError::Io)?;
+    let (container, _) = probe::sniff_file(&file)?;
+    probe::check_decoded(container)?;
+    let header = header::read(container, &file)?;
+    header::check_size(container, header.width_px.into(), header.height_px.into())?;
+    let orientation = probe::orientation(&header.metadata);
+    let (profile, mut warnings) = usable_profile(&header);
+    let (picture, profile) = if container == Container::Jpeg {
+        jpeg::decode(&file, &header, profile, &mut warnings)?
+    } else {
+        still::decode(container, &file, &header, profile, &mut warnings)?
+    };
+    let turned = ExifOrientation::from_tag(orientation).unwrap_or(ExifOrientation::Upright);
+    Ok(Decoded { picture: orient(picture, turned), profile, warnings })
+}
+
+/// Bytes that decoding and holding a picture takes at most, besides the file itself: the codec's
+/// interleaved samples and our planes at once.
+pub fn decode_bytes_max(media: &MediaInfo) -> u64 {
+    let Some(picture) = &media.picture else { return 0 };
+    let pixels = u64::from(picture.width_px) * u64::from(picture.height_px);
+    let samples = match picture.color {
+        ColorModel::Cmyk => 4,
+        // Palettes and gray are expanded by some codecs.
+        ColorModel::Gray | ColorModel::Rgb | ColorModel::Ycbcr => 3 + u64::from(picture.alpha),
+    };
+    let interleaved = samples * if picture.bits_per_sample > 8 { 2 } else { 1 };
+    // A progressive JPEG holds its coefficients (16 bits) as well.
+    let coefficients = if media.container == Container::Jpeg.name() { 2 * samples } else { 0 };
+    let file = if media.container == Container::Jpeg.name() { media.bytes } else { 0 };
+    pixels * (interleaved + coefficients + 3 + u64::from(picture.alpha)) + file
+}
+
+/// The profile, if it can be read and is for the kind of samples that the picture has.
+fn usable_profile(header: &Header) -> (Option<Profile>, Vec<String>) {
+    let Some(bytes) = header.metadata.icc.clone() else { return (None, Vec::new()) };
+    let wanted = match header.color {
+        ColorModel::Gray => Space::Gray,
+        ColorModel::Rgb | ColorModel::Ycbcr => Space::Rgb,
+        ColorModel::Cmyk => Space::Cmyk,
+    };
+    match Profile::parse(bytes) {
+        Ok(profile) if profile.space() == wanted => (Some(profile), Vec::new()),
+        Ok(profile) => {
+            let said = format!(
+                "the colour profile is for {:?} and the picture is {wanted:?}; it was ignored",
+                profile.space()
+            );
+            (None, vec![said])
+        }
+        Err(said) => {
+            (None, vec![format!("the colour profile cannot be read ({said}); taken for sRGB")])
+        }
+    }
+}
+
+/// The three sRGB values of each gray one.
+fn gray_table(profile: Option<&Profile>) -> [[u8; 3]; 256] {
+    let mut table: [[u8; 3]; 256] = std::array::from_fn(|gray| [gray as u8; 3]);
+    if let Some(profile) = profile {
+        let gray: [u8; 256] = std::array::from_fn(|gray| gray as u8);
+        profile.to_srgb(&gray, table.as_flattened_mut());
+    }
+    table
+}
+
+fn raster(container: Container) -> impl Fn(RasterError) -> MediaError {
+    move |error| MediaError::corrupt(container, &error)
+}

@@ -1,0 +1,190 @@
+//! JPEG through libjpeg-turbo.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+
+use panofleet_job_schema::media_info::ColorModel;
+use panofleet_raster::{Picture, Plane, Size};
+use turbojpeg::{Decompressor, Image, PixelFormat};
+
+use super::{gray_table, raster};
+use crate::error::MediaError;
+use crate::header::{self, Header};
+use crate::icc::Profile;
+use crate::planes;
+use crate::sniff::Container;
+
+/// Bytes of a JPEG file, which is read as a whole.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// Scans of a progressive file. Encoders write about ten; each one costs a pass over all coefficients
+/// (libjpeg-turbo, "Two Issues with the JPEG Standard").
+const SCANS_MAX: u32 = 500;
+
+const JPEG: Container = Container::Jpeg;
+
+/// Decodes to RGB. The profile comes back if the pixels are still in its space.
+pub(super) fn decode(
+    file: &File,
+    header: &Header,
+    profile: Option<Profile>,
+    warnings: &mut Vec<String>,
+) -> Result<(Picture<u8>, Option<Profile>), MediaError> {
+    if header.bits_per_sample != 8 {
+        let feature = format!("{} bit samples", header.bits_per_sample);
+        return Err(MediaError::FeatureUnsupported { container: JPEG, feature });
+    }
+    let jpeg = read_file(file)?;
+    match header.color {
+        ColorModel::Gray => {
+            let (size, gray) = decompress(&jpeg, PixelFormat::GRAY, warnings)?;
+            let table = gray_table(profile.as_ref());
+            let plane = |channel: usize| {
+                Plane::new(
+                    size,
+                    gray.iter().map(|value| table[usize::from(*value)][channel]).collect(),
+                )
+            };
+            let planes: Result<_, _> = (0..3).map(plane).collect();
+            Ok((planes.and_then(Picture::from_planes).map_err(raster(JPEG))?, None))
+        }
+        ColorModel::Rgb | ColorModel::Ycbcr => {
+            let (size, rgb) = decompress(&jpeg, PixelFormat::RGB, warnings)?;
+            drop(jpeg);
+            let planes = planes::split::<3, _>(&rgb, size, |value| value);
+            Ok((planes.and_then(Picture::from_planes).map_err(raster(JPEG))?, profile))
+        }
+        ColorModel::Cmyk => {
+            let inverted = is_adobe(file)?;
+            let (size, mut cmyk) = decompress(&jpeg, PixelFormat::CMYK, warnings)?;
+            if inverted {
+                cmyk.iter_mut().for_each(|value| *value = 255 - *value);
+            }
+            let rgb = cmyk_to_rgb(&cmyk, profile.as_ref());
+            drop(cmyk);
+            warnings.push(match profile.as_ref().and_then(Profile::description) {
+                Some(name) => format!("printing inks were converted to sRGB by their profile ({name})"),
+                None if profile.is_some() => "printing inks were converted to sRGB by their profile".into(),
+                None => "printing inks without a profile were converted roughly; save the picture as RGB".into(),
+            });
+            let planes = planes::split::<3, _>(&rgb, size, |value| value);
+            Ok((planes.and_then(Picture::from_planes).map_err(raster(JPEG))?, None))
+        }
+    }
+}
+
+fn read_file(file: &File) -> Result<Vec<u8>, MediaError> {
+    let bytes = file.metadata().map_err(MediaError::Io)?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(MediaError::FileTooLarge { container: JPEG, bytes, bytes_max: FILE_BYTES_MAX });
+    }
+    let mut reader = file;
+    reader.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
+    let mut jpeg = Vec::with_capacity(bytes as usize);
+    reader.take(FILE_BYTES_MAX).read_to_end(&mut jpeg).map_err(MediaError::Io)?;
+    Ok(jpeg)
+}
+
+/// Adobe's programs store inks inverted and leave their segment; others store neither.
+fn is_adobe(file: &File) -> Result<bool, MediaError> {
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
+    let segments =
+        header::jpeg::read(&mut reader).map_err(|error| MediaError::reading(JPEG, error))?;
+    Ok(segments.adobe_transform.is_some())
+}
+
+/// Interleaved samples of a file whose header was found to be within the limits.
+fn decompress(
+    jpeg: &[u8],
+    format: PixelFormat,
+    warnings: &mut Vec<String>,
+) -> Result<(Size, Vec<u8>), MediaError> {
+    let corrupt = |error: turbojpeg::Error| MediaError::corrupt(JPEG, &error);
+    let mut decompressor = Decompressor::new().map_err(corrupt)?;
+    decompressor.set_scan_limit(SCANS_MAX).map_err(corrupt)?;
+    let found = decompressor.read_header(jpeg).map_err(|error| judged(&error))?;
+    // libjpeg reads the header anew and has the last word on it.
+    header::check_size(JPEG, found.width as u64, found.height as u64)?;
+    let size = Size::new(found.width as u32, found.height as u32);
+    let size = size.ok_or_else(|| MediaError::corrupt(JPEG, &"an empty picture"))?;
+    let pitch = found.width * format.size();
+    let mut pixels = vec![0; pitch * found.height];
+    let image =
+        Image { pixels: &mut pixels[..], width: found.width, pitch, height: found.height, format };
+    match decompressor.decompress(jpeg, image) {
+        Ok(()) => {}
+        // libjpeg-turbo finishes the picture and then reports its last warning as an error.
+        Err(error) if is_harmless(&error.to_string()) => {
+            warnings.push(format!("the JPEG is odd but complete ({error})"));
+        }
+        Err(error) => return Err(judged(&error)),
+    }
+    Ok((size, pixels))
+}
+
+/// Warnings after which every pixel is there (libjpeg-turbo, `jerror.h`). Cameras write such files.
+fn is_harmless(said: &str) -> bool {
+    let harmless = [
+        "extraneous bytes before marker",
+        "Invalid SOS parameters for sequential JPEG",
+        "unknown JFIF revision number",
+        "Unknown Adobe color transform code",
+    ];
+    harmless.iter().any(|words| said.contains(words))
+}
+
+fn judged(error: &turbojpeg::Error) -> MediaError {
+    let said = error.to_string();
+    let ended = ["Premature end", "premature end"].iter().any(|words| said.contains(words));
+    if ended {
+        MediaError::Truncated { container: JPEG, said }
+    } else {
+        MediaError::Corrupt { container: JPEG, said }
+    }
+}
+
+/// Interleaved inks (255 is all ink) to interleaved sRGB.
+fn cmyk_to_rgb(cmyk: &[u8], profile: Option<&Profile>) -> Vec<u8> {
+    use rayon::prelude::*;
+    const CHUNK_PX: usize = 16 * 1024;
+
+    let mut rgb = vec![0; cmyk.len() / 4 * 3];
+    let chunks = cmyk.par_chunks(4 * CHUNK_PX).zip(rgb.par_chunks_mut(3 * CHUNK_PX));
+    chunks.for_each(|(cmyk, rgb)| match profile {
+        Some(profile) => profile.to_srgb(cmyk, rgb),
+        None => {
+            let pixels = cmyk.as_chunks::<4>().0.iter().zip(rgb.as_chunks_mut::<3>().0);
+            for ([inks @ .., key], to) in pixels {
+                *to = mixed(*inks, *key);
+            }
+        }
+    });
+    rgb
+}
+
+/// What is left of the light where inks lie over each other, if they were ideal.
+fn mixed(inks: [u8; 3], key: u8) -> [u8; 3] {
+    let left = |ink: u8| 255 - u32::from(ink);
+    inks.map(|ink| ((left(ink) * left(key) + 127) / 255) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ideal_inks() {
+        assert_eq!(mixed([0, 0, 0], 0), [255, 255, 255]);
+        assert_eq!(mixed([255, 0, 0], 0), [0, 255, 255]);
+        assert_eq!(mixed([10, 200, 30], 255), [0, 0, 0]);
+        assert_eq!(cmyk_to_rgb(&[0, 128, 0, 128], None), [127, 63, 127]);
+    }
+
+    #[test]
+    fn only_complete_pictures_are_let_through() {
+        assert!(is_harmless("Corrupt JPEG data: 2 extraneous bytes before marker 0xd9"));
+        assert!(!is_harmless("Premature end of JPEG file"));
+        assert!(!is_harmless("Corrupt JPEG data: bad Huffman code"));
+    }
+}

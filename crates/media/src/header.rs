@@ -1,0 +1,129 @@
+//! What the header of a still picture says, before any pixel is decoded. A file per format.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use panofleet_job_schema::limits;
+use panofleet_job_schema::media_info::ColorModel;
+
+use crate::error::MediaError;
+use crate::sniff::Container;
+
+pub(crate) mod iso;
+pub(crate) mod jpeg;
+pub(crate) mod legacy;
+pub(crate) mod png;
+pub(crate) mod tiff;
+pub(crate) mod webp;
+
+/// Bytes of one block of metadata (EXIF, XMP, a colour profile) that is read; a larger one is left out
+/// with a warning.
+pub(crate) const METADATA_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The header of a still picture.
+#[derive(Debug)]
+pub(crate) struct Header {
+    /// Width as stored, before the EXIF orientation.
+    pub(crate) width_px: u32,
+    /// Height as stored.
+    pub(crate) height_px: u32,
+    pub(crate) color: ColorModel,
+    pub(crate) alpha: bool,
+    pub(crate) bits_per_sample: u8,
+    /// Frames or pages, at least 1.
+    pub(crate) frames: u32,
+    pub(crate) metadata: Metadata,
+    /// What is odd about the file.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Blocks of metadata, as they stand in the file.
+#[derive(Debug, Default)]
+pub(crate) struct Metadata {
+    /// A TIFF structure, without the `Exif\0\0` of JPEG.
+    pub(crate) exif: Option<Vec<u8>>,
+    /// The orientation, where the container has a field of its own for it.
+    pub(crate) orientation: Option<u16>,
+    /// XMP packets: the main one first.
+    pub(crate) xmp: Vec<Vec<u8>>,
+    pub(crate) icc: Option<Vec<u8>>,
+}
+
+impl Header {
+    /// A header with nothing but a size, for formats that are only recognised.
+    pub(crate) fn bare(width_px: u32, height_px: u32) -> Self {
+        Self {
+            width_px,
+            height_px,
+            color: ColorModel::Rgb,
+            alpha: false,
+            bits_per_sample: 8,
+            frames: 1,
+            metadata: Metadata::default(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Reads the header of a still picture.
+///
+/// # Errors
+/// `Truncated` and `Corrupt` for a header that cannot be followed; `FormatUnsupported` for a flavour that
+/// is not even described; `Io`.
+pub(crate) fn read(container: Container, file: &File) -> Result<Header, MediaError> {
+    let mut reader = BufReader::new(file);
+    let fail = |error| MediaError::reading(container, error);
+    reader.seek(SeekFrom::Start(0)).map_err(fail)?;
+    match container {
+        Container::Jpeg => jpeg::read(&mut reader).map_err(fail)?.into_header(),
+        Container::Png => png::read(&mut reader),
+        Container::Webp => webp::read(&mut reader),
+        Container::Tiff => tiff::read(&mut reader),
+        Container::Heic | Container::Avif => iso::read(&mut reader).map_err(fail),
+        Container::Gif => legacy::gif(&mut reader).map_err(fail),
+        Container::Bmp => legacy::bmp(&mut reader).map_err(fail),
+        Container::Hdr => legacy::hdr(&mut reader).map_err(fail),
+        other => Err(MediaError::FormatUnsupported(other)),
+    }
+}
+
+/// Refuses a picture that is not to be held in memory.
+///
+/// # Errors
+/// `TooLarge`; `Corrupt` for a side of 0.
+pub(crate) fn check_size(
+    container: Container,
+    width_px: u64,
+    height_px: u64,
+) -> Result<(), MediaError> {
+    if width_px == 0 || height_px == 0 {
+        return Err(MediaError::corrupt(container, &format!("a size of {width_px}×{height_px}")));
+    }
+    let side_max = u64::from(limits::PICTURE_SIDE_PX_MAX);
+    let too_large = width_px > side_max
+        || height_px > side_max
+        || width_px * height_px > limits::PICTURE_PIXELS_MAX;
+    if too_large { Err(MediaError::TooLarge { width_px, height_px }) } else { Ok(()) }
+}
+
+/// The next `N` bytes.
+pub(crate) fn bytes<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The next `length` bytes. They are read piece by piece, so that a length that lies allocates nothing.
+pub(crate) fn block(reader: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
+}
+
+/// Passes over `length` bytes, which must be there.
+pub(crate) fn skip(reader: &mut (impl Read + Seek), length: u64) -> io::Result<()> {
+    let Some(before_last) = length.checked_sub(1) else { return Ok(()) };
+    let offset = i64::try_from(before_last).map_err(io::Error::other)?;
+    reader.seek(SeekFrom::Current(offset))?;
+    bytes::<1>(reader).map(drop)
+}

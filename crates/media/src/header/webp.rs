@@ -1,0 +1,57 @@
+//! WebP: the chunks of its RIFF container (RFC 9649).
+
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
+use image::ImageDecoder;
+use image::codecs::webp::WebPDecoder;
+
+use super::{Header, METADATA_BYTES_MAX, Metadata, block, bytes, skip};
+use crate::decode::still::image_error;
+use crate::error::MediaError;
+use crate::sniff::Container;
+
+/// Reads the size from the picture's own header and the metadata from the chunks around it.
+pub(crate) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, MediaError> {
+    let (metadata, frames) =
+        chunks(reader).map_err(|error| MediaError::reading(Container::Webp, error))?;
+    reader.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
+    let decoder = WebPDecoder::new(reader).map_err(|error| image_error(Container::Webp, error))?;
+    let (width_px, height_px) = decoder.dimensions();
+    let alpha = decoder.color_type().has_alpha();
+    Ok(Header { alpha, frames, metadata, ..Header::bare(width_px, height_px) })
+}
+
+fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<(Metadata, u32)> {
+    let file_bytes = reader.seek(SeekFrom::End(0))?;
+    reader.seek(SeekFrom::Start(12))?;
+    let (mut metadata, mut frames) = (Metadata::default(), 0);
+    while reader.stream_position()? + 8 <= file_bytes {
+        let kind: [u8; 4] = bytes(reader)?;
+        let length = u32::from_le_bytes(bytes(reader)?);
+        let padded = u64::from(length) + u64::from(length % 2);
+        if length as usize > METADATA_BYTES_MAX || reader.stream_position()? + padded > file_bytes {
+            reader.seek(SeekFrom::Current(i64::try_from(padded).map_err(io::Error::other)?))?;
+            continue;
+        }
+        match &kind {
+            b"ICCP" => metadata.icc = Some(block(reader, length as usize)?),
+            b"EXIF" => metadata.exif = Some(exif(block(reader, length as usize)?)),
+            b"XMP " => metadata.xmp.push(block(reader, length as usize)?),
+            b"ANMF" => {
+                frames += 1;
+                skip(reader, length.into())?;
+            }
+            _ => skip(reader, length.into())?,
+        }
+        skip(reader, u64::from(length % 2))?;
+    }
+    Ok((metadata, frames.max(1)))
+}
+
+/// Some writers put JPEG's prefix before the TIFF structure.
+fn exif(block: Vec<u8>) -> Vec<u8> {
+    match block.strip_prefix(b"Exif\0\0") {
+        Some(tiff) => tiff.to_vec(),
+        None => block,
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong besides the source.
+
+use std::io;
+
+use panofleet_job_schema::{ErrorClass, Failure};
+use panofleet_media::MediaError;
+use panofleet_projection::GeometryError;
+use panofleet_raster::RasterError;
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    /// The source, or a codec.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// Pixels that the plan should not have asked for.
+    #[error(transparent)]
+    Raster(#[from] RasterError),
+    /// A window that the plan should not have asked for.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    /// A side of no pixels that the plan should not have asked for.
+    #[error("the plan asks for a picture without pixels")]
+    EmptySize,
+    /// An output file cannot be written.
+    #[error("cannot write `{path}`: {error}")]
+    Write {
+        /// Path from the output's folder.
+        path: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The worker is gone.
+    #[error("cannot report to the worker: {0}")]
+    Report(#[source] io::Error),
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Self {
+        let message = error.to_string();
+        match error {
+            StepError::Media(error) => error.into(),
+            // Plans are made for what was probed, so these are ours.
+            StepError::Raster(_) | StepError::Geometry(_) | StepError::EmptySize => {
+                Self::new(ErrorClass::Bug, "plan_impossible", message)
+            }
+            StepError::Write { error, .. } => match error.kind() {
+                io::ErrorKind::FileTooLarge => Self::rejected(
+                    "output_file_too_large",
+                    format!("{message}; ask for a smaller size or a lower quality"),
+                ),
+                // A full disk is a matter of this worker.
+                _ => Self::transient("scratch_write_failed", message),
+            },
+            StepError::Report(_) => Self::transient("worker_gone", message),
+        }
+    }
+}

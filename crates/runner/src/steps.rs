@@ -1,0 +1,22 @@
+//! What is done for one output; a file per kind of plan.
+
+use std::collections::BTreeMap;
+
+pub(crate) mod probe;
+pub(crate) mod thumbnail;
+pub(crate) mod tiles;
+
+/// What an output says of itself when it is complete.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    /// Files by purpose.
+    pub(crate) entry_points: BTreeMap<String, String>,
+    /// What was odd, and what was assumed.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Summary {
+    fn entry(&mut self, purpose: &str, path: impl Into<String>) {
+        self.entry_points.insert(purpose.to_owned(), path.into());
+    }
+}

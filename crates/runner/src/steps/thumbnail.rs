@@ -1,0 +1,58 @@
+//! `image.thumbnail`: a part of the picture, made to fit.
+
+use panofleet_job_schema::operation::{PixelRect, ThumbnailPlan};
+use panofleet_media::{Encoder, pixels};
+use panofleet_raster::{Edges, Picture, Rect, Size};
+
+use super::Summary;
+use crate::error::StepError;
+use crate::output::Output;
+
+/// What transparent pixels are shown on, as a page would.
+const BEHIND: [u8; 3] = [255; 3];
+
+/// Writes `thumbnail.jpg` or `thumbnail.webp`. Besides the source it holds a copy of the part, if that is
+/// not all of it, and the result.
+///
+/// # Errors
+/// A size that the format cannot hold; what the file system or the pipe says.
+pub(crate) fn run(
+    plan: &ThumbnailPlan,
+    source: &Picture<u8>,
+    icc: Option<&[u8]>,
+    output: &Output<'_>,
+) -> Result<Summary, StepError> {
+    let rect = rect(plan.crop)?;
+    let size = Size::new(plan.width_px, plan.height_px).ok_or(StepError::EmptySize)?;
+    let small = if rect == Rect::whole(source.size()) {
+        pixels::scale(source, size, Edges::Clamp)?
+    } else {
+        pixels::scale(&pixels::part(source, rect)?, size, Edges::Clamp)?
+    };
+    let small = pixels::flatten(small, BEHIND)?;
+    let rgb = pixels::interleaved(&small, Rect::whole(size))?;
+    let mut encoder = Encoder::new(plan.format, plan.quality, icc.map(<[u8]>::to_vec))?;
+    let body = encoder.encode(&rgb, size)?;
+    let path = format!("thumbnail.{}", plan.format.extension());
+    output.write(&path, &body, plan.format.content_type())?;
+    output.advance(work_px(plan), "thumbnail")?;
+    let mut summary = Summary::default();
+    summary.entry("thumbnail", path);
+    Ok(summary)
+}
+
+/// Pixels that it goes over.
+pub(crate) fn work_px(plan: &ThumbnailPlan) -> u64 {
+    u64::from(plan.crop.width_px) * u64::from(plan.crop.height_px)
+}
+
+/// Bytes held besides the source: the part and the result, neither larger than the part.
+pub(crate) fn memory_bytes(plan: &ThumbnailPlan) -> u64 {
+    2 * 4 * work_px(plan)
+}
+
+/// A rectangle of the schema as one of the raster's.
+pub(super) fn rect(rect: PixelRect) -> Result<Rect, StepError> {
+    let size = Size::new(rect.width_px, rect.height_px).ok_or(StepError::EmptySize)?;
+    Ok(Rect { left_px: rect.left_px, top_px: rect.top_px, size })
+}

@@ -1,0 +1,287 @@
+//! What happens to a task, in order.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+use panofleet_job_schema::manifest::StepTiming;
+use panofleet_job_schema::media_info::MediaInfo;
+use panofleet_job_schema::operation::{IccPolicy, Plan, ThumbnailPlan, TilesPlan};
+use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
+use panofleet_job_schema::{Failure, OutputName};
+use panofleet_media::Decoded;
+use panofleet_media::icc::Profile;
+
+use crate::error::StepError;
+use crate::output::Output;
+use crate::panics;
+use crate::report::Report;
+use crate::sandbox;
+use crate::steps::{Summary, probe, thumbnail, tiles};
+
+/// Address space for the program itself: its libraries and tables.
+const OWN_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Address space for each thread: its stack, a tile and the encoder's buffers.
+const THREAD_BYTES: u64 = 12 * 1024 * 1024;
+
+/// Does one task; true if it was done, false if it failed and the worker knows why.
+///
+/// # Errors
+/// No task came in, or there is nobody to report to.
+pub(crate) fn serve() -> io::Result<bool> {
+    let report = Report::new(sandbox::descriptors::take_standard_output()?);
+    let task = read_frame::<Task>(&mut io::stdin().lock())?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "no task on standard input"))?;
+    let last = match panics::caught(|| run(&task, &report)) {
+        Ok(steps) => Frame::Done { steps },
+        Err(failure) => Frame::Failed { failure },
+    };
+    report.send(&last)?;
+    Ok(matches!(last, Frame::Done { .. }))
+}
+
+fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
+    // Asked before the sandbox stands: the answer is in /sys.
+    let threads = threads(task);
+    let sandbox = sandbox::enter(task)?;
+    send(report, &Frame::Started { sandbox })?;
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|error| {
+        Failure::transient("threads_refused", format!("cannot start {threads} threads: {error}"))
+    })?;
+
+    let mut steps = Steps::default();
+    let media = steps.time("probe", || panofleet_media::probe(Path::new(&task.source)))?;
+    send(report, &Frame::Probed { media: Box::new(media.clone()) })?;
+
+    let (probes, jobs) = plans(task, &media)?;
+    if !jobs.is_empty() {
+        check_memory(task, threads, &media, &jobs)?;
+        report.expect(decode_px(&media) + jobs.iter().map(|job| job.plan.work_px()).sum::<u64>());
+    }
+    let work = Work { task, report, media: &media };
+    for name in probes {
+        work.output(name, &mut steps, "write probe", |output| probe::run(&media, output))?;
+    }
+    work.do_jobs(&jobs, &mut steps)?;
+    Ok(steps.0)
+}
+
+/// An output that needs pixels.
+struct Job<'t> {
+    name: &'t OutputName,
+    plan: PixelPlan,
+}
+
+enum PixelPlan {
+    Thumbnail(ThumbnailPlan),
+    Tiles(TilesPlan),
+}
+
+impl PixelPlan {
+    const fn icc(&self) -> IccPolicy {
+        match self {
+            Self::Thumbnail(plan) => plan.icc,
+            Self::Tiles(plan) => plan.icc,
+        }
+    }
+
+    /// Outputs that keep the source's colours go before the pixels are converted; those that only look at
+    /// the pixels go before those that may take them.
+    fn turn(&self) -> (bool, bool) {
+        (self.icc() == IccPolicy::Srgb, matches!(self, Self::Tiles(_)))
+    }
+
+    fn work_px(&self) -> u64 {
+        match self {
+            Self::Thumbnail(plan) => thumbnail::work_px(plan),
+            Self::Tiles(plan) => tiles::work_px(plan),
+        }
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        match self {
+            Self::Thumbnail(plan) => thumbnail::memory_bytes(plan),
+            Self::Tiles(plan) => tiles::memory_bytes(plan),
+        }
+    }
+}
+
+/// Every plan: outputs that need no pixels, and the others in the order of work. A plan that is refused
+/// refuses the task, because a job's outputs stand or fall together.
+fn plans<'t>(
+    task: &'t Task,
+    media: &MediaInfo,
+) -> Result<(Vec<&'t OutputName>, Vec<Job<'t>>), Failure> {
+    let (mut probes, mut jobs) = (Vec::new(), Vec::new());
+    for (name, operation) in &task.outputs {
+        let named = |failure: Failure| {
+            let message = format!("output `{name}`: {}", failure.message);
+            Failure::new(failure.class, &failure.code, message)
+        };
+        // A picture that cannot be read is refused by its format, whatever its size.
+        let readable = panofleet_media::check_has_pixels(media);
+        let plan = match operation.plan(media) {
+            Ok(Plan::Probe) => {
+                probes.push(name);
+                continue;
+            }
+            planned => readable.and(planned).map_err(named)?,
+        };
+        let plan = match plan {
+            Plan::Thumbnail(plan) => PixelPlan::Thumbnail(plan),
+            Plan::Tiles(plan) => PixelPlan::Tiles(plan),
+            Plan::Probe => continue,
+        };
+        jobs.push(Job { name, plan });
+    }
+    jobs.sort_by_key(|job| job.plan.turn());
+    Ok((probes, jobs))
+}
+
+/// Refuses a picture that would not fit, instead of being killed half-way.
+///
+/// The estimate is the larger of decoding and of the hungriest step beside the decoded picture.
+fn check_memory(
+    task: &Task,
+    threads: usize,
+    media: &MediaInfo,
+    jobs: &[Job<'_>],
+) -> Result<(), Failure> {
+    let step_bytes = jobs.iter().map(|job| job.plan.memory_bytes()).max().unwrap_or(0);
+    let picture_bytes = 4 * decode_px(media);
+    let needed_bytes = OWN_BYTES
+        + THREAD_BYTES * threads as u64
+        + panofleet_media::decode_bytes_max(media).max(picture_bytes + step_bytes);
+    if needed_bytes <= task.limits.memory_bytes {
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
+    let said = format!(
+        "the picture needs about {} MiB of memory and a job may use {} MiB here; make the picture smaller, or \
+         let the worker's jobs use more",
+        mib(needed_bytes),
+        mib(task.limits.memory_bytes)
+    );
+    Err(Failure::rejected("memory_limit", said))
+}
+
+/// What the steps have in common.
+struct Work<'a> {
+    task: &'a Task,
+    report: &'a Report,
+    media: &'a MediaInfo,
+}
+
+impl Work<'_> {
+    /// The source is decoded once, for the first job, and given up with the last.
+    fn do_jobs(&self, jobs: &[Job<'_>], steps: &mut Steps) -> Result<(), Failure> {
+        let mut held = None;
+        for (index, job) in jobs.iter().enumerate() {
+            let decoded = match held.take() {
+                Some(decoded) => decoded,
+                None => steps.time("decode", || self.decode())?,
+            };
+            let decoded = match job.plan.icc() {
+                IccPolicy::Keep => decoded,
+                IccPolicy::Srgb => {
+                    steps.time("colour", || decoded.into_srgb().map_err(StepError::from))?
+                }
+            };
+            let keep = index + 1 < jobs.len();
+            let step = match job.plan {
+                PixelPlan::Thumbnail(_) => "thumbnail",
+                PixelPlan::Tiles(_) => "tiles",
+            };
+            self.output(job.name, steps, step, |output| {
+                let (summary, rest) = self.do_job(&job.plan, decoded, keep, output)?;
+                held = rest;
+                Ok(summary)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs one plan on the pixels, and hands them back if they are to be kept.
+    fn do_job(
+        &self,
+        plan: &PixelPlan,
+        decoded: Decoded,
+        keep: bool,
+        output: &Output<'_>,
+    ) -> Result<(Summary, Option<Decoded>), StepError> {
+        let Decoded { picture, profile, warnings } = decoded;
+        let icc = profile.as_ref().map(Profile::bytes);
+        let context = tiles::Context { icc, gpano: self.media.gpano.as_ref() };
+        let (mut summary, picture) = match plan {
+            PixelPlan::Thumbnail(plan) => {
+                (thumbnail::run(plan, &picture, icc, output)?, Some(picture))
+            }
+            PixelPlan::Tiles(plan) if keep => {
+                (tiles::run(plan, Cow::Borrowed(&picture), &context, output)?, Some(picture))
+            }
+            PixelPlan::Tiles(plan) => {
+                (tiles::run(plan, Cow::Owned(picture), &context, output)?, None)
+            }
+        };
+        summary.warnings.extend_from_slice(&warnings);
+        let rest = picture.filter(|_| keep).map(|picture| Decoded { picture, profile, warnings });
+        Ok((summary, rest))
+    }
+
+    fn decode(&self) -> Result<Decoded, StepError> {
+        let advance = |pixels| self.report.advance(pixels, "decode").map_err(StepError::Report);
+        advance(0)?;
+        let decoded = panofleet_media::decode(Path::new(&self.task.source))?;
+        advance(decode_px(self.media))?;
+        Ok(decoded)
+    }
+
+    /// Makes one output, timed under its name, and reports it.
+    fn output(
+        &self,
+        name: &OutputName,
+        steps: &mut Steps,
+        step: &str,
+        make: impl FnOnce(&Output<'_>) -> Result<Summary, StepError>,
+    ) -> Result<(), Failure> {
+        let Summary { entry_points, warnings } = steps.time(&format!("{name}: {step}"), || {
+            make(&Output::create(Path::new(&self.task.scratch), name, self.report)?)
+        })?;
+        send(self.report, &Frame::OutputDone { output: name.clone(), entry_points, warnings })
+    }
+}
+
+/// How long each step took, in the order in which they ran.
+#[derive(Default)]
+struct Steps(Vec<StepTiming>);
+
+impl Steps {
+    fn time<T, E: Into<Failure>>(
+        &mut self,
+        step: &str,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, Failure> {
+        let start = Instant::now();
+        let result = work().map_err(E::into);
+        let wall_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.push(StepTiming { step: step.to_owned(), wall_ms });
+        result
+    }
+}
+
+fn threads(task: &Task) -> usize {
+    match task.limits.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        said => said as usize,
+    }
+}
+
+fn decode_px(media: &MediaInfo) -> u64 {
+    media.picture.as_ref().map_or(0, |p| u64::from(p.width_px) * u64::from(p.height_px))
+}
+
+fn send(report: &Report, frame: &Frame) -> Result<(), Failure> {
+    report.send(frame).map_err(|error| StepError::Report(error).into())
+}
