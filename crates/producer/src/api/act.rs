@@ -1,0 +1,100 @@
+//! `POST /v1/jobs/{id}/cancel` and `/retry`: what people do to a job.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use panofleet_bus::BusError;
+use panofleet_bus::control::sealed_control;
+use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal};
+use panofleet_job_schema::{Job, JobId, Timestamp};
+use panofleet_service::clock::wall_clock;
+
+use super::error::ApiError;
+use super::extract::JobPath;
+use super::{Api, JobView};
+use crate::transition::{Transition, transition};
+
+/// Longest time that the control record may take: the dispatcher publishes it again when it closes the job.
+const CONTROL_WAIT: Duration = Duration::from_secs(2);
+
+/// Cancels a job: 200 if it is over, 202 if a worker may still have it and it is closing.
+pub(super) async fn cancel(
+    State(api): State<Arc<Api>>,
+    JobPath(id): JobPath,
+) -> Result<(StatusCode, Json<JobView>), ApiError> {
+    match api.apply(id, |now, _| Event::CancelRequested { now }).await? {
+        Transition::Changed(decision) => api.carry_out(&decision).await,
+        Transition::Missing => return Err(ApiError::NoSuchJob(id)),
+        Transition::Refused(refusal, job) => check_is_cancelled(refusal, &job)?,
+    }
+    let view = api.job_view(id).await?;
+    let status = if view.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(view)))
+}
+
+/// A job that is cancelled already, or about to be, need not be cancelled again.
+fn check_is_cancelled(refusal: Refusal, job: &Job) -> Result<(), ApiError> {
+    if job.control().cancelled {
+        return Ok(());
+    }
+    let (id, state) = (job.id, job.state.name());
+    Err(match refusal {
+        Refusal::Closing => {
+            let detail = format!("job {id} is ending by itself; GET /v1/jobs/{id} says as what");
+            ApiError::conflict("job_closing", detail)
+        }
+        _ => ApiError::conflict("job_ended", format!("job {id} has ended as {state} already")),
+    })
+}
+
+/// Starts a job that has ended anew, as a new generation with a new deadline.
+pub(super) async fn retry(
+    State(api): State<Arc<Api>>,
+    JobPath(id): JobPath,
+) -> Result<Json<JobView>, ApiError> {
+    match api.apply(id, |now, _| Event::ReplayRequested { now }).await? {
+        Transition::Changed(decision) => api.carry_out(&decision).await,
+        Transition::Missing => return Err(ApiError::NoSuchJob(id)),
+        Transition::Refused(_, job) => {
+            let state = job.state.name();
+            let detail = format!(
+                "job {id} is {state}: only a job that has ended can be started anew; cancel it first"
+            );
+            return Err(ApiError::conflict("job_not_ended", detail));
+        }
+    }
+    Ok(Json(api.job_view(id).await?))
+}
+
+impl Api {
+    async fn apply(
+        &self,
+        id: JobId,
+        event: impl Fn(Timestamp, &Job) -> Event + Send + Sync,
+    ) -> Result<Transition, ApiError> {
+        self.job(id).await?;
+        Ok(transition(self.db.as_ref(), id, &self.policy, event).await?)
+    }
+
+    /// Tells the workers. Closing the job is left to the dispatcher, whose timer for it is due at once.
+    async fn carry_out(&self, decision: &Decision) {
+        let job = &decision.job;
+        tracing::info!(job = %job.id, reason = %decision.reason.name(), "job changed by request");
+        if !decision.effects.contains(&Effect::Control) {
+            return;
+        }
+        match tokio::time::timeout(CONTROL_WAIT, self.publish_control(job)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(job = %job.id, %error, "control record not published"),
+            Err(_elapsed) => tracing::warn!(job = %job.id, "control record not published in time"),
+        }
+    }
+
+    async fn publish_control(&self, job: &Job) -> Result<(), BusError> {
+        let record = sealed_control(job, &self.keys, wall_clock())?;
+        self.bus.publish_control(&job.region, job.id, record).await
+    }
+}

@@ -1,0 +1,245 @@
+//! The settings of the HTTP API.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use panofleet_job_schema::{Region, Span, Tenant, limits};
+use serde::{Deserialize, Serialize};
+
+/// Longest life of a presigned URL that S3 knows.
+const UPLOAD_EXPIRES_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Where the API listens, and what it knows about regions and buckets.
+///
+/// ```toml
+/// listen = "127.0.0.1:8360"
+/// default_region = "hangzhou"
+/// regions.hangzhou.bucket = "panofleet-hangzhou"
+/// source_buckets.camera-photos = "hangzhou"
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Address and port; port 0 takes a free one.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// How clients reach the API: `https://panofleet.example.com`, without a slash at the end. Without it,
+    /// links in answers are paths.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// Whose jobs these are. There is one tenant until there are API keys.
+    #[serde(default = "default_tenant")]
+    pub tenant: Tenant,
+    /// Where a job runs that does not say, and whose source lies in no known bucket; uploads go there too.
+    pub default_region: Region,
+    /// The regions that jobs may name.
+    pub regions: BTreeMap<Region, RegionConfig>,
+    /// The buckets that `s3://` sources may lie in, and the region where each lies.
+    #[serde(default)]
+    pub source_buckets: BTreeMap<String, Region>,
+    /// Uploads of sources.
+    #[serde(default)]
+    pub uploads: UploadsConfig,
+    /// What one client, or all of them, may hold on to.
+    #[serde(default)]
+    pub http: HttpConfig,
+}
+
+/// One region, as the API sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionConfig {
+    /// The bucket of the outputs of its jobs.
+    pub bucket: String,
+}
+
+/// Uploads of sources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UploadsConfig {
+    /// The largest source that may be uploaded.
+    pub bytes_max: u64,
+    /// How long an upload may begin after it was asked for; at most 7 days.
+    pub expires: Span,
+}
+
+impl Default for UploadsConfig {
+    fn default() -> Self {
+        Self { bytes_max: 5 * 1024 * 1024 * 1024, expires: Span::from_secs(3600) }
+    }
+}
+
+/// What clients may hold on to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Connections that are open at once; more wait to be accepted.
+    pub connections_max: u32,
+    /// Longest time for the headers of a request to arrive, counted from the end of the one before; it closes
+    /// idle connections too.
+    pub header_timeout: Span,
+    /// Longest time from the end of the headers to the beginning of the answer, the body included.
+    pub request_timeout: Span,
+    /// Longest `seconds` that a client may wait for a job to change.
+    pub wait_max: Span,
+    /// How long open requests may go on after shutdown has begun.
+    pub drain: Span,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: 1024,
+            header_timeout: Span::from_secs(30),
+            request_timeout: Span::from_secs(20),
+            wait_max: Span::from_secs(60),
+            drain: Span::from_secs(10),
+        }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 8360))
+}
+
+fn default_tenant() -> Tenant {
+    Tenant::new("default").expect("the name keeps its own rule")
+}
+
+/// Settings that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadApiConfig {
+    /// A region is named that is not configured.
+    #[error("api.{setting} names region `{region}`, which is not under api.regions")]
+    UnknownRegion {
+        /// Where it is named.
+        setting: String,
+        /// The name.
+        region: Region,
+    },
+    /// Not a URL that a path can be appended to.
+    #[error("api.public_url `{0}` must begin with http:// or https:// and not end with a slash")]
+    PublicUrl(String),
+    /// Zero, or past its limit.
+    #[error("api.{setting} is {value}; it must be {allowed}")]
+    Outside {
+        /// Which setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+}
+
+impl ApiConfig {
+    /// Settings for one region and its bucket, everything else at its default.
+    pub fn of_one_region(region: Region, bucket: impl Into<String>) -> Self {
+        Self {
+            listen: default_listen(),
+            public_url: None,
+            tenant: default_tenant(),
+            default_region: region.clone(),
+            regions: BTreeMap::from([(region, RegionConfig { bucket: bucket.into() })]),
+            source_buckets: BTreeMap::new(),
+            uploads: UploadsConfig::default(),
+            http: HttpConfig::default(),
+        }
+    }
+
+    /// Checks what serde cannot.
+    ///
+    /// # Errors
+    /// The first setting that cannot work.
+    pub fn check(&self) -> Result<(), BadApiConfig> {
+        self.check_region("default_region".to_owned(), &self.default_region)?;
+        for (bucket, region) in &self.source_buckets {
+            self.check_region(format!("source_buckets.{bucket}"), region)?;
+        }
+        if let Some(url) = &self.public_url {
+            let begins = url.starts_with("http://") || url.starts_with("https://");
+            if !begins || url.ends_with('/') {
+                return Err(BadApiConfig::PublicUrl(url.clone()));
+            }
+        }
+        self.check_numbers()
+    }
+
+    fn check_region(&self, setting: String, region: &Region) -> Result<(), BadApiConfig> {
+        if self.regions.contains_key(region) {
+            return Ok(());
+        }
+        Err(BadApiConfig::UnknownRegion { setting, region: region.clone() })
+    }
+
+    fn check_numbers(&self) -> Result<(), BadApiConfig> {
+        let outside = |setting, value: &dyn ToString, allowed: &dyn ToString| {
+            Err(BadApiConfig::Outside {
+                setting,
+                value: value.to_string(),
+                allowed: allowed.to_string(),
+            })
+        };
+        let (uploads, http) = (&self.uploads, &self.http);
+        if !(1..=limits::SOURCE_FILE_BYTES_MAX).contains(&uploads.bytes_max) {
+            let allowed = format!("1 to {}", limits::SOURCE_FILE_BYTES_MAX);
+            return outside("uploads.bytes_max", &uploads.bytes_max, &allowed);
+        }
+        if uploads.expires.0.is_zero() || uploads.expires.0 > UPLOAD_EXPIRES_MAX {
+            return outside("uploads.expires", &uploads.expires, &"1s to 7d");
+        }
+        if http.connections_max == 0 {
+            return outside("http.connections_max", &0, &"at least 1");
+        }
+        for (setting, span) in [
+            ("http.header_timeout", http.header_timeout),
+            ("http.request_timeout", http.request_timeout),
+            ("http.wait_max", http.wait_max),
+        ] {
+            if span.0.is_zero() {
+                return outside(setting, &span, &"longer than nothing");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        let region = |name| Region::new(name).unwrap();
+        let good = ApiConfig::of_one_region(region("here"), "outputs");
+        assert_eq!(good.check(), Ok(()));
+        let with = |change: &dyn Fn(&mut ApiConfig)| {
+            let mut config = good.clone();
+            change(&mut config);
+            config.check().unwrap_err().to_string()
+        };
+        for (said, expected) in [
+            (with(&|c| c.default_region = region("there")), "api.default_region"),
+            (
+                with(&|c| c.source_buckets = [("b".to_owned(), region("there"))].into()),
+                "api.source_buckets.b names region `there`",
+            ),
+            (with(&|c| c.public_url = Some("https://x/".into())), "api.public_url"),
+            (with(&|c| c.public_url = Some("x.example".into())), "api.public_url"),
+            (with(&|c| c.uploads.bytes_max = 0), "api.uploads.bytes_max"),
+            (with(&|c| c.uploads.expires = Span::from_secs(8 * 24 * 3600)), "api.uploads.expires"),
+            (with(&|c| c.http.connections_max = 0), "api.http.connections_max"),
+            (with(&|c| c.http.wait_max = Span::from_secs(0)), "api.http.wait_max"),
+        ] {
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn unknown_settings_are_refused() {
+        let text = r#"{"default_region": "a", "regions": {"a": {"bucket": "b"}}, "color": 1}"#;
+        let said = serde_json::from_str::<ApiConfig>(text).unwrap_err().to_string();
+        assert!(said.contains("unknown field `color`"), "{said}");
+    }
+}

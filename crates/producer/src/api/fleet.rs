@@ -1,0 +1,60 @@
+//! `GET /v1/workers` and `/v1/counts`: who is there, and how much there is to do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use panofleet_job_schema::job::State as JobState;
+use panofleet_job_schema::message::WorkerInfo;
+use panofleet_job_schema::{ClaimId, Timestamp};
+use serde::Serialize;
+
+use super::Api;
+use super::error::ApiError;
+
+/// The workers that have ever said something.
+#[derive(Debug, Serialize)]
+pub(super) struct Workers {
+    workers: Vec<WorkerView>,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkerView {
+    #[serde(flatten)]
+    info: WorkerInfo,
+    /// When its last heartbeat was applied.
+    beat_at: Timestamp,
+    /// Whether that is less than a lease ago.
+    alive: bool,
+    /// The claims that it listed then.
+    claims: Vec<ClaimId>,
+}
+
+/// Every worker, by name.
+pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Json<Workers>, ApiError> {
+    let (rows, now) = (api.db.workers().await?, api.db.now().await?);
+    let workers = rows.into_iter().map(|row| WorkerView {
+        alive: now.since(row.beat_at) < api.policy.lease.0,
+        info: row.worker,
+        beat_at: row.beat_at,
+        claims: row.claims,
+    });
+    Ok(Json(Workers { workers: workers.collect() }))
+}
+
+/// How many jobs there are.
+#[derive(Debug, Serialize)]
+pub(super) struct Counts {
+    /// By state; each state is there.
+    states: BTreeMap<String, u64>,
+    total: u64,
+}
+
+/// Number of jobs in each state.
+pub(super) async fn counts(State(api): State<Arc<Api>>) -> Result<Json<Counts>, ApiError> {
+    let found = api.db.counts(Some(&api.config.tenant)).await?;
+    let count = |name: &str| (name.to_owned(), found.get(name).copied().unwrap_or(0));
+    let states: BTreeMap<String, u64> = JobState::NAMES.into_iter().map(count).collect();
+    Ok(Json(Counts { total: states.values().sum(), states }))
+}

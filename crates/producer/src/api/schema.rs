@@ -1,0 +1,112 @@
+//! `GET /v1/operations` and `/v1/schema/job`: what may be asked for, for people and for validators.
+
+use axum::Json;
+use panofleet_job_schema::limits;
+use panofleet_job_schema::operation::{Operation, OperationDoc};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// The operations that there are.
+#[derive(Debug, Serialize)]
+pub(super) struct Operations {
+    operations: &'static [OperationDoc],
+}
+
+/// Every operation with its parameters.
+pub(super) async fn operations() -> Json<Operations> {
+    Json(Operations { operations: Operation::docs() })
+}
+
+/// The JSON Schema of what `POST /v1/jobs` takes.
+pub(super) async fn job() -> Json<Value> {
+    Json(job_schema())
+}
+
+/// JSON Schema 2020-12. What needs more than a schema to be seen, [`panofleet_job_schema::JobSpec::check`]
+/// refuses.
+fn job_schema() -> Value {
+    let outputs: Vec<Value> = Operation::docs().iter().map(OperationDoc::json_schema).collect();
+    let name = format!("^[a-z0-9][a-z0-9_-]{{0,{}}}$", limits::OUTPUT_NAME_BYTES_MAX - 1);
+    let region = format!("^[a-z0-9][a-z0-9_-]{{0,{}}}$", limits::NAME_BYTES_MAX - 1);
+    let span = |what: &str| json!({ "type": "string", "description": what, "examples": ["90s", "10m", "24h"] });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Panofleet job, version 1",
+        "type": "object",
+        "required": ["source", "outputs"],
+        "additionalProperties": false,
+        "properties": {
+            "source": {
+                "description": "where the input lies",
+                "type": "string",
+                "pattern": "^(https://.+|s3://[^/]+/.+|upload:.+)$",
+                "maxLength": limits::SOURCE_BYTES_MAX,
+            },
+            "outputs": {
+                "description": "what to make of it, by your own names",
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": limits::OUTPUTS_MAX,
+                "propertyNames": { "pattern": name },
+                "additionalProperties": { "oneOf": outputs },
+            },
+            "region": {
+                "description": "where to run; without it, where the source lies",
+                "type": "string",
+                "pattern": region,
+            },
+            "priority": {
+                "description": "which band of the queue it waits in",
+                "enum": ["high", "normal", "low"],
+                "default": "normal",
+            },
+            "timeout": span("longest run of one attempt; without it, the lane's default"),
+            "deadline": span("longest time until the job is finished, all attempts together"),
+            "max_attempts": {
+                "description": "failed attempts before the job is dead",
+                "type": "integer",
+                "minimum": 1,
+                "maximum": limits::ATTEMPTS_MAX,
+            },
+            "idempotency_key": {
+                "description": "a second submit with the same key is the same job",
+                "type": "string",
+                "minLength": 1,
+                "maxLength": limits::IDEMPOTENCY_KEY_BYTES_MAX,
+            },
+            "labels": {
+                "description": "your own words, to find jobs by",
+                "type": "object",
+                "maxProperties": limits::LABELS_MAX,
+                "propertyNames": { "minLength": 1, "maxLength": limits::LABEL_KEY_BYTES_MAX },
+                "additionalProperties": {
+                    "type": "string", "minLength": 1, "maxLength": limits::LABEL_VALUE_BYTES_MAX,
+                },
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use panofleet_job_schema::JobSpec;
+
+    use super::*;
+
+    /// Each property is a field of the code, and each field a property, but for what is not built yet.
+    #[test]
+    fn the_schema_has_the_fields_of_the_code() {
+        let full = json!({
+            "source": "s3://b/k", "outputs": { "p": { "op": "media.probe" } }, "region": "here",
+            "timeout": "1m", "deadline": "1h", "max_attempts": 1, "idempotency_key": "k",
+            "labels": { "a": "b" },
+        });
+        let spec: JobSpec = serde_json::from_value(full).unwrap();
+        let written = serde_json::to_value(&spec).unwrap();
+        let keys =
+            |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(keys(&job_schema()["properties"]), keys(&written));
+    }
+}

@@ -1,0 +1,94 @@
+//! Where a source lies: from what the client wrote to what a worker finds.
+
+use axum::http::StatusCode;
+use panofleet_job_schema::Region;
+use panofleet_job_schema::source::{Source, SourceLocation};
+use panofleet_objects::ObjectsError;
+use url::Url;
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::{Api, ApiConfig};
+
+/// A source that may be read.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    /// Where a worker finds it.
+    pub location: SourceLocation,
+    /// The region that it lies in, if that is known.
+    pub region: Option<Region>,
+}
+
+/// Finds a source, and refuses what may not be one.
+pub(super) async fn resolve(api: &Api, source: &Source) -> Result<Resolved, ApiError> {
+    match source {
+        Source::Https(url) => https(url),
+        Source::S3 { bucket, key } => object(&api.config, bucket, key),
+        Source::Upload(id) => upload(api, *id).await,
+        Source::File(_) => {
+            let detail = "`file:` is for `panofleet run` only, because the fleet does not see your \
+                          files; `panofleet submit FILE` uploads it, and so does POST /v1/uploads";
+            Err(ApiError::unfit("source_is_a_file", detail))
+        }
+    }
+}
+
+/// What a worker finds at the address, and whether it may go there at all, the worker sees for itself.
+fn https(text: &str) -> Result<Resolved, ApiError> {
+    let url = Url::parse(text).map_err(|error| {
+        ApiError::unfit("source_not_a_url", format!("source `{text}` is not a URL: {error}"))
+    })?;
+    if !url.username().is_empty() || url.password().is_some() {
+        let detail =
+            "the source's URL carries a name or a password; use a presigned URL, or upload it";
+        return Err(ApiError::unfit("source_has_credentials", detail));
+    }
+    Ok(Resolved { location: SourceLocation::Https { url: url.into() }, region: None })
+}
+
+fn object(config: &ApiConfig, bucket: &str, key: &str) -> Result<Resolved, ApiError> {
+    let Some(region) = config.source_buckets.get(bucket) else {
+        let known: Vec<&str> = config.source_buckets.keys().map(String::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let detail = format!(
+            "sources may not lie in bucket `{bucket}`; allowed are: {known}. An operator adds one \
+             under api.source_buckets"
+        );
+        return Err(ApiError::unfit("source_bucket_unknown", detail));
+    };
+    let location = SourceLocation::Object { bucket: bucket.to_owned(), key: key.to_owned() };
+    Ok(Resolved { location, region: Some(region.clone()) })
+}
+
+async fn upload(api: &Api, id: Uuid) -> Result<Resolved, ApiError> {
+    let found = api.db.upload(id).await?;
+    let Some(upload) = found.filter(|upload| upload.tenant == api.config.tenant) else {
+        let detail = format!("there is no upload {id}; POST /v1/uploads begins one");
+        return Err(ApiError::unfit("upload_unknown", detail));
+    };
+    let there = match api.objects.head(&upload.bucket, &upload.key).await {
+        Ok(head) => head.bytes,
+        Err(ObjectsError::NotFound { .. }) => return Err(unfinished(id)),
+        Err(error) => return Err(error.into()),
+    };
+    if there != upload.bytes {
+        let detail = format!(
+            "upload {id} has {there} bytes and {} were announced; begin a new one with POST /v1/uploads",
+            upload.bytes
+        );
+        return Err(ApiError::refused(StatusCode::CONFLICT, "upload_size_differs", detail));
+    }
+    let mut regions = api.config.regions.iter();
+    let region = regions.find(|(_, region)| region.bucket == upload.bucket);
+    Ok(Resolved {
+        location: SourceLocation::Object { bucket: upload.bucket.clone(), key: upload.key },
+        region: region.map(|(name, _)| name.clone()),
+    })
+}
+
+fn unfinished(id: Uuid) -> ApiError {
+    let detail = format!(
+        "upload {id} is not finished: PUT the file to the address that it got, then submit"
+    );
+    ApiError::conflict("upload_not_finished", detail)
+}

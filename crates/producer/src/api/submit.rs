@@ -1,0 +1,149 @@
+//! `POST /v1/jobs`: what was asked for becomes a row, once.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use panofleet_job_schema::job::Acceptance;
+use panofleet_job_schema::spec::BadSpec;
+use panofleet_job_schema::{Job, JobId, JobSpec, Region};
+use panofleet_jobs_db::{Accepted, IdempotencyKey, Versioned};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::extract::JsonBody;
+use super::{Api, source, trace};
+
+/// Accepts a job: 201, or 200 with the job that has its idempotency key already.
+///
+/// The header `Idempotency-Key` stands in for a missing `idempotency_key`.
+pub(super) async fn submit(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    JsonBody(mut spec): JsonBody<JobSpec>,
+) -> Result<Response, ApiError> {
+    if spec.idempotency_key.is_none() {
+        spec.idempotency_key = key_header(&headers)?;
+    }
+    spec.check().map_err(|bad| refuse(&bad))?;
+    let key = spec
+        .idempotency_key
+        .clone()
+        .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
+    let job = make(&api, spec, trace::traceparent(&headers)).await?;
+    match api.db.accept(&job, key.as_ref()).await? {
+        Accepted::Created => {
+            tracing::info!(job = %job.id, region = %job.region, lane = %job.lane, "job accepted");
+            Ok(answer(&api, StatusCode::CREATED, &Versioned { job, version: 1 }))
+        }
+        Accepted::Existing(existing) => {
+            Ok(answer(&api, StatusCode::OK, &api.job(existing.id).await?))
+        }
+        Accepted::KeyTaken(other) => {
+            let detail = format!(
+                "the idempotency key belongs to job {other}, which was asked for in other words; \
+                 use a new key for a new job"
+            );
+            Err(ApiError::conflict("idempotency_key_reused", detail))
+        }
+    }
+}
+
+fn answer(api: &Api, status: StatusCode, found: &Versioned) -> Response {
+    let view = api.show(found, None);
+    (status, [(header::LOCATION, view.links.this.clone())], Json(view)).into_response()
+}
+
+fn refuse(bad: &BadSpec) -> ApiError {
+    let code = match bad {
+        BadSpec::NotBuilt(_) => "not_built",
+        BadSpec::NoOutputs
+        | BadSpec::TooMany { .. }
+        | BadSpec::Length { .. }
+        | BadSpec::Outside { .. }
+        | BadSpec::Output { .. } => "does_not_fit",
+    };
+    ApiError::unfit(code, bad.to_string())
+}
+
+fn key_header(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().map_err(|_unreadable| {
+        ApiError::unfit("does_not_fit", "the Idempotency-Key header must be plain ASCII")
+    })?;
+    Ok(Some(text.to_owned()))
+}
+
+/// SHA-256 of what was asked for, defaults filled in and keys in order: how it was written does not matter.
+fn fingerprint(spec: &JobSpec) -> [u8; 32] {
+    let canonical = serde_json::to_vec(spec).expect("a spec has only string keys");
+    Sha256::digest(&canonical).into()
+}
+
+async fn make(api: &Api, spec: JobSpec, trace: String) -> Result<Job, ApiError> {
+    let source = source::resolve(api, &spec.source).await?;
+    let asked = spec.region.clone().or(source.region);
+    let region = asked.unwrap_or_else(|| api.config.default_region.clone());
+    let Some(settings) = api.config.regions.get(&region) else {
+        return Err(unknown_region(api, &region));
+    };
+    let id = JobId(Uuid::now_v7());
+    let acceptance = Acceptance {
+        id,
+        tenant: api.config.tenant.clone(),
+        source: source.location,
+        region,
+        bucket: settings.bucket.clone(),
+        events_partition: events_partition(id, api.bus.event_partitions()),
+        trace: Some(trace),
+        now: api.db.now().await?,
+    };
+    Ok(Job::accept(spec, acceptance, &api.policy))
+}
+
+fn unknown_region(api: &Api, region: &Region) -> ApiError {
+    let known: Vec<&str> = api.config.regions.keys().map(Region::as_str).collect();
+    let detail = format!("there is no region `{region}`; there are: {}", known.join(", "));
+    ApiError::unfit("region_unknown", detail)
+}
+
+/// The partition that carries a job's events: the last eight bytes of its id, which are random in a UUID
+/// version 7, as a big-endian number, modulo the number of partitions.
+///
+/// It is kept with the job and travels with its message, so nobody has to compute it again.
+fn events_partition(id: JobId, partitions: u32) -> u32 {
+    let rest = id.0.as_u64_pair().1 % u64::from(partitions.max(1));
+    u32::try_from(rest).expect("the rest is below a u32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_stable_and_even() {
+        let id: JobId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        assert_eq!(events_partition(id, 16), 7);
+        assert_eq!(events_partition(id, 1), 0);
+        let mut counts = [0_u32; 8];
+        for _ in 0..8000 {
+            counts[events_partition(JobId(Uuid::now_v7()), 8) as usize] += 1;
+        }
+        // 1000 ± 6σ, σ = √(8000·⅛·⅞) ≈ 30.
+        assert!(counts.iter().all(|count| (820..1180).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_what_was_asked_not_of_how_it_was_written() {
+        let read = |text: &str| fingerprint(&serde_json::from_str(text).unwrap());
+        let plain = r#"{"source": "s3://b/k", "outputs": {"a": {"op": "media.probe"},
+                       "t": {"op": "image.thumbnail"}}, "timeout": "10m"}"#;
+        let same = r#"{"timeout": "600s", "priority": "normal", "outputs": {"t": {"width_px": 1024,
+                      "op": "image.thumbnail"}, "a": {"op": "media.probe"}}, "source": "s3://b/k"}"#;
+        assert_eq!(read(plain), read(same));
+        assert_ne!(read(plain), read(&plain.replace("10m", "11m")));
+    }
+}

@@ -1,0 +1,248 @@
+//! What a job looks like from outside: the same from the API, the command line and the pages.
+
+use std::collections::BTreeMap;
+
+use panofleet_job_schema::job::{Claim, CloseTarget, Counters, DeadReason, State};
+use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::source::Source;
+use panofleet_job_schema::spec::Priority;
+use panofleet_job_schema::{
+    Attempt, Failure, Generation, Job, JobId, Lane, Operation, OutputName, Region, Span, Timestamp,
+    WorkerId,
+};
+use panofleet_jobs_db::Versioned;
+use serde::{Deserialize, Serialize};
+
+/// A job as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    /// Its identity.
+    pub id: JobId,
+    /// Where it stands, with what belongs to that state.
+    #[serde(flatten)]
+    pub state: StateView,
+    /// Grows with each change of the job but progress; `GET …/wait?version=` takes it.
+    pub version: u64,
+    /// Where its input lies, as submitted.
+    pub source: Source,
+    /// What was asked for.
+    pub outputs: BTreeMap<OutputName, Operation>,
+    /// Where it runs.
+    pub region: Region,
+    /// The kind of worker that runs it.
+    pub lane: Lane,
+    /// Which band of the queue it waits in.
+    pub priority: Priority,
+    /// The client's own words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// How often it was started anew, from 1.
+    pub generation: Generation,
+    /// The last attempt of this generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
+    /// Failed attempts before it is dead.
+    pub max_attempts: u32,
+    /// Longest run of one attempt.
+    pub timeout: Span,
+    /// How far the running attempt is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// The last failure of this generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// What it has cost.
+    pub counters: Counters,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// When it has to be finished.
+    pub deadline_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// W3C trace context of the request that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Where to go on.
+    pub links: Links,
+}
+
+/// Where a job stands; what only the inside needs is left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum StateView {
+    /// Not due yet: a retry waits out its backoff.
+    Waiting {
+        /// When it is due.
+        due_at: Timestamp,
+    },
+    /// Due; waits for its turn.
+    Queued {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// In the queue of its region; no worker has taken it yet.
+    Sent {
+        /// Since when.
+        sent_at: Timestamp,
+    },
+    /// At work.
+    Running {
+        /// Who holds it.
+        claims: Vec<ClaimView>,
+    },
+    /// About to end without a result.
+    Closing {
+        /// What it becomes.
+        #[serde(flatten)]
+        target: CloseTarget,
+    },
+    /// Its manifest stands.
+    Succeeded {
+        /// What there is of it.
+        result: ResultView,
+    },
+    /// Given up.
+    Dead {
+        /// Why.
+        reason: DeadReason,
+    },
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Its deadline passed.
+    Expired,
+}
+
+/// Who holds a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimView {
+    /// Of which attempt.
+    pub attempt: Attempt,
+    /// Who.
+    pub worker: WorkerId,
+    /// Since when.
+    pub claimed_at: Timestamp,
+}
+
+/// How much there is of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultView {
+    /// The attempt that finished first.
+    pub attempt: Attempt,
+    /// Number of outputs.
+    pub outputs: u32,
+    /// Number of files.
+    pub files: u32,
+    /// All files together.
+    pub total_bytes: u64,
+}
+
+/// Where to go on from a job. Without `api.public_url`, paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// The job.
+    #[serde(rename = "self")]
+    pub this: String,
+    /// What happened to it.
+    pub history: String,
+    /// The page that shows its result.
+    pub view: String,
+    /// Its manifest, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// Its outputs, once there are any: append a path of the manifest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<OutputName, String>,
+}
+
+impl JobView {
+    /// A job as it stands. `public_url` begins its links; empty makes them paths.
+    pub fn new(found: &Versioned, progress: Option<&Progress>, public_url: &str) -> Self {
+        let Versioned { job, version } = found;
+        let running = matches!(job.state, State::Running { .. });
+        Self {
+            id: job.id,
+            state: StateView::of(&job.state),
+            version: *version,
+            source: job.spec.source.clone(),
+            outputs: job.spec.outputs.clone(),
+            region: job.region.clone(),
+            lane: job.lane,
+            priority: job.spec.priority,
+            labels: job.spec.labels.clone(),
+            generation: job.generation,
+            attempt: job.possibly_sent().then_some(Attempt(job.counters.last_attempt)),
+            max_attempts: job.max_attempts,
+            timeout: job.timeout,
+            progress: progress.filter(|_| running).cloned(),
+            failure: job.failure.clone(),
+            counters: job.counters,
+            accepted_at: job.accepted_at,
+            deadline_at: job.deadline_at,
+            finished_at: job.finished_at,
+            trace: job.trace.clone(),
+            links: Links::of(job, public_url),
+        }
+    }
+
+    /// Whether nothing but a retry changes it any more.
+    pub const fn is_terminal(&self) -> bool {
+        use StateView as S;
+        matches!(self.state, S::Succeeded { .. } | S::Dead { .. } | S::Cancelled | S::Expired)
+    }
+}
+
+impl StateView {
+    fn of(state: &State) -> Self {
+        match state {
+            State::Waiting { due_at } => Self::Waiting { due_at: *due_at },
+            State::Queued { since } => Self::Queued { since: *since },
+            State::Sent { sent_at, .. } => Self::Sent { sent_at: *sent_at },
+            State::Running { claims, .. } => {
+                Self::Running { claims: claims.iter().map(ClaimView::of).collect() }
+            }
+            State::Closing { target, .. } => Self::Closing { target: *target },
+            State::Succeeded { manifest } => Self::Succeeded {
+                result: ResultView {
+                    attempt: manifest.attempt,
+                    outputs: manifest.outputs,
+                    files: manifest.files,
+                    total_bytes: manifest.total_bytes,
+                },
+            },
+            State::Dead { reason } => Self::Dead { reason: *reason },
+            State::Cancelled => Self::Cancelled,
+            State::Expired => Self::Expired,
+        }
+    }
+}
+
+impl ClaimView {
+    fn of(claim: &Claim) -> Self {
+        Self { attempt: claim.attempt, worker: claim.worker.clone(), claimed_at: claim.claimed_at }
+    }
+}
+
+impl Links {
+    fn of(job: &Job, public_url: &str) -> Self {
+        let this = format!("{public_url}/v1/jobs/{}", job.id);
+        let done = matches!(job.state, State::Succeeded { .. });
+        let names = job.spec.outputs.keys().filter(|_| done);
+        let output = |name: &OutputName| {
+            (name.clone(), format!("{public_url}{}", output_base(job.id, job.generation, name)))
+        };
+        Self {
+            history: format!("{this}/history"),
+            view: format!("{public_url}/view/{}", job.id),
+            manifest: done.then(|| format!("{this}/manifest")),
+            outputs: names.map(output).collect(),
+            this,
+        }
+    }
+}
+
+/// The path that the files of an output lie under. It names the generation, so that what lies there never
+/// changes.
+pub(crate) fn output_base(job: JobId, generation: Generation, output: &OutputName) -> String {
+    format!("/o/{job}.{generation}/{output}/")
+}
