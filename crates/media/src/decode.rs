@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use panofleet_job_schema::media_info::{ColorModel, MediaInfo};
+use panofleet_job_schema::media_info::ColorModel;
 use panofleet_raster::{ExifOrientation, Picture, RasterError, orient};
 
 use crate::error::MediaError;
@@ -65,21 +65,26 @@ pub fn decode(path: &Path) -> Result<Decoded, MediaError> {
     Ok(Decoded { picture: orient(picture, turned), profile, warnings })
 }
 
-/// Bytes that decoding and holding a picture takes at most, besides the file itself: the codec's
-/// interleaved samples and our planes at once.
-pub fn decode_bytes_max(media: &MediaInfo) -> u64 {
-    let Some(picture) = &media.picture else { return 0 };
-    let pixels = u64::from(picture.width_px) * u64::from(picture.height_px);
-    let samples = match picture.color {
-        ColorModel::Cmyk => 4,
-        // Palettes and gray are expanded by some codecs.
-        ColorModel::Gray | ColorModel::Rgb | ColorModel::Ycbcr => 3 + u64::from(picture.alpha),
+/// Bytes that decoding a picture takes at most: the file, what the codec keeps, its interleaved samples and
+/// our planes, all at once.
+///
+/// # Errors
+/// As [`decode`], for what the header says.
+pub fn decode_bytes_max(path: &Path) -> Result<u64, MediaError> {
+    let file = File::open(path).map_err(MediaError::Io)?;
+    let (container, file_bytes) = probe::sniff_file(&file)?;
+    probe::check_decoded(container)?;
+    let header = header::read(container, &file)?;
+    let pixels = u64::from(header.width_px) * u64::from(header.height_px);
+    let planes = 3 + u64::from(header.alpha);
+    let samples = match header.color {
+        ColorModel::Cmyk => 4 + planes,
+        // Some codecs expand gray.
+        ColorModel::Gray | ColorModel::Rgb | ColorModel::Ycbcr => planes,
     };
-    let interleaved = samples * if picture.bits_per_sample > 8 { 2 } else { 1 };
-    // A progressive JPEG holds its coefficients (16 bits) as well.
-    let coefficients = if media.container == Container::Jpeg.name() { 2 * samples } else { 0 };
-    let file = if media.container == Container::Jpeg.name() { media.bytes } else { 0 };
-    pixels * (interleaved + coefficients + 3 + u64::from(picture.alpha)) + file
+    let interleaved = samples * if header.bits_per_sample > 8 { 2 } else { 1 };
+    let file_bytes = if container == Container::Jpeg { file_bytes } else { 0 };
+    Ok(pixels * (interleaved + planes) + header.codec_bytes + file_bytes)
 }
 
 /// The profile, if it can be read and is for the kind of samples that the picture has.

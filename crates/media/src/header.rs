@@ -32,6 +32,8 @@ pub(crate) struct Header {
     pub(crate) bits_per_sample: u8,
     /// Frames or pages, at least 1.
     pub(crate) frames: u32,
+    /// Bytes that the codec holds besides the samples that it returns.
+    pub(crate) codec_bytes: u64,
     pub(crate) metadata: Metadata,
     /// What is odd about the file.
     pub(crate) warnings: Vec<String>,
@@ -59,6 +61,7 @@ impl Header {
             alpha: false,
             bits_per_sample: 8,
             frames: 1,
+            codec_bytes: 0,
             metadata: Metadata::default(),
             warnings: Vec::new(),
         }

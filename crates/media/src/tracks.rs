@@ -26,8 +26,12 @@ const TRACKS_MAX: usize = 128;
 
 /// Reads headers, and as many packets as it takes to know what the tracks are.
 pub(crate) fn probe(container: Container, mut file: File) -> Result<MediaInfo, MediaError> {
-    static QUIET: Once = Once::new();
-    QUIET.call_once(|| log::set_level(log::Level::Quiet));
+    static READY: Once = Once::new();
+    READY.call_once(|| {
+        // Error texts; there is nothing else that could fail.
+        ffmpeg_next::util::error::register_all();
+        log::set_level(log::Level::Quiet);
+    });
 
     file.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
     let fail = |error: FfmpegError| judged(container, error);
@@ -47,8 +51,8 @@ pub(crate) fn probe(container: Container, mut file: File) -> Result<MediaInfo, M
         .map(|stream| track(&stream))
         .collect::<Result<_, _>>()
         .map_err(fail)?;
-    if tracks.is_empty() {
-        return Err(MediaError::corrupt(container, &"no tracks in it"));
+    if tracks.iter().all(|track| track.kind == kind(media::Type::Data)) {
+        return Err(MediaError::corrupt(container, &"no video, audio or subtitles in it"));
     }
     // Microseconds, negative where nobody knows.
     let duration_ms = u64::try_from(input.duration()).ok().map(|us| us / 1000);

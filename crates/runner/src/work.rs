@@ -100,10 +100,10 @@ impl PixelPlan {
         }
     }
 
-    fn memory_bytes(&self) -> u64 {
+    fn memory_px(&self) -> u64 {
         match self {
-            Self::Thumbnail(plan) => thumbnail::memory_bytes(plan),
-            Self::Tiles(plan) => tiles::memory_bytes(plan),
+            Self::Thumbnail(plan) => thumbnail::memory_px(plan),
+            Self::Tiles(plan) => tiles::memory_px(plan),
         }
     }
 }
@@ -149,11 +149,12 @@ fn check_memory(
     media: &MediaInfo,
     jobs: &[Job<'_>],
 ) -> Result<(), Failure> {
-    let step_bytes = jobs.iter().map(|job| job.plan.memory_bytes()).max().unwrap_or(0);
-    let picture_bytes = 4 * decode_px(media);
+    let channels = 3 + u64::from(media.picture.as_ref().is_some_and(|picture| picture.alpha));
+    let step_px = jobs.iter().map(|job| job.plan.memory_px()).max().unwrap_or(0);
+    let decode_bytes = panofleet_media::decode_bytes_max(Path::new(&task.source))?;
     let needed_bytes = OWN_BYTES
         + THREAD_BYTES * threads as u64
-        + panofleet_media::decode_bytes_max(media).max(picture_bytes + step_bytes);
+        + decode_bytes.max(channels * (decode_px(media) + step_px));
     if needed_bytes <= task.limits.memory_bytes {
         return Ok(());
     }

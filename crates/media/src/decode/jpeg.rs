@@ -136,8 +136,7 @@ fn is_harmless(said: &str) -> bool {
 
 fn judged(error: &turbojpeg::Error) -> MediaError {
     let said = error.to_string();
-    let ended = ["Premature end", "premature end"].iter().any(|words| said.contains(words));
-    if ended {
+    if said.contains("Premature end of JPEG file") {
         MediaError::Truncated { container: JPEG, said }
     } else {
         MediaError::Corrupt { container: JPEG, said }

@@ -23,6 +23,7 @@ const ADOBE: &[u8] = b"Adobe";
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
     frame: Option<Frame>,
+    first_scan_components: u8,
     /// The `transform` of Adobe's segment; its presence alone means that CMYK is stored inverted.
     pub(crate) adobe_transform: Option<u8>,
     pictures: Option<u32>,
@@ -37,12 +38,15 @@ pub(crate) struct Segments {
     warnings: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Frame {
     bits_per_sample: u8,
     height_px: u16,
     width_px: u16,
-    components: u8,
+    /// The sampling factors of each component, horizontal and vertical.
+    components: Vec<(u8, u8)>,
+    /// Whether the picture comes in passes, all of which have to be there before the first pixel is.
+    progressive: bool,
 }
 
 /// Reads up to the first scan.
@@ -54,7 +58,12 @@ pub(crate) fn read(reader: &mut (impl Read + Seek)) -> io::Result<Segments> {
         match marker {
             // Markers without a segment: TEM, restarts, another start of image.
             0x01 | 0xd0..=0xd8 => continue,
-            0xda | 0xd9 => return Ok(segments),
+            0xda => {
+                let [_, _, components] = bytes(reader)?;
+                segments.first_scan_components = components;
+                return Ok(segments);
+            }
+            0xd9 => return Ok(segments),
             _ => {}
         }
         let length = usize::from(u16::from_be_bytes(bytes(reader)?));
@@ -62,7 +71,7 @@ pub(crate) fn read(reader: &mut (impl Read + Seek)) -> io::Result<Segments> {
             length.checked_sub(2).ok_or_else(|| damaged("a segment shorter than its length"))?;
         match marker {
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                segments.frame = Some(frame(&block(reader, length)?)?);
+                segments.frame = Some(frame(marker, &block(reader, length)?)?);
             }
             0xe1 | 0xe2 | 0xee => {
                 let body = block(reader, length)?;
@@ -93,12 +102,41 @@ fn next_marker(reader: &mut impl Read) -> io::Result<u8> {
     }
 }
 
-fn frame(body: &[u8]) -> io::Result<Frame> {
-    let [bits_per_sample, h1, h0, w1, w0, components, ..] = *body else {
+fn frame(marker: u8, body: &[u8]) -> io::Result<Frame> {
+    let [bits_per_sample, h1, h0, w1, w0, count, components @ ..] = body else {
         return Err(damaged("a frame header that is too short"));
     };
-    let (height_px, width_px) = (u16::from_be_bytes([h1, h0]), u16::from_be_bytes([w1, w0]));
-    Ok(Frame { bits_per_sample, height_px, width_px, components })
+    let components: Vec<_> = components
+        .as_chunks()
+        .0
+        .iter()
+        .map(|[_, factors, _]| (factors >> 4, factors & 15))
+        .collect();
+    if components.len() != usize::from(*count) {
+        return Err(damaged("a frame header of another length than its components"));
+    }
+    Ok(Frame {
+        bits_per_sample: *bits_per_sample,
+        height_px: u16::from_be_bytes([*h1, *h0]),
+        width_px: u16::from_be_bytes([*w1, *w0]),
+        components,
+        progressive: matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce),
+    })
+}
+
+impl Frame {
+    /// Coefficients of 16 bits for every sample, if the codec has to keep them all.
+    fn coefficient_bytes(&self, first_scan_components: u8) -> u64 {
+        let whole_in_one = usize::from(first_scan_components) == self.components.len();
+        if whole_in_one && !self.progressive {
+            return 0;
+        }
+        let area =
+            |(horizontal, vertical): &(u8, u8)| u64::from(*horizontal) * u64::from(*vertical);
+        let largest = self.components.iter().map(area).max().unwrap_or(1).max(1);
+        let all: u64 = self.components.iter().map(area).sum();
+        2 * u64::from(self.width_px) * u64::from(self.height_px) * all / largest
+    }
 }
 
 fn damaged(said: &str) -> io::Error {
@@ -155,8 +193,9 @@ impl Segments {
     /// `Corrupt` without a frame, `FeatureUnsupported` for other than 8 bits and 1, 3 or 4 components.
     pub(crate) fn into_header(mut self) -> Result<Header, MediaError> {
         let container = Container::Jpeg;
-        let frame = self.frame.ok_or_else(|| MediaError::corrupt(container, &"no frame header"))?;
-        let color = match (frame.components, self.adobe_transform) {
+        let frame =
+            self.frame.take().ok_or_else(|| MediaError::corrupt(container, &"no frame header"))?;
+        let color = match (frame.components.len(), self.adobe_transform) {
             (1, _) => ColorModel::Gray,
             (3, Some(0)) => ColorModel::Rgb,
             (3, _) => ColorModel::Ycbcr,
@@ -188,6 +227,7 @@ impl Segments {
             alpha: false,
             bits_per_sample: frame.bits_per_sample,
             frames: if gain_map { 1 } else { pictures },
+            codec_bytes: frame.coefficient_bytes(self.first_scan_components),
             metadata,
             warnings: self.warnings,
         })
@@ -229,12 +269,18 @@ mod tests {
     }
 
     fn header(segments: &[Vec<u8>]) -> Result<Header, MediaError> {
-        let file = [&[0xff, 0xd8][..], &segments.concat(), &[0xff, 0xda]].concat();
+        let file = [&[0xff, 0xd8][..], &segments.concat(), &[0xff, 0xda, 0, 12, 3]].concat();
         read(&mut Cursor::new(file)).unwrap().into_header()
     }
 
+    fn frame_segment(marker: u8, components: u8) -> Vec<u8> {
+        let mut body = vec![8, 0x01, 0x00, 0x02, 0x00, components];
+        (0..components).for_each(|id| body.extend([id, if id == 0 { 0x22 } else { 0x11 }, 0]));
+        segment(marker, &body)
+    }
+
     fn sof(components: u8) -> Vec<u8> {
-        segment(0xc2, &[8, 0x01, 0x00, 0x02, 0x00, components])
+        frame_segment(0xc0, components)
     }
 
     #[test]
@@ -270,6 +316,13 @@ mod tests {
         }
         assert_eq!(header(&[sof(2)]).unwrap_err().code(), "format_unsupported");
         assert_eq!(header(&[]).unwrap_err().code(), "file_damaged");
+    }
+
+    #[test]
+    fn only_passes_keep_their_coefficients() {
+        let bytes = |marker| header(&[frame_segment(marker, 3)]).unwrap().codec_bytes;
+        assert_eq!(bytes(0xc0), 0);
+        assert_eq!(bytes(0xc2), 512 * 256 * 3);
     }
 
     #[test]

@@ -46,9 +46,9 @@ pub(crate) fn work_px(plan: &ThumbnailPlan) -> u64 {
     u64::from(plan.crop.width_px) * u64::from(plan.crop.height_px)
 }
 
-/// Bytes held besides the source: the part and the result, neither larger than the part.
-pub(crate) fn memory_bytes(plan: &ThumbnailPlan) -> u64 {
-    2 * 4 * work_px(plan)
+/// Pixels held besides the source: the part and the result.
+pub(crate) fn memory_px(plan: &ThumbnailPlan) -> u64 {
+    work_px(plan) + u64::from(plan.width_px) * u64::from(plan.height_px)
 }
 
 /// A rectangle of the schema as one of the raster's.

@@ -76,11 +76,11 @@ pub(crate) fn work_px(plan: &TilesPlan) -> u64 {
     plan.eyes.len() as u64 * 8 * u64::from(face_px.get()).pow(2)
 }
 
-/// Bytes held besides the source.
-pub(crate) fn memory_bytes(plan: &TilesPlan) -> u64 {
+/// Pixels held besides the source: an eye with its border, a face and its parents.
+pub(crate) fn memory_px(plan: &TilesPlan) -> u64 {
     let eye_px = |eye: &EyePlan| u64::from(eye.crop.width_px) * u64::from(eye.crop.height_px);
-    let faces = face_px(plan).map_or(0, |face_px| 4 * u64::from(face_px.get()).pow(2));
-    plan.eyes.iter().map(eye_px).max().unwrap_or(0) * 4 + faces
+    let faces_px = face_px(plan).map_or(0, |face_px| u64::from(face_px.get()).pow(2) * 3 / 2);
+    plan.eyes.iter().map(eye_px).max().unwrap_or(0) + faces_px
 }
 
 fn face_px(plan: &TilesPlan) -> Option<NonZeroU32> {

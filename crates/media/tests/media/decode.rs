@@ -1,0 +1,142 @@
+//! Pixels against values that do not come from the decoder.
+
+use panofleet_media::{Decoded, icc, pixels};
+use panofleet_raster::Picture;
+
+use crate::{fixture, scene};
+
+fn decode(name: &str) -> Decoded {
+    panofleet_media::decode(&fixture(name)).unwrap()
+}
+
+fn pixel(picture: &Picture<u8>, x: usize, y: usize) -> Vec<u8> {
+    picture.planes().iter().map(|plane| plane.row(y)[x]).collect()
+}
+
+/// Compares a picture with the scene: `full` is the size of the whole sphere, `corner` where the picture
+/// lies in it. Pixels near a letter's edge, where codecs ring, are left out.
+fn check_scene(name: &str, full: (f64, f64), corner: (f64, f64), bound: f64) {
+    let picture = decode(name).picture;
+    let (width, height) = (picture.size().width_px() as usize, picture.size().height_px() as usize);
+    let colour = |x: f64, y: f64| {
+        scene::colour(scene::direction(
+            (corner.0 + x + 0.5) / full.0,
+            (corner.1 + y + 0.5) / full.1,
+        ))
+    };
+    let mut compared = 0;
+    for (x, y) in
+        (4..height - 4).step_by(3).flat_map(|y| (4..width - 4).step_by(5).map(move |x| (x, y)))
+    {
+        let (x_px, y_px) = (x as f64, y as f64);
+        let near = |d: i32| f64::from(d % 9 - 4) * 4.0;
+        if (0..81).any(|d| colour(x_px + near(d), y_px + near(d / 9)) == [240.0; 3]) {
+            continue;
+        }
+        compared += 1;
+        let expected = colour(x_px, y_px);
+        for (found, expected) in pixel(&picture, x, y).into_iter().zip(expected) {
+            let off = (f64::from(found) - expected).abs();
+            assert!(off <= bound, "{name} at {x}, {y}: {found} for {expected}");
+        }
+    }
+    assert!(compared > width * height / 40, "{name}: only {compared} compared");
+}
+
+#[test]
+fn each_format_shows_the_scene() {
+    check_scene("equirect.jpg", (1024.0, 512.0), (0.0, 0.0), 6.0);
+    check_scene("equirect.webp", (512.0, 256.0), (0.0, 0.0), 9.0);
+    check_scene("equirect.tiff", (256.0, 128.0), (0.0, 0.0), 1.0);
+    check_scene("partial-elements.jpg", (1024.0, 512.0), (128.0, 64.0), 6.0);
+}
+
+/// A mirrored or wrongly turned picture would differ by far more than the bound.
+#[test]
+fn orientation_is_applied() {
+    check_scene("orientation-6.jpg", (256.0, 128.0), (0.0, 0.0), 10.0);
+}
+
+#[test]
+fn sixteen_bits_are_rounded() {
+    let picture = decode("deep.png").picture;
+    for index in 0..64 * 32_u32 {
+        let (x, y) = (index % 64, index / 64);
+        let deep = [(index * 1031) as u16, (65_535 - index * 31) as u16, (x * y * 33) as u16];
+        let expected = deep.map(|value| (f64::from(value) / 257.0).round() as u8);
+        assert_eq!(pixel(&picture, x as usize, y as usize), expected, "{x}, {y}");
+    }
+}
+
+#[test]
+fn alpha_is_carried_and_palettes_are_looked_up() {
+    let clear = decode("alpha.png").picture;
+    assert_eq!(pixel(&clear, 5, 3), [200, 100, 50, 40]);
+    let flat = pixels::flatten(clear, [255, 255, 255]).unwrap();
+    assert_eq!(pixel(&flat, 0, 0), [255, 255, 255]);
+
+    let palette = decode("broken/palette.png").picture;
+    let row = |y| (0..4).map(|x| pixel(&palette, x, y)).collect::<Vec<_>>();
+    assert_eq!(row(0), [[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]]);
+    assert_eq!(row(1), [[9, 9, 9], [0, 0, 255], [0, 255, 0], [255, 0, 0]]);
+}
+
+#[test]
+fn a_png_named_jpg_and_an_animation_are_read() {
+    let picture = decode("broken/really-png.jpg").picture;
+    assert_eq!(pixel(&picture, 32, 16), [127, 127, 128]);
+    // The first of three frames.
+    assert_eq!(pixel(&decode("broken/animated.png").picture, 8, 8), [10, 10, 10]);
+}
+
+fn check_patches(name: &str, picture: &Picture<u8>, expected: &[[f64; 3]], bound: f64) {
+    for (patch, expected) in expected.iter().enumerate() {
+        for (found, expected) in pixel(picture, patch * 16 + 8, 8).into_iter().zip(expected) {
+            let off = (f64::from(found) - expected).abs();
+            assert!(off <= bound, "{name}, patch {patch}: {found} for {expected}");
+        }
+    }
+}
+
+/// Display P3 to sRGB by the matrix of CSS Color 4, worked out apart from this code.
+#[test]
+fn display_p3_is_kept_or_becomes_srgb() {
+    const STORED: [[f64; 3]; 4] =
+        [[200.0, 100.0, 50.0], [90.0, 180.0, 60.0], [30.0, 40.0, 220.0], [128.0; 3]];
+    const SRGB: [[f64; 3]; 4] =
+        [[214.9, 92.6, 31.0], [41.4, 182.6, 28.2], [27.3, 40.4, 229.1], [128.0; 3]];
+    for (name, bound) in [("display-p3.png", 1.5), ("display-p3.jpg", 4.0)] {
+        let kept = decode(name);
+        check_patches(name, &kept.picture, &STORED, bound);
+        let profile = kept.profile.as_ref().expect("its profile");
+        assert_eq!((profile.space(), profile.description()), (icc::Space::Rgb, Some("Display P3")));
+        let converted = kept.into_srgb().unwrap();
+        assert!(converted.profile.is_none());
+        check_patches(name, &converted.picture, &SRGB, bound);
+    }
+    let broken = decode("broken-profile.jpg");
+    assert!(broken.profile.is_none());
+    check_patches("broken-profile.jpg", &broken.into_srgb().unwrap().picture, &STORED, 4.0);
+}
+
+/// White, cyan, magenta, yellow, black, half of all. With the profile: its Lab values by Lindbloom's
+/// formulas and D50 matrix.
+#[test]
+fn printing_inks_are_mixed() {
+    const IDEAL: [[f64; 3]; 6] = [
+        [255.0; 3],
+        [0.0, 255.0, 255.0],
+        [255.0, 0.0, 255.0],
+        [255.0, 255.0, 0.0],
+        [0.0; 3],
+        [63.0; 3],
+    ];
+    const PRESS: [[f64; 3]; 5] =
+        [[255.0; 3], [0.0, 150.9, 217.7], [216.0, 9.8, 122.1], [247.5, 224.2, 0.0], [0.0; 3]];
+    let rough = decode("cmyk.jpg");
+    check_patches("cmyk.jpg", &rough.picture, &IDEAL, 4.0);
+    assert!(rough.warnings[0].contains("without a profile"), "{:?}", rough.warnings);
+    let pressed = decode("cmyk-profile.jpg");
+    check_patches("cmyk-profile.jpg", &pressed.picture, &PRESS, 4.0);
+    assert!(pressed.profile.is_none(), "the pixels are sRGB now");
+}

@@ -1,0 +1,20 @@
+//! The crate against files: the project's own fixtures, made by code that shares nothing with the readers.
+
+use std::path::PathBuf;
+
+#[cfg(test)]
+mod decode;
+#[cfg(test)]
+mod encode;
+#[cfg(test)]
+mod probe;
+#[cfg(test)]
+mod refusals;
+
+#[path = "../../../../fixtures/scene.rs"]
+#[expect(dead_code, reason = "no cube face is looked at here")]
+mod scene;
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures")).join(name)
+}
