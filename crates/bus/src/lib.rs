@@ -6,7 +6,7 @@
 //! | event log, control, dead letters | tables | Kafka topics |
 //!
 //! Payloads are bytes: envelopes are sealed and opened by the shells. One conformance suite
-//! (`tests/conformance.rs`) runs against every implementation.
+//! (`tests/conformance/`) runs against every implementation.
 //!
 //! # What this crate does not do
 //!
