@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 #[cfg(test)]
+mod checksums;
+#[cfg(test)]
 mod decode;
 #[cfg(test)]
 mod encode;

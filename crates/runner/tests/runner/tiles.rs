@@ -1,0 +1,235 @@
+//! `pano.tiles`: which files there are, what they show, and what viewers are told.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use panofleet_job_schema::operation::TileFormat;
+use panofleet_media::{Encoder, decode, pixels};
+use panofleet_raster::{Edges, Rect, Size};
+use serde_json::{Value, json};
+
+use crate::child::{Run, fixture, run};
+use crate::scene;
+
+/// The pyramid by its formula: need = W/π; k = max(0, ⌈log2(need/768)⌉); T = 16·⌈need/2^k/16⌉.
+fn pyramid(full_width_px: u32) -> (u32, u32) {
+    let need = f64::from(full_width_px) / std::f64::consts::PI;
+    let halvings = (need / 768.0).log2().ceil().max(0.0);
+    let tile_px = 16.0 * (need / halvings.exp2() / 16.0).ceil();
+    (tile_px as u32, halvings as u32 + 1)
+}
+
+fn expected_files(levels: u32, extension: &str) -> BTreeSet<String> {
+    let mut files: BTreeSet<String> = ["config.json", "psv.json"].map(str::to_owned).into();
+    for face in "fbudlr".chars() {
+        files.insert(format!("fallback/{face}.{extension}"));
+        for level in 1..=levels {
+            let side = 1 << (level - 1);
+            for (row, column) in
+                (0..side).flat_map(|row| (0..side).map(move |column| (row, column)))
+            {
+                files.insert(format!("{level}/{face}{row}_{column}.{extension}"));
+            }
+        }
+    }
+    files
+}
+
+/// The colour at `right` and `up` of a face's middle, on a level.
+fn seen(run: &Run, folder: &str, level: u32, tile_px: u32, at: (char, f64, f64)) -> [u8; 3] {
+    let (face, right, up) = at;
+    let face_px = f64::from(tile_px << (level - 1));
+    let place = |share: f64| (share * face_px / 2.0) as u32;
+    let (x, y) = (place(right + 1.0), place(1.0 - up));
+    let (row, column) = (y / tile_px, x / tile_px);
+    let tile = run.path("tiles", &format!("{folder}{level}/{face}{row}_{column}.jpg"));
+    let picture = decode(&tile).unwrap().picture;
+    assert_eq!(picture.size(), Size::new(tile_px, tile_px).unwrap());
+    let index = (y % tile_px * tile_px + x % tile_px) as usize;
+    std::array::from_fn(|channel| picture.planes()[channel].samples()[index])
+}
+
+/// Points of a face away from its letter, no two of which a mirror or a turn takes into each other.
+const POINTS: [(f64, f64); 6] =
+    [(0.0, 0.0), (-0.8, 0.6), (-0.5, -0.7), (0.9, -0.2), (-0.95, 0.05), (0.05, -0.95)];
+
+fn check_faces(run: &Run, folder: &str, (tile_px, levels): (u32, u32), bound: f64) {
+    for level in 1..=levels {
+        for face in "fbudlr".chars() {
+            for (right, up) in POINTS {
+                let found = seen(run, folder, level, tile_px, (face, right, up));
+                let expected = scene::colour(scene::face_direction(face, right, up));
+                for (found, expected) in found.into_iter().zip(expected) {
+                    let off = (f64::from(found) - expected).abs();
+                    assert!(
+                        off <= bound,
+                        "level {level}, {face} at {right}, {up}: {found} for {expected}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The scene, made larger so that its pyramid has three levels.
+fn large_source(folder: &Path) -> std::path::PathBuf {
+    let size = Size::new(4864, 2432).unwrap();
+    let small = decode(&fixture("equirect.jpg")).unwrap().picture;
+    let large = pixels::scale(&small, size, Edges::WrapColumns).unwrap();
+    let rgb = pixels::interleaved(&large, Rect::whole(size)).unwrap();
+    let path = folder.join("large.jpg");
+    let jpeg = Encoder::new(TileFormat::Jpeg, 90, None).unwrap().encode(&rgb, size).unwrap();
+    std::fs::write(&path, jpeg).unwrap();
+    path
+}
+
+#[test]
+fn a_pyramid_of_three_levels_shows_the_scene() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run(&large_source(folder.path()), r#"{"tiles": {"op": "pano.tiles"}}"#).done();
+    let (tile_px, levels) = pyramid(4864);
+    assert_eq!((tile_px, levels), (400, 3));
+    assert_eq!(run.files("tiles"), expected_files(levels, "jpg"));
+    check_faces(&run, "", (tile_px, levels), 9.0);
+    for path in run.files("tiles").iter().filter(|path| path.ends_with(".jpg")) {
+        let expected_px = if path.starts_with("fallback/") { 800 } else { tile_px };
+        let size = decode(&run.path("tiles", path)).unwrap().picture.size();
+        assert_eq!(size, Size::new(expected_px, expected_px).unwrap(), "{path}");
+    }
+    assert_eq!(
+        run.json("tiles", "config.json"),
+        json!({
+            "type": "multires", "yaw": 0.0, "pitch": 0.0, "hfov": 100.0,
+            "multiRes": {
+                "path": "/%l/%s%y_%x", "fallbackPath": "/fallback/%s", "extension": "jpg",
+                "tileResolution": 400, "maxLevel": 3, "cubeResolution": 1600,
+            },
+        })
+    );
+    check_psv_of_three_levels(&run.json("tiles", "psv.json"));
+    let (entry_points, warnings) = run.summary("tiles");
+    assert_eq!(entry_points["pannellum"], "config.json");
+    assert_eq!(entry_points["psv"], "psv.json");
+    assert_eq!(warnings, Vec::<String>::new());
+}
+
+/// The one-tile level is not listed; faces are the other viewers', which this one has to turn.
+fn check_psv_of_three_levels(psv: &Value) {
+    let letters = json!({
+        "left": "l", "front": "f", "right": "r", "back": "b", "top": "u", "bottom": "d",
+    });
+    let paths = json!({
+        "left": "fallback/l.jpg", "front": "fallback/f.jpg", "right": "fallback/r.jpg",
+        "back": "fallback/b.jpg", "top": "fallback/u.jpg", "bottom": "fallback/d.jpg",
+    });
+    assert_eq!(
+        *psv,
+        json!({
+            "adapter": "cubemap-tiles",
+            "panorama": {
+                "baseUrl": { "type": "separate", "paths": paths, "flipTopBottom": true },
+                "levels": [{ "faceSize": 800, "nbTiles": 2 }, { "faceSize": 1600, "nbTiles": 4 }],
+                "flipTopBottom": true,
+            },
+            "tileUrl": "{level}/{face}{row}_{col}.jpg",
+            "tileLevels": [2, 3],
+            "faceLetters": letters,
+            "defaultYaw": "0deg",
+            "defaultPitch": "0deg",
+        })
+    );
+}
+
+#[test]
+fn a_pyramid_of_one_tile_is_a_plain_cube_map_to_psv() {
+    let run = run(&fixture("equirect.jpg"), r#"{"tiles": {"op": "pano.tiles"}}"#).done();
+    assert_eq!(pyramid(1024), (336, 1));
+    assert_eq!(run.files("tiles"), expected_files(1, "jpg"));
+    check_faces(&run, "", (336, 1), 8.0);
+    let psv = run.json("tiles", "psv.json");
+    assert_eq!(psv["adapter"], "cubemap");
+    assert_eq!(psv["panorama"]["paths"]["top"], "fallback/u.jpg");
+    assert_eq!(psv["panorama"]["flipTopBottom"], true);
+    assert_eq!(psv.get("tileUrl"), None);
+}
+
+/// GPano: 512×256 from (128, 64) of 1024×512; the view starts at 320° where the middle looks at 350°.
+#[test]
+fn a_partial_panorama_keeps_its_place() {
+    let outputs = r##"{"tiles": {"op": "pano.tiles", "background": "#336699", "quality": 95}}"##;
+    for name in ["partial-attributes.jpg", "partial-elements.jpg"] {
+        let run = run(&fixture(name), outputs).done();
+        let config = run.json("tiles", "config.json");
+        for (key, expected) in [
+            ("yaw", -30.0),
+            ("pitch", 10.0),
+            ("hfov", 100.0),
+            ("haov", 180.0),
+            ("minYaw", -135.0),
+            ("maxYaw", 45.0),
+            ("vaov", 90.0),
+            ("vOffset", 22.5),
+            ("minPitch", -22.5),
+            ("maxPitch", 67.5),
+        ] {
+            let found = config[key].as_f64().unwrap();
+            assert!((found - expected).abs() < 1e-9, "{name}: {key} is {found}");
+        }
+        let background: Vec<f64> =
+            serde_json::from_value(config["backgroundColor"].clone()).unwrap();
+        assert_eq!(background, [0.2, 0.4, 0.6]);
+        let range = &run.json("tiles", "psv.json")["visibleRange"];
+        assert_eq!(range["horizontalRange"], json!(["-135deg", "45deg"]));
+        assert_eq!(range["verticalRange"], json!(["-22.5deg", "67.5deg"]));
+
+        for (face, right, up, inside) in [
+            ('f', 0.0, 0.0, true),
+            ('l', 0.0, 0.1, true),
+            ('u', -0.2, 0.8, false),
+            ('b', 0.0, 0.0, false),
+            ('d', 0.0, 0.0, false),
+            ('r', 0.0, 0.0, false),
+        ] {
+            let found = seen(&run, "", 1, 336, (face, right, up));
+            let scene = scene::colour(scene::face_direction(face, right, up));
+            let expected = if inside { scene } else { [51.0, 102.0, 153.0] };
+            for (found, expected) in found.into_iter().zip(expected) {
+                assert!(
+                    (f64::from(found) - expected).abs() <= 8.0,
+                    "{name} {face}: {found} for {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn both_eyes_lie_beside_each_other() {
+    let run =
+        run(&fixture("stereo-top-bottom.jpg"), r#"{"tiles": {"op": "pano.tiles", "eye": "both"}}"#)
+            .done();
+    let one_eye = expected_files(1, "jpg");
+    let expected: BTreeSet<String> = ["left", "right"]
+        .iter()
+        .flat_map(|eye| one_eye.iter().map(move |path| format!("{eye}/{path}")))
+        .collect();
+    assert_eq!(run.files("tiles"), expected);
+    check_faces(&run, "left/", (pyramid(512).0, 1), 9.0);
+    let at = ('u', -0.5, -0.7);
+    let [r, g, b] = seen(&run, "left/", 1, pyramid(512).0, at);
+    let right = seen(&run, "right/", 1, pyramid(512).0, at);
+    assert!(right.iter().zip([b, g, r]).all(|(found, left)| found.abs_diff(left) < 8), "{right:?}");
+    let (entry_points, warnings) = run.summary("tiles");
+    assert_eq!(entry_points["pannellum"], "left/config.json");
+    assert_eq!(entry_points["psv_right"], "right/psv.json");
+    assert!(warnings[0].contains("top-bottom"), "{warnings:?}");
+}
+
+#[test]
+fn webp_tiles() {
+    let outputs = r#"{"tiles": {"op": "pano.tiles", "format": "webp", "icc": "keep"}}"#;
+    let run = run(&fixture("equirect.webp"), outputs).done();
+    assert_eq!(run.files("tiles"), expected_files(1, "webp"));
+    let tile = panofleet_media::probe(&run.path("tiles", "1/f0_0.webp")).unwrap();
+    assert_eq!(tile.container, "webp");
+}
