@@ -1,0 +1,155 @@
+//! Where an object store is and how patient we are with it.
+
+use std::fmt;
+
+use panofleet_job_schema::Span;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::error::ObjectsError;
+
+/// A secret that `Debug` and `Serialize` do not show.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}
+
+/// One S3-compatible store. Buckets are addressed by path (`https://host/bucket/key`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectsConfig {
+    /// Where this process reaches the store: `http://127.0.0.1:9000`, `https://s3.eu-west-1.amazonaws.com`.
+    pub endpoint: String,
+    /// Where browsers reach it, for presigned URLs; `endpoint` if unset.
+    #[serde(default)]
+    pub public_endpoint: Option<String>,
+    /// The region that requests are signed for.
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// Access key id.
+    pub access_key: String,
+    /// Secret access key.
+    pub secret_key: Secret,
+    /// Longest wait for a connection.
+    #[serde(default = "default_connect_timeout")]
+    pub connect_timeout: Span,
+    /// Longest wait for an answer, not counting the time that the body takes at `slowest_bytes_per_s`.
+    #[serde(default = "default_request_timeout")]
+    pub request_timeout: Span,
+    /// The slowest network that an upload is expected to survive: a request that carries `n` bytes
+    /// may take `request_timeout + n / slowest_bytes_per_s`.
+    #[serde(default = "default_slowest_bytes_per_s")]
+    pub slowest_bytes_per_s: u64,
+    /// How often one request is tried before its error is reported; at least 1.
+    #[serde(default = "default_attempts_max")]
+    pub attempts_max: u32,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+const fn default_connect_timeout() -> Span {
+    Span::from_secs(5)
+}
+
+const fn default_request_timeout() -> Span {
+    Span::from_secs(30)
+}
+
+const fn default_slowest_bytes_per_s() -> u64 {
+    32 * 1024
+}
+
+const fn default_attempts_max() -> u32 {
+    5
+}
+
+impl ObjectsConfig {
+    /// A store with every setting that has one at its default.
+    pub fn new(endpoint: &str, access_key: &str, secret_key: Secret) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            public_endpoint: None,
+            region: default_region(),
+            access_key: access_key.to_owned(),
+            secret_key,
+            connect_timeout: default_connect_timeout(),
+            request_timeout: default_request_timeout(),
+            slowest_bytes_per_s: default_slowest_bytes_per_s(),
+            attempts_max: default_attempts_max(),
+        }
+    }
+
+    /// Checks what serde cannot.
+    ///
+    /// # Errors
+    /// [`ObjectsError::Config`], naming the setting.
+    pub fn validate(&self) -> Result<(), ObjectsError> {
+        let endpoints = std::iter::once(&self.endpoint).chain(&self.public_endpoint);
+        for endpoint in endpoints {
+            if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+                return Err(ObjectsError::Config(format!(
+                    "endpoint `{endpoint}` must begin with http:// or https://"
+                )));
+            }
+        }
+        if self.attempts_max == 0 {
+            return Err(ObjectsError::Config("attempts_max must be at least 1".to_owned()));
+        }
+        if self.slowest_bytes_per_s == 0 {
+            return Err(ObjectsError::Config("slowest_bytes_per_s must be at least 1".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_show_nowhere() {
+        let config = ObjectsConfig::new("http://localhost:1", "key", Secret::new("hunter2"));
+        let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn unknown_settings_and_impossible_values_are_refused() {
+        let good = r#"{"endpoint": "http://x", "access_key": "a", "secret_key": "b"}"#;
+        let config: ObjectsConfig = serde_json::from_str(good).unwrap();
+        config.validate().unwrap();
+        assert!(serde_json::from_str::<ObjectsConfig>(&good.replace("endpoint", "end")).is_err());
+        for broken in [
+            ObjectsConfig { endpoint: "x:9000".to_owned(), ..config.clone() },
+            ObjectsConfig { public_endpoint: Some("ftp://x".to_owned()), ..config.clone() },
+            ObjectsConfig { attempts_max: 0, ..config.clone() },
+            ObjectsConfig { slowest_bytes_per_s: 0, ..config },
+        ] {
+            assert!(matches!(broken.validate(), Err(ObjectsError::Config(_))), "{broken:?}");
+        }
+    }
+}
