@@ -1,0 +1,193 @@
+//! The HTTP API, from the client's side.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use panofleet_job_schema::{JobId, JobSpec};
+use panofleet_jobs_db::HistoryEntry;
+use panofleet_job_schema::manifest::Manifest;
+use panofleet_producer::api::{JobView, UploadView};
+use reqwest::{Body, Method, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for an answer that does not wait for anything itself.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of one piece of an upload.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// A client of one service.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// A page of jobs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct JobPage {
+    /// The jobs, newest first.
+    pub(crate) jobs: Vec<JobView>,
+    /// What to pass as `before` for the next page.
+    #[serde(default)]
+    pub(crate) next: Option<String>,
+}
+
+/// What the service says when it refuses (RFC 9457).
+#[derive(Debug, Deserialize)]
+struct Problem {
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    code: String,
+}
+
+impl Client {
+    pub(crate) fn new(url: &str) -> Result<Self> {
+        let url = url.trim_end_matches('/').to_owned();
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            bail!("the API's address `{url}` must begin with http:// or https://");
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("panofleet/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("the HTTP client cannot start")?;
+        Ok(Self { http, url })
+    }
+
+    /// The service's address, without a slash at the end.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A link of the service as a full address.
+    pub(crate) fn link(&self, link: &str) -> String {
+        if link.starts_with('/') { format!("{}{link}", self.url) } else { link.to_owned() }
+    }
+
+    pub(crate) async fn ready(&self) -> Result<()> {
+        let answer = self.send(self.request(Method::GET, "/readyz")).await?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let reasons = answer.text().await.unwrap_or_default();
+        Err(anyhow!("{reasons}"))
+    }
+
+    pub(crate) async fn submit(&self, spec: &JobSpec) -> Result<JobView> {
+        self.ask(self.request(Method::POST, "/v1/jobs").json(spec)).await
+    }
+
+    pub(crate) async fn job(&self, id: JobId) -> Result<JobView> {
+        self.ask(self.request(Method::GET, &format!("/v1/jobs/{id}"))).await
+    }
+
+    /// The job as soon as it differs from `version` or has ended, or after `seconds`.
+    pub(crate) async fn wait(&self, id: JobId, version: Option<u64>, seconds: u64) -> Result<JobView> {
+        let mut path = format!("/v1/jobs/{id}/wait?seconds={seconds}");
+        if let Some(version) = version {
+            path.push_str(&format!("&version={version}"));
+        }
+        let longest = ANSWER_TIMEOUT + Duration::from_secs(seconds);
+        self.ask(self.request(Method::GET, &path).timeout(longest)).await
+    }
+
+    pub(crate) async fn jobs(&self, query: &[(&str, String)]) -> Result<JobPage> {
+        self.ask(self.request(Method::GET, "/v1/jobs").query(query)).await
+    }
+
+    pub(crate) async fn history(&self, id: JobId) -> Result<Vec<HistoryEntry>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            entries: Vec<HistoryEntry>,
+        }
+        let request = self.request(Method::GET, &format!("/v1/jobs/{id}/history"));
+        Ok(self.ask::<Answer>(request).await?.entries)
+    }
+
+    pub(crate) async fn manifest(&self, id: JobId) -> Result<Manifest> {
+        self.ask(self.request(Method::GET, &format!("/v1/jobs/{id}/manifest"))).await
+    }
+
+    pub(crate) async fn cancel(&self, id: JobId) -> Result<JobView> {
+        self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/cancel"))).await
+    }
+
+    pub(crate) async fn retry(&self, id: JobId) -> Result<JobView> {
+        self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/retry"))).await
+    }
+
+    /// Uploads a file and says what a job names as its source. `moved` hears how many bytes are on their way.
+    pub(crate) async fn upload(
+        &self,
+        path: &Path,
+        moved: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<UploadView> {
+        let shown = path.display();
+        let file = tokio::fs::File::open(path).await.with_context(|| format!("cannot read {shown}"))?;
+        let bytes = file.metadata().await.with_context(|| format!("cannot read {shown}"))?.len();
+        let request = self.request(Method::POST, "/v1/uploads").json(&json!({ "bytes": bytes }));
+        let upload: UploadView = self.ask(request).await?;
+        let pieces = stream::try_unfold((file, 0_u64), |(mut file, sent)| async move {
+            let mut piece = vec![0; PIECE_BYTES];
+            let read = file.read(&mut piece).await?;
+            piece.truncate(read);
+            let next = (file, sent + read as u64);
+            Ok::<_, std::io::Error>((read > 0).then_some(((piece, next.1), next)))
+        });
+        let pieces = pieces.inspect_ok(move |(_, sent)| moved(*sent)).map(|piece| Ok::<_, std::io::Error>(piece?.0));
+        let mut request = self
+            .http
+            .request(Method::from_bytes(upload.method.as_bytes())?, &upload.url)
+            .header("content-length", bytes)
+            .body(Body::wrap_stream(pieces));
+        for (name, value) in &upload.headers {
+            if !name.eq_ignore_ascii_case("content-length") && !name.eq_ignore_ascii_case("host") {
+                request = request.header(name, value);
+            }
+        }
+        let answer = request.send().await.with_context(|| format!("cannot upload {shown}"))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let said = answer.text().await.unwrap_or_default();
+            bail!("the object store refused {shown} ({status}): {said}");
+        }
+        Ok(upload)
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).timeout(ANSWER_TIMEOUT)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        request.send().await.with_context(|| {
+            format!("no answer from {}; is the service running (`panofleet up`), and is --api right?", self.url)
+        })
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+        let answer = self.send(request).await?;
+        let status = answer.status();
+        let body = answer.bytes().await.context("the answer broke off")?;
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .context("the service gave an answer that this program does not know; are both of one version?");
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) if !problem.detail.is_empty() => {
+                bail!("{} ({}, {})", problem.detail, problem.code, status.as_u16())
+            }
+            Ok(problem) => bail!("{} ({}, {})", problem.title, problem.code, status.as_u16()),
+            Err(_) => bail!("the service answered {status}"),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The subcommands, one file each, and what they have in common.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use panofleet_service::telemetry;
+
+use crate::client::Client;
+use crate::config::{self, Layered, Sources};
+
+mod cancel;
+mod config_cmd;
+mod doctor;
+mod job;
+mod jobs;
+mod operations;
+mod ready;
+mod retry;
+mod run;
+mod submit;
+mod up;
+mod waiting;
+
+/// Something could not be done: the service is away, a file cannot be read, a setting does not fit.
+pub(crate) const EXIT_TROUBLE: u8 = 1;
+/// The job ended without a result.
+pub(crate) const EXIT_JOB_FAILED: u8 = 3;
+
+/// A fleet of workers for panoramas and 360° video.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 trouble, 2 wrong arguments, 3 the job ended without a result."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every subcommand understands.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Shared {
+    /// The configuration file (TOML)
+    #[arg(long, global = true, env = "PANOFLEET_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Change one setting, such as policy.lease=30s; repeatable
+    #[arg(long = "set", global = true, value_name = "PATH=VALUE")]
+    settings: Vec<String>,
+    /// The folder of a service that runs in one process; clients find its address there
+    #[arg(long, global = true, env = "PANOFLEET_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address of the API, such as `http://127.0.0.1:8360`
+    #[arg(long, global = true, env = "PANOFLEET_API", value_name = "URL")]
+    api: Option<String>,
+    /// Answer in JSON, for scripts
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything in this process, with embedded parts
+    Up(up::Up),
+    /// Wait until the service is ready
+    Ready(ready::Ready),
+    /// Submit a job for a file, an s3:// object or an https:// address
+    Submit(submit::Submit),
+    /// List jobs
+    Jobs(jobs::Jobs),
+    /// Show one job: where it stands, and what happened to it
+    Job(job::Job),
+    /// Cancel a job
+    Cancel(cancel::Cancel),
+    /// Start a job that has ended anew
+    Retry(retry::Retry),
+    /// Run one job here, without any service, in the same sandbox
+    Run(run::Run),
+    /// Check what this machine and the service need, and say what to do
+    Doctor(doctor::Doctor),
+    /// Describe the operations: parameters, units, defaults, examples
+    Operations(operations::Operations),
+    /// Print the merged configuration and where each value came from
+    Config(config_cmd::ConfigCommand),
+}
+
+/// Runs what was asked for.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    // Ring for every TLS connection of the process. A second call changes nothing.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed before");
+    }
+    let Arguments { shared, command } = arguments;
+    if let Command::Operations(command) = &command {
+        return command.run(&shared);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the async runtime cannot start")?;
+    runtime.block_on(async move {
+        match command {
+            Command::Up(command) => Box::pin(command.run(&shared)).await,
+            Command::Ready(command) => command.run(&shared).await,
+            Command::Submit(command) => Box::pin(command.run(&shared)).await,
+            Command::Jobs(command) => command.run(&shared).await,
+            Command::Job(command) => command.run(&shared).await,
+            Command::Cancel(command) => command.run(&shared).await,
+            Command::Retry(command) => command.run(&shared).await,
+            Command::Run(command) => Box::pin(command.run(&shared)).await,
+            Command::Doctor(command) => Box::pin(command.run(&shared)).await,
+            Command::Config(command) => command.run(&shared),
+            Command::Operations(command) => command.run(&shared),
+        }
+    })
+}
+
+impl Shared {
+    /// The configuration that the flags, the environment and the file make.
+    pub(crate) fn load(&self) -> Result<Layered> {
+        let mut flags = self.settings.clone();
+        if let Some(data) = &self.data {
+            flags.push(format!("data_dir={}", toml::Value::String(data.display().to_string())));
+        }
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        config::load(&Sources { file: self.config.as_deref(), environment, flags: &flags })
+    }
+
+    /// Starts logs as the configuration says.
+    pub(crate) fn start_logs(layered: &Layered) -> Result<()> {
+        let log = &layered.config.log;
+        Ok(telemetry::start(&log.filter, log.format)?)
+    }
+
+    /// A client of the API: at `--api`, else where the service in `--data` says, else at the default address.
+    pub(crate) fn client(&self) -> Result<Client> {
+        if let Some(url) = &self.api {
+            return Client::new(url);
+        }
+        let config = self.load()?.config;
+        match up::Address::read(&config.data_dir) {
+            Some(address) => Client::new(&address.api),
+            None => Client::new(&format!("http://{}", config.api.listen)),
+        }
+    }
+}

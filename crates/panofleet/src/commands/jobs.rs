@@ -1,0 +1,64 @@
+//! `panofleet jobs`: the newest jobs.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use panofleet_producer::api::JobView;
+use panofleet_service::clock::wall_clock;
+
+use super::waiting::state_name;
+use super::Shared;
+use crate::terminal::{duration, say, table};
+
+/// List jobs, newest first
+#[derive(Debug, Args)]
+pub(crate) struct Jobs {
+    /// Only in these states, such as running,dead
+    #[arg(long, value_name = "STATES")]
+    state: Option<String>,
+    /// Only with this label
+    #[arg(long, value_name = "KEY:VALUE")]
+    label: Option<String>,
+    /// How many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
+    limit: u32,
+    /// Those accepted before this job: what the page before ended with
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
+}
+
+impl Jobs {
+    pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
+        let mut query = vec![("limit", self.limit.to_string())];
+        let mut add = |key, value: &Option<String>| {
+            query.extend(value.iter().map(|value| (key, value.clone())));
+        };
+        add("state", &self.state);
+        add("label", &self.label);
+        add("before", &self.before);
+        let page = shared.client()?.jobs(&query).await?;
+        if shared.json {
+            say(serde_json::to_string_pretty(&page)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let rows: Vec<_> = page.jobs.iter().map(row).collect();
+        say(table(&["job", "state", "age", "attempt", "outputs", "failure"], &rows));
+        if let Some(next) = &page.next {
+            say(format!("more: panofleet jobs --before {next}"));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn row(job: &JobView) -> Vec<String> {
+    let outputs: Vec<_> = job.outputs.keys().map(ToString::to_string).collect();
+    vec![
+        job.id.to_string(),
+        state_name(&job.state).to_owned(),
+        duration(wall_clock().since(job.accepted_at)),
+        job.attempt.map_or_else(String::new, |attempt| attempt.to_string()),
+        outputs.join(","),
+        job.failure.as_ref().map_or_else(String::new, |failure| failure.code.clone()),
+    ]
+}

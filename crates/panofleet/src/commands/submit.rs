@@ -1,0 +1,200 @@
+//! `panofleet submit`: a job for a file, an object or an address.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Args;
+use panofleet_job_schema::source::Source;
+use panofleet_job_schema::spec::Priority;
+use panofleet_job_schema::{JobSpec, Operation, OutputName, Region, Span};
+use serde_json::{Map, Value, json};
+
+use super::{Shared, waiting};
+use crate::client::Client;
+use crate::terminal::{byte_bar, say};
+
+/// Submit a job
+#[derive(Debug, Args)]
+#[command(after_help = "An output is NAME=OPERATION, with parameters after commas:
+  --output tiles=pano.tiles,quality=90 --output small=image.thumbnail,width_px=512
+`panofleet operations` lists the operations and their parameters.")]
+pub(crate) struct Submit {
+    /// A file, `s3://bucket/key` or `https://…`
+    source: Option<String>,
+    /// An output to make; repeatable
+    #[arg(long = "output", value_name = "NAME=OPERATION")]
+    outputs: Vec<String>,
+    /// The whole job as JSON instead; its source may be left out if one is given
+    #[arg(long, value_name = "FILE", conflicts_with = "outputs")]
+    job: Option<std::path::PathBuf>,
+    /// The region to run in
+    #[arg(long)]
+    region: Option<Region>,
+    /// high, normal or low
+    #[arg(long, value_parser = priority)]
+    priority: Option<Priority>,
+    /// Longest run of one attempt, such as 10m
+    #[arg(long)]
+    timeout: Option<Span>,
+    /// Longest time until the job has to be finished, such as 24h
+    #[arg(long)]
+    deadline: Option<Span>,
+    /// Failed attempts before the job is given up
+    #[arg(long)]
+    max_attempts: Option<u32>,
+    /// A second submit with this key is the same job
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+    /// A label to find the job by; repeatable
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<String>,
+    /// Wait for the end, with progress, and report it
+    #[arg(long)]
+    wait: bool,
+}
+
+fn priority(word: &str) -> Result<Priority, String> {
+    serde_json::from_value(json!(word)).map_err(|_unknown| "must be high, normal or low".to_owned())
+}
+
+impl Submit {
+    pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
+        let mut spec = self.spec()?;
+        let client = shared.client()?;
+        // Refused here, before anything is uploaded.
+        let placeholder = Source::Upload(uuid::Uuid::nil());
+        let source = match spec.get("source").and_then(Value::as_str) {
+            Some(text) => text.to_owned(),
+            None => bail!("name a source: a file, s3://bucket/key or https://…"),
+        };
+        let remote = source.parse::<Source>().ok().filter(|source| !matches!(source, Source::File(_)));
+        spec.insert("source".into(), json!(remote.clone().unwrap_or(placeholder)));
+        let mut spec: JobSpec = serde_json::from_value(Value::Object(spec))?;
+        spec.check()?;
+        if remote.is_none() {
+            let path = source.strip_prefix("file:").unwrap_or(&source);
+            spec.source = upload(&client, Path::new(path), shared.json).await?;
+        }
+        let job = client.submit(&spec).await?;
+        if self.wait {
+            return waiting::wait_and_report(&client, job.id, shared.json).await;
+        }
+        if shared.json {
+            say(serde_json::to_string_pretty(&job)?);
+        } else {
+            say(job.id.to_string());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The job as JSON, its source as it was given.
+    fn spec(&self) -> Result<Map<String, Value>> {
+        let mut spec = match &self.job {
+            Some(path) => read_job(path)?,
+            None => Map::from_iter([("outputs".to_owned(), json!(parse_outputs(&self.outputs)?))]),
+        };
+        let mut put = |key: &str, value: Value| {
+            if !value.is_null() {
+                spec.insert(key.to_owned(), value);
+            }
+        };
+        put("source", json!(self.source));
+        put("region", json!(self.region));
+        put("priority", json!(self.priority));
+        put("timeout", json!(self.timeout));
+        put("deadline", json!(self.deadline));
+        put("max_attempts", json!(self.max_attempts));
+        put("idempotency_key", json!(self.idempotency_key));
+        if !self.labels.is_empty() {
+            put("labels", json!(parse_labels(&self.labels)?));
+        }
+        Ok(spec)
+    }
+}
+
+/// A job file as JSON.
+pub(super) fn read_job(path: &Path) -> Result<Map<String, Value>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    serde_json::from_str(&text).with_context(|| format!("{shown} is not a job"))
+}
+
+/// Outputs as written on the command line.
+pub(super) fn parse_outputs(outputs: &[String]) -> Result<BTreeMap<OutputName, Operation>> {
+    if outputs.is_empty() {
+        bail!("name at least one output, such as --output tiles=pano.tiles");
+    }
+    let mut parsed = BTreeMap::new();
+    for output in outputs {
+        let (name, operation) = parse_output(output).with_context(|| format!("--output {output}"))?;
+        if parsed.insert(name, operation).is_some() {
+            bail!("--output {output}: there is another output of this name");
+        }
+    }
+    Ok(parsed)
+}
+
+fn parse_output(output: &str) -> Result<(OutputName, Operation)> {
+    let (name, rest) = output.split_once('=').ok_or_else(|| anyhow!("needs the form NAME=OPERATION"))?;
+    let mut words = rest.split(',');
+    let mut fields = Map::from_iter([("op".to_owned(), json!(words.next()))]);
+    for word in words {
+        let (key, text) = word.split_once('=').ok_or_else(|| anyhow!("`{word}` needs the form key=value"))?;
+        // A number where it is one, text otherwise.
+        let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+        fields.insert(key.to_owned(), value);
+    }
+    Ok((name.parse()?, serde_json::from_value(Value::Object(fields))?))
+}
+
+fn parse_labels(labels: &[String]) -> Result<BTreeMap<&str, &str>> {
+    let pair = |label: &'_ String| -> Result<_> {
+        label.split_once('=').map(|_| ()).ok_or_else(|| anyhow!("--label {label} needs the form KEY=VALUE"))
+    };
+    labels.iter().try_for_each(pair)?;
+    Ok(labels.iter().filter_map(|label| label.split_once('=')).collect())
+}
+
+async fn upload(client: &Client, path: &Path, quiet: bool) -> Result<Source> {
+    let shown = path.display();
+    let length = tokio::fs::metadata(path).await.with_context(|| format!("cannot read {shown}"))?.len();
+    if length == 0 {
+        bail!("{shown} is empty");
+    }
+    let bar = byte_bar(length, "uploading", quiet);
+    let moving = bar.clone();
+    let upload = client.upload(path, move |sent| moving.set_position(sent)).await;
+    bar.finish_and_clear();
+    Ok(upload?.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_read_as_they_are_written() {
+        let parsed = parse_outputs(&[
+            "tiles=pano.tiles,quality=90,format=webp".to_owned(),
+            "small=image.thumbnail,width_px=512".to_owned(),
+        ])
+        .unwrap();
+        assert_eq!(
+            serde_json::to_value(&parsed).unwrap()["tiles"]["quality"],
+            90,
+        );
+        assert_eq!(parsed.len(), 2);
+        let refusal = |output: &str| format!("{:#}", parse_outputs(&[output.to_owned()]).unwrap_err());
+        for (output, expected) in [
+            ("tiles", "NAME=OPERATION"),
+            ("tiles=pano.convert", "pano.convert"),
+            ("tiles=pano.tiles,quality", "key=value"),
+            ("tiles=pano.tiles,qualiti=3", "qualiti"),
+            ("Tiles=pano.tiles", "lower-case"),
+        ] {
+            assert!(refusal(output).contains(expected), "{output}: {}", refusal(output));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! `panofleet up`: everything in this process, with embedded parts.
+//!
+//! The same producer, dispatcher, collector and worker as in a fleet; behind their interfaces stand a SQLite file
+//! and an S3 server over a folder.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use panofleet_bus::embedded::EmbeddedBus;
+use panofleet_collector::Collector;
+use panofleet_job_schema::envelope::KeyRing;
+use panofleet_jobs_db::JobsDb;
+use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
+use panofleet_objects::server::ServerConfig;
+use panofleet_objects::{ObjectStore, ObjectsConfig};
+use panofleet_producer::api::{self, ApiState};
+use panofleet_producer::dispatcher::Dispatcher;
+use panofleet_service::{OnError, Tasks, signals};
+use panofleet_worker::WorkerResources;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::config::Config;
+use crate::terminal::say;
+
+mod housekeeping;
+mod secrets;
+
+use secrets::Secrets;
+
+/// Run everything in this process
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Where the API listens; port 0 takes a free one, and one for the object store too
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+/// Where a running service is found, in its folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Address {
+    /// The API.
+    pub(crate) api: String,
+    /// The object store.
+    pub(crate) store: String,
+    /// The process.
+    pub(crate) pid: u32,
+}
+
+/// What the parts of the service share.
+struct Parts {
+    db: Arc<dyn JobsDb>,
+    bus: EmbeddedBus,
+    objects: ObjectStore,
+    keys: KeyRing,
+}
+
+impl Up {
+    pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
+        let mut layered = shared.load()?;
+        Shared::start_logs(&layered)?;
+        let config = &mut layered.config;
+        if let Some(listen) = self.listen {
+            config.api.listen = listen;
+            if listen.port() == 0 {
+                config.store.listen.set_port(0);
+            }
+        }
+        let tasks = Tasks::new();
+        let now = CancellationToken::new();
+        let signals = signals::watch(tasks.shutdown().clone(), now.clone());
+        let base = start(config, &tasks, &now).await?;
+        let grace = config.shutdown_grace.0 + config.worker.drain_grace.0;
+        let finished = tokio::select! {
+            finished = tasks.finish(grace) => finished,
+            // Ends only if signals cannot be caught.
+            Err(error) = signals => return Err(error.into()),
+        };
+        Address::forget(&config.data_dir);
+        // What everything else stands on goes last.
+        base.store_tasks.shutdown().cancel();
+        let store_finished = base.store_tasks.finish(config.shutdown_grace.0).await;
+        base.file.close().await;
+        finished?;
+        store_finished?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What everything else stands on.
+struct Base {
+    file: SqliteFile,
+    store_tasks: Tasks,
+}
+
+async fn start(config: &mut Config, tasks: &Tasks, now: &CancellationToken) -> Result<Base> {
+    let data = config.data_dir.clone();
+    std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+    let data = data.canonicalize()?;
+    Address::forget(&data);
+    let secrets = Secrets::read_or_make(&data)?;
+    let file = SqliteFile::open(&data.join("panofleet.sqlite")).await?;
+    let db: Arc<dyn JobsDb> = Arc::new(SqliteJobsDb::open(file.clone()).await?);
+    let (writer, readers) = (file.writer.clone(), file.readers.clone());
+    let bus = EmbeddedBus::open(writer, readers, config.bus.clone()).await?;
+
+    let store_tasks = Tasks::new();
+    let store = serve_store(config, &data, &secrets, (&store_tasks, tasks)).await?;
+    let objects = ObjectStore::new(&ObjectsConfig::new(&store, &secrets.access_key, secrets.secret_key.clone()))?;
+    objects.create_bucket(&config.store.bucket).await?;
+    objects.probe_conditional_writes(&config.store.bucket).await?;
+
+    let parts = Parts { db, bus, objects, keys: secrets.key_ring()? };
+    let api = serve_api(config, &parts, tasks).await?;
+    start_roles(config, &data, &parts, (tasks, now));
+    let address = Address { api, store, pid: std::process::id() };
+    address.write(&data)?;
+    say(format!("panofleet is up: {}", address.api));
+    say(format!("  data      {}", data.display()));
+    say(format!("  store     {} (bucket {})", address.store, config.store.bucket));
+    Ok(Base { file, store_tasks })
+}
+
+/// Serves objects until the store's own tasks are told to end; if it fails, everything ends.
+async fn serve_store(
+    config: &Config,
+    data: &Path,
+    secrets: &Secrets,
+    (store_tasks, tasks): (&Tasks, &Tasks),
+) -> Result<String> {
+    let listener = listen(config.store.listen, "store.listen").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let server = ServerConfig {
+        root: data.join("objects"),
+        access_key: secrets.access_key.clone(),
+        secret_key: secrets.secret_key.clone(),
+        cors: true,
+    };
+    std::fs::create_dir_all(&server.root)?;
+    let serving = panofleet_objects::server::serve(listener, server, store_tasks.shutdown().clone());
+    let everything = tasks.shutdown().clone();
+    store_tasks.spawn("object store", OnError::Shutdown, async move {
+        let ended = serving.await;
+        everything.cancel();
+        ended
+    });
+    Ok(url)
+}
+
+async fn serve_api(config: &mut Config, parts: &Parts, tasks: &Tasks) -> Result<String> {
+    let listener = listen(config.api.listen, "api.listen").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    config.api.regions.entry(config.worker.region.clone()).and_modify(|region| {
+        region.bucket.clone_from(&config.store.bucket);
+    });
+    let state = ApiState {
+        db: Arc::clone(&parts.db),
+        bus: Arc::new(parts.bus.clone()),
+        objects: parts.objects.clone(),
+        keys: parts.keys.clone(),
+        policy: config.policy,
+        config: config.api.clone(),
+    };
+    let shutdown = tasks.shutdown().clone();
+    tasks.spawn("api", OnError::Shutdown, async move {
+        api::serve(listener, state, shutdown).await;
+        Ok::<_, String>(())
+    });
+    Ok(url)
+}
+
+fn start_roles(config: &Config, data: &Path, parts: &Parts, (tasks, now): (&Tasks, &CancellationToken)) {
+    let bus = Arc::new(parts.bus.clone());
+    let dispatcher = Dispatcher {
+        db: Arc::clone(&parts.db),
+        bus: bus.clone(),
+        objects: parts.objects.clone(),
+        keys: parts.keys.clone(),
+        policy: config.policy,
+        regions: config.api.regions.keys().cloned().collect(),
+    };
+    let shutdown = tasks.shutdown().clone();
+    tasks.spawn("dispatcher", OnError::Shutdown, async move {
+        dispatcher.run(shutdown).await;
+        Ok::<_, String>(())
+    });
+    let collector = Collector {
+        db: Arc::clone(&parts.db),
+        bus: bus.clone(),
+        keys: parts.keys.clone(),
+        policy: config.policy,
+        member: "collector-1".into(),
+    };
+    tasks.spawn("collector", OnError::Shutdown, collector.run(tasks.shutdown().clone()));
+    let keeping = housekeeping::run(parts.bus.clone(), Arc::clone(&parts.db), config.policy, tasks.shutdown().clone());
+    tasks.spawn("housekeeping", OnError::Log, keeping);
+    let mut worker = config.worker.clone();
+    if worker.scratch.is_relative() {
+        worker.scratch = data.join(&worker.scratch);
+    }
+    let resources = WorkerResources {
+        bus,
+        objects: parts.objects.clone(),
+        keys: parts.keys.clone(),
+        config: worker,
+        heartbeat: config.policy.heartbeat,
+    };
+    let working = panofleet_worker::run(resources, tasks.shutdown().clone(), now.clone());
+    tasks.spawn("worker", OnError::Shutdown, working);
+}
+
+async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: is another service running there? set {setting} or use --listen")
+    })
+}
+
+impl Address {
+    fn path(data: &Path) -> PathBuf {
+        data.join("up.json")
+    }
+
+    /// What a running service has written, if there is one.
+    pub(crate) fn read(data: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(Self::path(data)).ok()?).ok()
+    }
+
+    fn write(&self, data: &Path) -> Result<()> {
+        let next = data.join("up.json.new");
+        std::fs::write(&next, serde_json::to_vec_pretty(self)?)?;
+        std::fs::rename(next, Self::path(data))?;
+        Ok(())
+    }
+
+    fn forget(data: &Path) {
+        if let Err(error) = std::fs::remove_file(Self::path(data))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the service's address stays behind");
+        }
+    }
+}
