@@ -9,6 +9,7 @@ mod crash;
 mod downloads;
 mod embedded;
 mod faults;
+mod manifests;
 mod presigned;
 mod refusals;
 mod round_trips;
