@@ -28,12 +28,7 @@ pub(crate) struct EmbeddedFixture {
 
 impl EmbeddedFixture {
     pub(crate) async fn start(lock: Duration) -> Self {
-        let config = EmbeddedConfig {
-            lock: Span(lock),
-            delivery_limit: DELIVERY_LIMIT,
-            event_partitions: PARTITIONS,
-        };
-        Self::with(config).await
+        Self::with(config(lock)).await
     }
 
     async fn with(config: EmbeddedConfig) -> Self {
@@ -42,12 +37,25 @@ impl EmbeddedFixture {
         fixture
     }
 
+    /// The bus in a folder that another process had before; nothing else of this process has it.
+    pub(crate) async fn bus_in(folder: &Path, lock: Duration) -> EmbeddedBus {
+        open(folder, config(lock)).await.unwrap().1
+    }
+
     fn file(&self) -> &SqliteFile {
         &self.alive.as_ref().expect("a process is alive").0
     }
 
     fn embedded(&self) -> &EmbeddedBus {
         &self.alive.as_ref().expect("a process is alive").1
+    }
+}
+
+fn config(lock: Duration) -> EmbeddedConfig {
+    EmbeddedConfig {
+        lock: Span(lock),
+        delivery_limit: DELIVERY_LIMIT,
+        event_partitions: PARTITIONS,
     }
 }
 

@@ -10,6 +10,7 @@ mod dead_letters;
 mod embedded;
 mod events;
 mod fixture;
+mod killed;
 mod locks;
 mod queue;
 mod readers;
