@@ -159,16 +159,19 @@ impl Folder {
     pub(super) fn delete(&self, bucket: &str, key: &str) -> S3Result<bool> {
         let bucket_dir = self.bucket(bucket)?;
         let target = bucket_dir.join(keys::path_of(key));
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        match fs::remove_file(&target) {
-            Err(error) if is_absent(&error) => return Ok(false),
-            removed => removed.map_err(S3Error::internal_error)?,
-        }
         let mut dir = target.parent().expect("a key's path has a parent");
-        sync_dir(dir).map_err(S3Error::internal_error)?;
-        while dir != bucket_dir && fs::remove_dir(dir).is_ok() {
-            dir = dir.parent().expect("the bucket's folder is above");
-        }
+        let remaining = {
+            let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+            match fs::remove_file(&target) {
+                Err(error) if is_absent(&error) => return Ok(false),
+                removed => removed.map_err(S3Error::internal_error)?,
+            }
+            while dir != bucket_dir && fs::remove_dir(dir).is_ok() {
+                dir = dir.parent().expect("the bucket's folder is above");
+            }
+            File::open(dir).map_err(S3Error::internal_error)?
+        };
+        remaining.sync_all().map_err(S3Error::internal_error)?;
         Ok(true)
     }
 }
@@ -255,4 +258,30 @@ fn sweep_uploads(uploads: &Path, now: std::time::SystemTime) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uploads_are_dropped_after_a_week_of_silence() {
+        let root = tempfile::tempdir().unwrap();
+        let uploads = root.path().join("uploads");
+        let now =
+            File::create(root.path().join("now")).unwrap().metadata().unwrap().modified().unwrap();
+        for (name, idle) in [("stale", UPLOAD_IDLE * 2), ("fresh", UPLOAD_IDLE / 2)] {
+            fs::create_dir_all(uploads.join(name)).unwrap();
+            fs::write(uploads.join(name).join("part-00001"), b"part").unwrap();
+            File::open(uploads.join(name)).unwrap().set_modified(now - idle).unwrap();
+        }
+        Folder::open(root.path().to_owned()).unwrap();
+        assert!(!uploads.join("stale").exists() && uploads.join("fresh/part-00001").exists());
+    }
+
+    #[test]
+    fn a_root_that_leaves_no_room_for_keys_is_refused() {
+        let root = PathBuf::from("/").join("r".repeat(ROOT_BYTES_MAX));
+        assert!(matches!(Folder::open(root), Err(ObjectsError::Config(_))));
+    }
 }

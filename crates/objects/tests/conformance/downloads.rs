@@ -1,12 +1,13 @@
 //! Downloads over connections that break.
 
 use http::Method;
-use panofleet_objects::ObjectsError;
+use panofleet_job_schema::Span;
 use panofleet_objects::client::{DownloadTo, Downloaded, PutOptions};
+use panofleet_objects::{ObjectStore, ObjectsConfig, ObjectsError};
 
 use crate::faults::{Fault, Proxy};
 use crate::round_trips::pattern;
-use crate::servers::{BUCKET, Store};
+use crate::servers::{BUCKET, Store, config};
 
 crate::suite!(
     a_cut_download_goes_on_where_it_broke,
@@ -79,6 +80,21 @@ async fn an_object_that_changes_meanwhile_is_read_anew(store: &Store) {
     assert_eq!(done.unwrap().bytes, BYTES as u64);
     let found = std::fs::read(&path).unwrap();
     assert!(found.iter().all(|letter| *letter == found[0]), "parts of two versions");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_never_answers_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = ObjectsConfig {
+        request_timeout: Span::from_millis(50),
+        attempts_max: 3,
+        ..config(&format!("http://{}", silent.local_addr().unwrap()))
+    };
+    let objects = ObjectStore::new(&config).unwrap();
+    let error = objects.head(BUCKET, "k").await.unwrap_err();
+    assert!(error.to_string().contains("no answer within 50ms"), "{error}");
+    let put = objects.put_if_absent(BUCKET, "k", "x".into(), "text/plain").await;
+    assert!(matches!(put, Err(ObjectsError::OutcomeUnknown { .. })), "{put:?}");
 }
 
 async fn a_cut_read_into_memory_is_repeated(store: &Store) {

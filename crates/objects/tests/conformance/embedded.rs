@@ -15,7 +15,10 @@ async fn a_folder_has_one_server() {
     let server = Embedded::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = server_config(server.root());
-    let second = serve(listener, config, CancellationToken::new()).await;
+    // Told to stop at once, should it start after all.
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    let second = serve(listener, config, stopped).await;
     assert!(matches!(second, Err(ObjectsError::FolderInUse { .. })), "{second:?}");
     server.store().objects.head(BUCKET, "k").await.unwrap_err();
     let dir = server.stop().await;
