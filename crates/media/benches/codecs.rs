@@ -19,7 +19,7 @@ static PANORAMA: LazyLock<Picture<u8>> = LazyLock::new(|| {
     let mut planes: Vec<Plane<u8>> = large.into_planes();
     for plane in &mut planes {
         for (index, value) in plane.samples_mut().iter_mut().enumerate() {
-            *value = value.wrapping_add((index * 2_654_435_761 >> 28 & 7) as u8);
+            *value = value.wrapping_add(((index * 2_654_435_761) >> 28 & 7) as u8);
         }
     }
     Picture::from_planes(planes).expect("equal planes")
