@@ -2,7 +2,7 @@
 //!
 //! The interface is [`JobsDb`]; SQLite stands behind it today (`panofleet up`). It decides nothing: every
 //! changed job comes from [`panofleet_job_schema::lifecycle::decide`], and every write is a compare-and-set on
-//! the row's version. One conformance suite (`tests/conformance.rs`) runs against every implementation.
+//! the row's version. One conformance suite (`tests/conformance/`) runs against every implementation.
 //!
 //! # What this crate does not do
 //!

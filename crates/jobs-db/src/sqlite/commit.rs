@@ -31,14 +31,14 @@ async fn advance_offset(
     connection: &mut SqliteConnection,
     advance: &OffsetAdvance,
 ) -> Result<(), JobsDbError> {
-    // A partition that was never seen stands at 0: its row is made when that is what is expected.
+    // A partition that was never seen stands at 0. If that is not what is expected, the row goes away again
+    // with the transaction.
     sqlx::query(
         "INSERT INTO partitions (log_id, partition, next_offset, caught_up_at, restarted_at)
-         SELECT ?1, ?2, 0, 0, 0 WHERE ?3 = 0 ON CONFLICT (log_id, partition) DO NOTHING",
+         VALUES (?, ?, 0, 0, 0) ON CONFLICT (log_id, partition) DO NOTHING",
     )
     .bind(&advance.log_id)
     .bind(advance.partition)
-    .bind(integer(advance.from))
     .execute(&mut *connection)
     .await?;
     let advanced = sqlx::query(

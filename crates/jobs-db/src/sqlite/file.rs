@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
@@ -17,6 +17,11 @@ const READERS_MAX: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long opening waits for the file's last owner to be gone: a process that was just killed, or a child of
+/// it that has not yet closed what it inherited.
+const OWNER_WAIT: Duration = Duration::from_millis(500);
+/// The time between two looks at the owner's lock.
+const OWNER_LOOK: Duration = Duration::from_millis(10);
 /// The write-ahead log is cut to this after a checkpoint.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 
@@ -44,7 +49,7 @@ impl SqliteFile {
     /// [`JobsDbError::Refused`] if another process has it open, [`JobsDbError::Unavailable`] if it cannot be
     /// opened.
     pub async fn open(path: &Path) -> Result<Self, JobsDbError> {
-        let owned = own(path)?;
+        let owned = own(path).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -88,22 +93,30 @@ fn pool() -> SqlitePoolOptions {
 }
 
 /// Takes the lock that says that this process owns the database.
-fn own(path: &Path) -> Result<File, JobsDbError> {
+async fn own(path: &Path) -> Result<File, JobsDbError> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
-    let shown = Path::new(&lock_path).display();
-    let unavailable = |error: std::io::Error| JobsDbError::Unavailable(format!("{shown}: {error}"));
+    let unavailable = |error: std::io::Error| {
+        JobsDbError::Unavailable(format!("{}: {error}", Path::new(&lock_path).display()))
+    };
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&lock_path)
         .map_err(unavailable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(JobsDbError::Refused(format!("another process has {} open", path.display())))
+    let deadline = Instant::now() + OWNER_WAIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                tokio::time::sleep(OWNER_LOOK).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                let shown = path.display();
+                return Err(JobsDbError::Refused(format!("another process has {shown} open")));
+            }
+            Err(TryLockError::Error(error)) => return Err(unavailable(error)),
         }
-        Err(TryLockError::Error(error)) => Err(unavailable(error)),
     }
 }

@@ -1,0 +1,80 @@
+//! One suite for every job database. A scenario is a function of a [`fixture::Fixture`], and each
+//! implementation is one `conformance!` below: it runs them all.
+//!
+//! Scenarios assert what [`panofleet_jobs_db`] promises and no more; what is particular to SQLite's file is in
+//! `sqlite.rs` and `killed.rs`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod accept;
+mod changes;
+mod commit;
+mod fixture;
+mod killed;
+mod list;
+mod partitions;
+mod queues;
+mod sqlite;
+mod workers;
+
+/// Makes every scenario a test of one implementation, each on a database of its own.
+macro_rules! conformance {
+    ($implementation:ident, $fixture:ty, $($module:ident { $($scenario:ident)+ })+) => {
+        mod $implementation {$($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                let mut fixture = <$fixture>::start().await;
+                crate::$module::$scenario(&mut fixture).await;
+            }
+        )+)+}
+    };
+    ($implementation:ident, $fixture:ty) => {
+        conformance! { $implementation, $fixture,
+            accept {
+                a_job_comes_back_as_it_was_accepted
+                a_key_is_one_job_in_the_same_words_only
+                sixteen_accepts_with_one_key_make_one_job
+                an_id_is_accepted_once
+                jobs_that_do_not_exist_are_left_out
+                an_upload_comes_back_as_it_was_put
+            }
+            commit {
+                of_two_writers_one_wins_and_the_other_wrote_nothing
+                racing_writers_never_lose_an_update
+                offsets_move_by_compare_and_set
+                a_batch_is_all_or_nothing
+                a_job_that_has_not_ended_needs_a_timer
+                history_keeps_its_order_over_batches
+                everything_survives_a_crash
+            }
+            queues {
+                ready_goes_by_band_then_deadline_then_age
+                sent_counts_what_no_claim_holds
+                due_comes_longest_due_first
+                an_accepted_job_has_a_timer
+            }
+            list {
+                filters_are_joined_and_newest_comes_first
+                pages_meet_without_gap_or_overlap
+                counts_are_by_state_and_tenant
+                labels_are_plain_data
+            }
+            workers {
+                a_heartbeat_replaces_the_one_before
+                a_heartbeat_of_an_earlier_life_is_ignored
+                beats_are_of_listed_claims_only
+                progress_is_of_running_jobs_only
+            }
+            partitions {
+                observations_restart_leases_after_a_gap_only
+                observed_times_never_move_back
+                logs_do_not_see_each_other
+            }
+            changes {
+                a_write_ends_the_wait_and_silence_times_out
+                the_clock_never_goes_back
+            }
+        }
+    };
+}
+
+conformance!(sqlite_db, crate::sqlite::SqliteFixture);

@@ -1,0 +1,96 @@
+//! Who goes next, and whose time has come.
+
+use panofleet_job_schema::job::State;
+use panofleet_job_schema::spec::Priority;
+use panofleet_job_schema::{Job, Lane};
+use panofleet_jobs_db::{Batch, JobWrite, Versioned};
+
+use crate::fixture::{
+    Fixture, accept, at, get, ids, job, move_to, region, running, sent, to_state,
+};
+
+pub(crate) async fn ready_goes_by_band_then_deadline_then_age(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let with = |number, priority, deadline| {
+        let mut job = job(number);
+        (job.spec.priority, job.deadline_at) = (priority, at(deadline));
+        job
+    };
+    let elsewhere = Job { region: region("us-west"), ..with(8, Priority::High, 1) };
+    let not_queued = Job { state: State::Waiting { due_at: at(1) }, ..with(9, Priority::High, 1) };
+    for job in [
+        with(1, Priority::Low, 100),
+        with(5, Priority::Normal, 300),
+        with(4, Priority::Normal, 300),
+        with(3, Priority::Normal, 200),
+        with(7, Priority::High, 900),
+        with(6, Priority::High, 900),
+        elsewhere,
+        not_queued,
+    ] {
+        accept(&*db, &job).await;
+    }
+    let hangzhou = region("hangzhou");
+    let ready = db.ready(&hangzhou, Lane::Image, 100).await.unwrap();
+    assert_eq!(ids(&ready), [6, 7, 3, 4, 5, 1]);
+    assert_eq!(ids(&db.ready(&hangzhou, Lane::Image, 3).await.unwrap()), [6, 7, 3]);
+    assert_eq!(ids(&db.ready(&region("us-west"), Lane::Image, 3).await.unwrap()), [8]);
+    // What is sent is not ready; what comes back to the queue is, and a new deadline counts.
+    move_to(&*db, job(6).id, sent(1)).await;
+    move_to(&*db, job(9).id, State::Queued { since: at(1) }).await;
+    let Versioned { mut job, version } = get(&*db, job(5).id).await;
+    job.deadline_at = at(50);
+    let write =
+        JobWrite { expected_version: version, timer_at: Some(at(50)), job, history: vec![] };
+    db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
+    assert_eq!(ids(&db.ready(&hangzhou, Lane::Image, 100).await.unwrap()), [9, 7, 5, 3, 4, 1]);
+}
+
+pub(crate) async fn sent_counts_what_no_claim_holds(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    for number in 1..=4 {
+        accept(&*db, &job(number)).await;
+    }
+    accept(&*db, &Job { region: region("us-west"), ..job(5) }).await;
+    for number in [1, 2, 3, 5] {
+        move_to(&*db, job(number).id, sent(1)).await;
+    }
+    let count = async |name| db.sent_count(&region(name), Lane::Image).await.unwrap();
+    assert_eq!(
+        (count("hangzhou").await, count("us-west").await, count("nowhere").await),
+        (3, 1, 0)
+    );
+    move_to(&*db, job(1).id, running()).await;
+    move_to(&*db, job(2).id, State::Expired).await;
+    assert_eq!(count("hangzhou").await, 1);
+}
+
+pub(crate) async fn due_comes_longest_due_first(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    for (number, timer) in [(1, 30), (2, 10), (3, 20), (4, 10), (5, 40)] {
+        accept(&*db, &job(number)).await;
+        let write = JobWrite {
+            timer_at: Some(at(timer)),
+            ..to_state(get(&*db, job(number).id).await, sent(1))
+        };
+        db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
+    }
+    assert_eq!(ids(&db.due(at(30), 10).await.unwrap()), [2, 4, 3, 1], "due at this very time, too");
+    assert_eq!(ids(&db.due(at(30), 2).await.unwrap()), [2, 4]);
+    assert!(db.due(at(9), 10).await.unwrap().is_empty());
+    assert_eq!(db.next_due().await.unwrap(), Some(at(10)));
+    for number in [2, 4] {
+        move_to(&*db, job(number).id, State::Cancelled).await;
+    }
+    assert_eq!(db.next_due().await.unwrap(), Some(at(20)));
+    assert_eq!(ids(&db.due(at(30), 10).await.unwrap()), [3, 1]);
+}
+
+pub(crate) async fn an_accepted_job_has_a_timer(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    assert_eq!(db.next_due().await.unwrap(), None);
+    accept(&*db, &job(1)).await;
+    assert_eq!(db.next_due().await.unwrap(), Some(job(1).deadline_at));
+    accept(&*db, &Job { state: State::Waiting { due_at: at(7) }, ..job(2) }).await;
+    assert_eq!(db.next_due().await.unwrap(), Some(at(7)));
+}
