@@ -6,7 +6,7 @@ use image::codecs::png::PngDecoder;
 use image::{ImageDecoder, Limits};
 use panofleet_job_schema::media_info::ColorModel;
 
-use super::{Header, METADATA_BYTES_MAX, Metadata, block, bytes, check_size, skip};
+use super::{Header, METADATA_BYTES_MAX, Metadata, block, bytes, skip};
 use crate::decode::still::image_error;
 use crate::error::MediaError;
 use crate::sniff::Container;
@@ -16,12 +16,6 @@ const CHECKSUM_BYTES: u64 = 4;
 /// Reads `IHDR` and the metadata, before and after the picture.
 pub(crate) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, MediaError> {
     let mut header = chunks(reader).map_err(|error| MediaError::reading(Container::Png, error))?;
-    check_size(Container::Png, header.width_px.into(), header.height_px.into()).or_else(
-        |error| {
-            // A size beyond our limits is described all the same; the plan refuses it.
-            if matches!(error, MediaError::TooLarge { .. }) { Ok(()) } else { Err(error) }
-        },
-    )?;
     // Only the decoder can inflate the profile.
     reader.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
     let mut limits = Limits::no_limits();

@@ -41,32 +41,59 @@ pub(crate) struct Context<'a> {
 /// What the file system or the pipe says; a plan that does not fit the picture.
 pub(crate) fn run(
     plan: &TilesPlan,
-    mut source: Cow<'_, Picture<u8>>,
+    source: Cow<'_, Picture<u8>>,
     context: &Context<'_>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
     let mut summary = Summary { warnings: plan.assumptions.clone(), ..Summary::default() };
     summary.warnings.extend(context.gpano.and_then(geometry::pose_warning));
-    for (index, eye) in plan.eyes.iter().enumerate() {
-        let last = index + 1 == plan.eyes.len();
-        let picture = part(&mut source, eye, last)?;
-        let sphere = Sphere::new(plan.window, picture.size())?;
-        if index == 0 && sphere.is_bounded() {
-            summary.warnings.push(format!(
-                "the sphere would need faces of {} pixels; they were made {}",
-                sphere.wanted_face_px(),
-                sphere.pyramid().face_px()
-            ));
-        }
-        let picture = sphere.fit(picture)?;
-        let panorama = pixels::panorama(picture, sphere.geometry()?)?;
-        let folder = Folder::create(output, plan, eye.eye)?;
-        let step = Step { plan, pyramid: sphere.pyramid(), panorama, icc: context.icc, folder };
-        step.write_faces()?;
-        let viewers = Viewers { plan, sphere: &sphere, gpano: context.gpano };
-        step.folder.write_manifests(&viewers, &mut summary)?;
+    summary.warnings.extend(sphere(plan)?.bound_warning());
+    let (last, others) = plan.eyes.split_last().ok_or(StepError::EmptySize)?;
+    for eye in others {
+        let picture = part(Cow::Borrowed(source.as_ref()), eye)?;
+        write_eye(plan, eye.eye, picture, context, output)?.add_to(&mut summary);
     }
+    let picture = part(source, last)?;
+    write_eye(plan, last.eye, picture, context, output)?.add_to(&mut summary);
     Ok(summary)
+}
+
+/// One eye's picture: the source itself if that is all of it.
+fn part(source: Cow<'_, Picture<u8>>, eye: &EyePlan) -> Result<Picture<u8>, StepError> {
+    let rect = thumbnail::rect(eye.crop)?;
+    if rect == Rect::whole(source.size()) {
+        return Ok(source.into_owned());
+    }
+    Ok(pixels::part(&source, rect)?)
+}
+
+/// Where a viewer finds an eye.
+struct EntryPoints {
+    suffix: &'static str,
+    pannellum: String,
+    psv: String,
+}
+
+impl EntryPoints {
+    fn add_to(self, summary: &mut Summary) {
+        summary.entry(&format!("pannellum{}", self.suffix), self.pannellum);
+        summary.entry(&format!("psv{}", self.suffix), self.psv);
+    }
+}
+
+fn write_eye(
+    plan: &TilesPlan,
+    eye: Eye,
+    picture: Picture<u8>,
+    context: &Context<'_>,
+    output: &Output<'_>,
+) -> Result<EntryPoints, StepError> {
+    let sphere = Sphere::new(plan.window, picture.size())?;
+    let panorama = pixels::panorama(sphere.fit(picture)?, sphere.geometry()?)?;
+    let folder = Folder::create(output, plan, eye)?;
+    let step = Step { plan, pyramid: sphere.pyramid(), panorama, icc: context.icc, folder };
+    step.write_faces()?;
+    step.folder.write_manifests(&Viewers { plan, sphere: &sphere, gpano: context.gpano })
 }
 
 /// Pixels that it goes over: the faces of every level, for each eye.
@@ -84,26 +111,13 @@ pub(crate) fn memory_px(plan: &TilesPlan) -> u64 {
 }
 
 fn face_px(plan: &TilesPlan) -> Option<NonZeroU32> {
-    let crop = plan.eyes.first()?.crop;
-    let sphere = Sphere::new(plan.window, Size::new(crop.width_px, crop.height_px)?).ok()?;
-    Some(sphere.pyramid().face_px())
+    Some(sphere(plan).ok()?.pyramid().face_px())
 }
 
-/// One eye's picture: the source itself where nobody needs it any more.
-fn part(
-    source: &mut Cow<'_, Picture<u8>>,
-    eye: &EyePlan,
-    last: bool,
-) -> Result<Picture<u8>, StepError> {
-    let rect = thumbnail::rect(eye.crop)?;
-    if rect != Rect::whole(source.size()) {
-        return Ok(pixels::part(source, rect)?);
-    }
-    match source {
-        Cow::Owned(picture) if last => Ok(std::mem::replace(picture, geometry::placeholder()?)),
-        Cow::Owned(picture) => Ok(picture.clone()),
-        Cow::Borrowed(picture) => Ok((*picture).clone()),
-    }
+/// The sphere of each eye: they all have the same size.
+fn sphere(plan: &TilesPlan) -> Result<Sphere, StepError> {
+    let crop = plan.eyes.first().ok_or(StepError::EmptySize)?.crop;
+    Sphere::new(plan.window, thumbnail::rect(crop)?.size)
 }
 
 /// Where one eye's files go.
@@ -131,20 +145,14 @@ impl<'a> Folder<'a> {
         self.output.write(&path, body, self.plan.format.content_type())
     }
 
-    fn write_manifests(
-        &self,
-        viewers: &Viewers<'_>,
-        summary: &mut Summary,
-    ) -> Result<(), StepError> {
+    fn write_manifests(&self, viewers: &Viewers<'_>) -> Result<EntryPoints, StepError> {
+        let pannellum = format!("{}config.json", self.prefix);
+        self.output.write_json(&pannellum, &viewers.pannellum())?;
+        let psv = format!("{}psv.json", self.prefix);
+        self.output.write_json(&psv, &viewers.photo_sphere_viewer())?;
         // A viewer that knows nothing of stereo shows the left eye.
         let suffix = if self.prefix == "right/" { "_right" } else { "" };
-        let path = format!("{}config.json", self.prefix);
-        self.output.write_json(&path, &viewers.pannellum())?;
-        summary.entry(&format!("pannellum{suffix}"), path);
-        let path = format!("{}psv.json", self.prefix);
-        self.output.write_json(&path, &viewers.photo_sphere_viewer())?;
-        summary.entry(&format!("psv{suffix}"), path);
-        Ok(())
+        Ok(EntryPoints { suffix, pannellum, psv })
     }
 }
 

@@ -8,7 +8,7 @@ use panofleet_job_schema::media_info::GPano;
 use panofleet_job_schema::operation::SphereWindow;
 use panofleet_media::pixels;
 use panofleet_projection::{CroppedArea, Equirectangular, Pyramid};
-use panofleet_raster::{Channels, Edges, Picture, Size};
+use panofleet_raster::{Edges, Picture, Size};
 
 use crate::error::StepError;
 
@@ -39,14 +39,16 @@ impl Sphere {
         self.pyramid
     }
 
-    /// Side of a face that would lose nothing.
-    pub(super) const fn wanted_face_px(&self) -> NonZeroU32 {
-        self.wanted_face_px
+    /// Whether the faces are smaller than what would lose nothing.
+    fn is_bounded(&self) -> bool {
+        self.pyramid.face_px() < self.wanted_face_px
     }
 
-    /// Whether the faces are smaller than that.
-    pub(super) fn is_bounded(&self) -> bool {
-        self.pyramid.face_px() < self.wanted_face_px
+    pub(super) fn bound_warning(&self) -> Option<String> {
+        self.is_bounded().then(|| {
+            let (wanted_px, made_px) = (self.wanted_face_px, self.pyramid.face_px());
+            format!("cube faces of {wanted_px} pixels would lose nothing; they were made {made_px}")
+        })
     }
 
     /// The picture at the resolution of the faces: remapping does not filter, so a picture that is finer
@@ -153,12 +155,6 @@ const COVER_SLACK_DEG: f64 = 1e-6;
 /// The largest power of two by which a length can be counted in a `u32`.
 fn fineness(full_px: f64) -> f64 {
     (f64::from(1_u32 << 31) / full_px).log2().floor().exp2()
-}
-
-/// Something for a value that is never looked at again.
-pub(super) fn placeholder() -> Result<Picture<u8>, StepError> {
-    let size = Size::new(1, 1).ok_or(StepError::EmptySize)?;
-    Ok(Picture::from_interleaved(Channels::Gray, size, &[0])?)
 }
 
 /// Tiles are not levelled yet; who has a tilted panorama should know.
