@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use panofleet_objects::ObjectsError;
 use panofleet_objects::client::{PutIfAbsent, PutOptions};
 
-use crate::faults::{Fault, Proxy, store_without_conditions};
+use crate::faults::{Fault, Proxy, Wrong, store_without_conditions};
 use crate::servers::{BUCKET, Store};
 
 crate::suite!(
@@ -107,10 +107,16 @@ async fn the_probe_accepts_the_store(store: &Store) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_probe_refuses_a_store_that_ignores_conditions() {
-    let (endpoint, _server) = store_without_conditions().await;
-    let probe = Store::at(&endpoint).objects.probe_conditional_writes(BUCKET).await;
-    assert!(matches!(probe, Err(ObjectsError::ConditionsNotHonoured { .. })), "{probe:?}");
+async fn the_probe_refuses_a_store_that_is_wrong_about_conditions() {
+    for (wrong, how) in [(Wrong::Ignored, "replaced"), (Wrong::CheckedTooEarly, "racing puts won")]
+    {
+        let (endpoint, _server) = store_without_conditions(wrong).await;
+        let probe = Store::at(&endpoint).objects.probe_conditional_writes(BUCKET).await;
+        let Err(ObjectsError::ConditionsNotHonoured { finding, .. }) = probe else {
+            panic!("{wrong:?}: {probe:?}");
+        };
+        assert!(finding.contains(how), "{wrong:?}: {finding}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

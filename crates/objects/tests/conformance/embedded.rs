@@ -55,11 +55,16 @@ async fn weak_or_greedy_requests_are_refused_at_the_door() {
     let url = format!("{}/{BUCKET}/k", server.endpoint);
     let form = [("Content-Type", "multipart/form-data; boundary=b"), ("Content-Length", "9999")];
     assert_eq!(wire::send("POST", &url, &form, b"").await.status, 501);
+    // Version 2 signatures are not even looked at, however they are spelled.
     let old = [("Authorization", "AWS conformance:c2lnbmF0dXJl")];
-    assert_eq!(wire::send("GET", &url, &old, b"").await.status, 403);
+    let mut answers = vec![wire::send("GET", &url, &old, b"").await];
     for name in ["Signature", "%53ignature"] {
         let url = format!("{url}?AWSAccessKeyId=conformance&Expires=9999999999&{name}=x");
-        assert_eq!(wire::send("GET", &url, &[], b"").await.status, 403, "{name}");
+        answers.push(wire::send("GET", &url, &[], b"").await);
+    }
+    for answer in answers {
+        let body = String::from_utf8_lossy(&answer.body);
+        assert!(answer.status == 403 && body.contains("only signature version 4"), "{body}");
     }
     server.stop().await;
 }

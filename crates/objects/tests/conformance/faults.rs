@@ -1,10 +1,11 @@
 //! A proxy that does to HTTP what bad networks and odd stores do.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -13,6 +14,7 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::servers::Store;
@@ -185,28 +187,43 @@ where
     (endpoint, server)
 }
 
-/// A store that takes every put for granted, as some do.
-pub(crate) async fn store_without_conditions() -> (String, JoinSet<()>) {
-    let objects: Arc<Mutex<std::collections::HashMap<String, Bytes>>> = Arc::default();
+/// How a store gets conditional puts wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// It takes every put for granted.
+    Ignored,
+    /// It looks first and writes later, so that puts at the same time all find nothing.
+    CheckedTooEarly,
+}
+
+/// A store in memory that is wrong about conditions, as some are.
+pub(crate) async fn store_without_conditions(wrong: Wrong) -> (String, JoinSet<()>) {
+    let objects: Arc<Mutex<HashMap<String, Bytes>>> = Arc::default();
+    let company = Arc::new(Barrier::new(2));
     let answer = move |request: Request<Incoming>| {
-        let objects = Arc::clone(&objects);
+        let (objects, company) = (Arc::clone(&objects), Arc::clone(&company));
         async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
             let path = parts.uri.path().to_owned();
-            let mut objects = objects.lock().unwrap();
+            let found = objects.lock().unwrap().get(&path).cloned();
             let (status, body) = match parts.method {
+                Method::PUT if wrong == Wrong::CheckedTooEarly && found.is_some() => {
+                    (StatusCode::PRECONDITION_FAILED, Bytes::new())
+                }
                 Method::PUT => {
-                    objects.insert(path, body);
+                    // A put on its own goes on in the end; one of several is never on its own.
+                    let moment = Duration::from_millis(50);
+                    drop(tokio::time::timeout(moment, company.wait()).await);
+                    objects.lock().unwrap().insert(path, body);
                     (StatusCode::OK, Bytes::new())
                 }
                 Method::DELETE => {
-                    objects.remove(&path);
+                    objects.lock().unwrap().remove(&path);
                     (StatusCode::NO_CONTENT, Bytes::new())
                 }
-                _ => objects.get(&path).map_or((StatusCode::NOT_FOUND, Bytes::new()), |body| {
-                    (StatusCode::OK, body.clone())
-                }),
+                _ => found
+                    .map_or((StatusCode::NOT_FOUND, Bytes::new()), |body| (StatusCode::OK, body)),
             };
             Ok(Response::builder().status(status).body(Cut::whole(body)).unwrap())
         }
