@@ -47,6 +47,8 @@ pub const DEADLINE_S: std::ops::RangeInclusive<u64> = 1..=14 * 24 * 3600;
 pub const PICTURE_SIDE_PX_MAX: u32 = 65_535;
 /// Pixels of a source picture that the runner is willing to hold in memory.
 pub const PICTURE_PIXELS_MAX: u64 = 300_000_000;
+/// Width of a cube face, in pixels: 16 tiles of 768. A picture whose sphere would need more is made smaller.
+pub const FACE_SIDE_PX_MAX: u32 = 12_288;
 /// Bytes of the last words of a crashed child that are kept.
 pub const STDERR_TAIL_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a message for people in a failure.
