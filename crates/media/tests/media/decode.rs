@@ -1,7 +1,8 @@
 //! Pixels against values that do not come from the decoder.
 
 use panofleet_media::{Decoded, icc, pixels};
-use panofleet_raster::Picture;
+use panofleet_raster::{Picture, Rect};
+use turbojpeg::{Compressor, Image, PixelFormat};
 
 use crate::{fixture, scene};
 
@@ -49,6 +50,32 @@ fn each_format_shows_the_scene() {
     check_scene("equirect.webp", (512.0, 256.0), (0.0, 0.0), 9.0);
     check_scene("equirect.tiff", (256.0, 128.0), (0.0, 0.0), 1.0);
     check_scene("partial-elements.jpg", (1024.0, 512.0), (128.0, 64.0), 6.0);
+}
+
+/// A progressive file shows a coarse picture early on; one that ends there is still refused.
+#[test]
+fn progressive_files_are_read_to_their_end() {
+    let picture = decode("equirect.jpg").picture;
+    let whole = Rect::whole(picture.size());
+    let rgb = pixels::interleaved(&picture, whole).unwrap();
+    let mut compressor = Compressor::new().unwrap();
+    compressor.set_progressive(true).unwrap();
+    let image =
+        Image { pixels: &rgb[..], width: 1024, pitch: 3072, height: 512, format: PixelFormat::RGB };
+    let jpeg = compressor.compress_to_vec(image).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &jpeg).unwrap();
+    let back = panofleet_media::decode(file.path()).unwrap().picture;
+    let back = pixels::interleaved(&back, whole).unwrap();
+    assert!(rgb.iter().zip(&back).all(|(before, after)| before.abs_diff(*after) <= 12));
+    // Its coefficients are held as a whole.
+    let pixels = 1024 * 512;
+    let held = panofleet_media::decode_bytes_max(file.path()).unwrap();
+    assert_eq!(held, pixels * (3 + 3 + 2 * 3) + jpeg.len() as u64);
+
+    std::fs::write(file.path(), &jpeg[..jpeg.len() * 9 / 10]).unwrap();
+    let refused = panofleet_media::decode(file.path()).unwrap_err();
+    assert_eq!(refused.code(), "file_truncated");
 }
 
 /// A mirrored or wrongly turned picture would differ by far more than the bound.

@@ -68,6 +68,32 @@ fn photo_sphere_fields_in_both_forms() {
     assert_eq!(probe("equirect.jpg").gpano, None);
 }
 
+/// Every container's own place for them.
+#[test]
+fn metadata_of_other_formats() {
+    let expected = GPano {
+        full_width_px: Some(4000),
+        full_height_px: Some(2000),
+        pose_heading_deg: Some(12.5),
+        ..GPano::default()
+    };
+    for (name, orientation, size, frames) in [
+        ("plain-xmp.png", 6, (2, 4), 1),
+        ("late-xmp.png", 1, (4, 2), 1),
+        ("packed-xmp.png", 1, (4, 2), 1),
+        ("xmp.webp", 3, (512, 256), 1),
+        ("xmp-two-pages.tiff", 8, (2, 4), 2),
+    ] {
+        let media = probe(&format!("metadata/{name}"));
+        assert_eq!(media.gpano, Some(expected.clone()), "{name}");
+        let picture = media.picture.unwrap();
+        assert_eq!((picture.orientation, picture.frames), (orientation, frames), "{name}");
+        assert_eq!((picture.width_px, picture.height_px), size, "{name}");
+        let decoded = panofleet_media::decode(&fixture(&format!("metadata/{name}"))).unwrap();
+        assert_eq!(decoded.picture.size().width_px(), size.0, "{name}");
+    }
+}
+
 #[test]
 fn profiles_by_name_and_size() {
     for name in ["display-p3.jpg", "display-p3.png"] {
