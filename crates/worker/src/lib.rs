@@ -1,1 +1,48 @@
-//! Takes jobs, runs them in the sandboxed child, uploads and reports
+//! The worker: takes jobs, runs them in the sandboxed child, uploads and reports.
+//!
+//! [`run`] is the fleet's worker; [`run_local`] runs one job without any service. The parts, in the order in
+//! which a job meets them:
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `intake` | receives, judges, claims and acknowledges, in batches |
+//! | `control`, `claims` | what is not to start; what is held, and is to stop |
+//! | `attempt` | one claimed job, from the early look at the manifest to publishing it |
+//! | `source` | downloads, behind the guard against forged requests |
+//! | `child`, `conversation`, `execute` | the sandboxed process, what it says, and living with it |
+//! | `store`, `beneath` | finished files: checked, hashed, uploaded |
+//! | `outbox`, `reporter`, `heartbeat` | what the worker says, and that none of it is lost |
+//! | `scratch` | folders, and what an earlier life has left |
+//! | `check` | whether the runner works here at all |
+//!
+//! # What this crate does not do
+//!
+//! It decodes no media (the child does), decides no transition of a job (the lifecycle does) and reads no
+//! database: a message carries all that a worker needs.
+#![forbid(unsafe_code)]
+
+mod attempt;
+mod beneath;
+pub mod check;
+mod child;
+mod claims;
+pub mod config;
+mod control;
+mod conversation;
+mod error;
+mod execute;
+mod heartbeat;
+mod intake;
+mod local;
+mod outbox;
+mod reporter;
+mod scratch;
+mod source;
+mod store;
+mod worker;
+
+pub use config::{ChildConfig, WorkerConfig};
+pub use error::WorkerError;
+pub use local::{LocalReport, LocalRun, run_local};
+pub use source::Network;
+pub use worker::{WorkerResources, run};

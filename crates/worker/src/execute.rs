@@ -1,0 +1,159 @@
+//! Runs one task in a child, from its start to its end, and stores its files as they come.
+
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use panofleet_job_schema::manifest::{FileRecord, StepTiming};
+use panofleet_job_schema::runner_protocol::Task;
+use panofleet_job_schema::{ErrorClass, Failure, OutputName, Span};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::child::{Child, Garbled};
+use crate::conversation::{Conversation, Heard, NewFile, Product, violation};
+
+/// What is run, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Execution<'a> {
+    /// The runner's program.
+    pub(crate) runner: &'a Path,
+    /// What it is to do.
+    pub(crate) task: &'a Task,
+    /// A child that moves nothing for this long is killed.
+    pub(crate) stall: Duration,
+    /// When the attempt's time is up.
+    pub(crate) until: Instant,
+    /// Files that are stored at once. At the limit the child is not listened to, and waits.
+    pub(crate) stores_max: usize,
+    /// What the time is called that storing takes after the child has ended: `upload`.
+    pub(crate) store_step: &'a str,
+}
+
+/// A file that was stored, and the output that it belongs to.
+pub(crate) type Stored = (OutputName, FileRecord);
+
+/// Runs a task: `store` is given each file that is complete, `moved` hears of progress.
+///
+/// Dropping the future kills the child's process group at once.
+///
+/// # Errors
+/// The child's failure, that of its end, of its time, of the protocol, or the first of `store`.
+pub(crate) async fn execute<S, F>(
+    execution: Execution<'_>,
+    store: S,
+    moved: impl FnMut(f64, String),
+) -> Result<Product, Failure>
+where
+    S: FnMut(NewFile) -> F,
+    F: Future<Output = Result<Stored, Failure>>,
+{
+    let Execution { runner, task, until, .. } = execution;
+    let mut child = Child::start(runner, task).await.map_err(|error| {
+        Failure::transient("runner_not_started", format!("the runner cannot be started: {error}"))
+    })?;
+    let mut follow = Following {
+        conversation: Conversation::new(&task.outputs, task.limits.require_sandbox),
+        storing: FuturesUnordered::new(),
+        store,
+        moved,
+    };
+    let exit = match follow.listen(&mut child, &execution).await {
+        Ok(Closed::Silently) => child.exit().await,
+        Ok(Closed::With(failure)) => return Err(child.exit().await.explain(failure)),
+        Err(failure) => return Err(child.kill().await.explain(failure)),
+    };
+    if let Some(failure) = exit.failure() {
+        return Err(failure);
+    }
+    let begun = Instant::now();
+    timeout_at(until, follow.store_the_rest()).await.map_err(|_elapsed| timed_out())??;
+    let product = follow.conversation.product();
+    let mut product = product.ok_or_else(|| {
+        exit.explain(violation("the child ended well without having said `done`"))
+    })?;
+    let wall_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    product.steps.push(StepTiming { step: execution.store_step.to_owned(), wall_ms });
+    Ok(product)
+}
+
+/// How the child's output came to its end.
+enum Closed {
+    /// It was closed: the exit status says the rest.
+    Silently,
+    /// The child said why it gives up.
+    With(Failure),
+}
+
+/// A child being listened to, and the files on their way.
+struct Following<S, F, M> {
+    conversation: Conversation,
+    storing: FuturesUnordered<F>,
+    store: S,
+    moved: M,
+}
+
+impl<S, F, M> Following<S, F, M>
+where
+    S: FnMut(NewFile) -> F,
+    F: Future<Output = Result<Stored, Failure>>,
+    M: FnMut(f64, String),
+{
+    async fn listen(
+        &mut self,
+        child: &mut Child,
+        execution: &Execution<'_>,
+    ) -> Result<Closed, Failure> {
+        let mut last_move = Instant::now();
+        loop {
+            let room = self.storing.len() < execution.stores_max;
+            tokio::select! {
+                frame = child.next_frame(), if room => match frame {
+                    Ok(None) | Err(Garbled::Cut) => return Ok(Closed::Silently),
+                    Err(garbled @ Garbled::NotAFrame(_)) => return Err(violation(garbled.to_string())),
+                    Ok(Some(frame)) => match self.conversation.hear(frame)? {
+                        Heard::Noted => {}
+                        Heard::Moved { fraction, step } => {
+                            last_move = Instant::now();
+                            (self.moved)(fraction, step);
+                        }
+                        Heard::File(file) => {
+                            last_move = Instant::now();
+                            self.storing.push((self.store)(file));
+                        }
+                        Heard::Failed(failure) => return Ok(Closed::With(failure)),
+                    },
+                },
+                Some(stored) = self.storing.next(), if !self.storing.is_empty() => {
+                    let (output, record) = stored?;
+                    self.conversation.stored(&output, record);
+                    // A child that had to wait for the store did not stand still.
+                    last_move = Instant::now();
+                }
+                () = sleep_until(last_move + execution.stall), if room => return Err(stalled(execution.stall)),
+                () = sleep_until(execution.until) => return Err(timed_out()),
+            }
+        }
+    }
+
+    async fn store_the_rest(&mut self) -> Result<(), Failure> {
+        while let Some(stored) = self.storing.next().await {
+            let (output, record) = stored?;
+            self.conversation.stored(&output, record);
+        }
+        Ok(())
+    }
+}
+
+fn stalled(stall: Duration) -> Failure {
+    let message = format!("the child made no progress for {} and was killed", Span(stall));
+    Failure::new(ErrorClass::Crashed, "stalled", message)
+}
+
+/// The attempt's time is up.
+pub(crate) fn timed_out() -> Failure {
+    let message =
+        "the attempt took longer than its timeout; ask for a longer `timeout`, or for less";
+    Failure::transient("timed_out", message)
+}

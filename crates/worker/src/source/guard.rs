@@ -1,0 +1,169 @@
+//! The guard between a URL that a client wrote and the network that this worker stands in.
+//!
+//! Names are resolved by us, every address is judged, and the connection goes to the addresses that were
+//! judged: a name cannot mean something else a moment later. Each redirect goes through the same gate.
+
+use std::net::{IpAddr, SocketAddr};
+
+use panofleet_job_schema::Failure;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+use super::network::{Network, is_public};
+
+/// Decides where requests for sources may go.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    networks: Vec<Network>,
+}
+
+/// A name that may not be connected to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} has no public address")]
+pub(super) struct NotPublic(pub(super) String);
+
+impl Guard {
+    /// A guard that lets through to the public internet, and to `networks`.
+    pub(super) const fn new(networks: Vec<Network>) -> Self {
+        Self { networks }
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        is_public(address) || self.named(address)
+    }
+
+    fn named(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address))
+    }
+
+    /// Judges an address before anything is sent: https on port 443, and no address that is not public. An
+    /// address of a named network may have any port, and http.
+    ///
+    /// # Errors
+    /// `Rejected`, with what would be let through.
+    pub(super) fn check(&self, url: &Url) -> Result<(), Failure> {
+        let refused = |why: &str| {
+            let shown = shown(url);
+            let message = format!("the source {shown} {why}; give a public https address");
+            Failure::rejected("source_address_refused", message)
+        };
+        // The url crate has read 0x7f.1, 2130706433 and 0177.0.0.1 as the addresses that they are.
+        let literal = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain(_)) => None,
+            None => return Err(refused("names no host")),
+        };
+        if literal.is_some_and(|address| self.named(address)) {
+            return if matches!(url.scheme(), "http" | "https") {
+                Ok(())
+            } else {
+                Err(refused("is no https"))
+            };
+        }
+        if url.scheme() != "https" {
+            return Err(refused("is no https"));
+        }
+        if url.port_or_known_default() != Some(443) {
+            return Err(refused("has another port than 443"));
+        }
+        match literal {
+            Some(address) if !is_public(address) => Err(refused("is a private or special address")),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Resolves names for the client, and gives it only addresses that it may connect to.
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.clone();
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let allowed: Vec<SocketAddr> =
+                found.filter(|address| guard.allows(address.ip())).collect();
+            if allowed.is_empty() {
+                return Err(NotPublic(name.as_str().to_owned()).into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// A URL as messages show it: without user, password, query and fragment, where secrets are.
+pub(super) fn shown(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(guard: &Guard, url: &str) -> Result<(), String> {
+        guard.check(&Url::parse(url).unwrap()).map_err(|failure| {
+            assert_eq!(failure.code, "source_address_refused");
+            failure.message
+        })
+    }
+
+    #[test]
+    fn addresses_are_judged_in_every_spelling() {
+        let guard = Guard::new(Vec::new());
+        for allowed in [
+            "https://example.com/a.jpg",
+            "https://8.8.8.8/",
+            "https://[2606:4700::1111]/",
+            "https://x:443/",
+        ] {
+            assert_eq!(verdict(&guard, allowed), Ok(()), "{allowed}");
+        }
+        for refused in [
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0177.0.0.1/",
+            "https://0x7f.1/",
+            "https://0x7f000001/",
+            "https://0/",
+            "https://①②⑦.0.0.1/",
+            "https://127。0。0。1/",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[::ffff:7f00:1]/",
+            "https://[::]/",
+            "https://[64:ff9b::7f00:1]/",
+            "https://[2002:7f00:1::]/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[fd00:ec2::254]/",
+            "https://10.0.0.1/",
+            "https://192.168.1.1/",
+            "https://100.100.100.200/",
+            "https://user@127.0.0.1/",
+            "https://example.com@127.0.0.1/",
+            "http://example.com/",
+            "https://example.com:8443/",
+            "ftp://example.com/",
+            "https://8.8.8.8:22/",
+        ] {
+            assert!(verdict(&guard, refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_named_network_may_have_any_port_and_plain_http() {
+        let guard = Guard::new(vec!["10.1.0.0/16".parse().unwrap()]);
+        assert_eq!(verdict(&guard, "http://10.1.2.3:8080/a"), Ok(()));
+        assert!(verdict(&guard, "http://10.2.0.1:8080/a").is_err());
+        assert!(verdict(&guard, "http://example.com/a").is_err());
+        assert!(verdict(&guard, "ftp://10.1.2.3/a").is_err());
+    }
+
+    #[test]
+    fn refusals_show_no_secrets() {
+        let guard = Guard::new(Vec::new());
+        let said =
+            verdict(&guard, "https://user:hunter2@10.0.0.1/a?sig=hunter2#hunter2").unwrap_err();
+        assert!(said.contains("https://10.0.0.1/a") && !said.contains("hunter2"), "{said}");
+    }
+}

@@ -1,0 +1,319 @@
+//! The worker as a whole: what it starts, and how it ends.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use panofleet_bus::{Bus, BusError, ControlFollower, JobSource, Queue};
+use panofleet_job_schema::envelope::KeyRing;
+use panofleet_job_schema::message::Report;
+use panofleet_job_schema::{ErrorClass, Failure, Operation, Span};
+use panofleet_objects::ObjectStore;
+use panofleet_service::clock::wall_clock;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::attempt::{Attempt, Ending, Workshop};
+use crate::claims::{Claims, Stop};
+use crate::config::WorkerConfig;
+use crate::control::Control;
+use crate::error::WorkerError;
+use crate::heartbeat::{self, Identity};
+use crate::intake::{ClaimedJob, Intake};
+use crate::outbox::Outbox;
+use crate::reporter::Reporter;
+use crate::scratch::Scratch;
+use crate::source::{HttpsClient, Sources};
+
+/// How long attempts that were told to stop, and their last events, may take.
+const RELEASE_GRACE: Duration = Duration::from_secs(5);
+/// The wait after the bus did not let us in.
+const BACKOFF: Duration = Duration::from_secs(1);
+
+/// What a worker works with.
+#[derive(Clone, Debug)]
+pub struct WorkerResources {
+    /// Where jobs come from and events go.
+    pub bus: Arc<dyn Bus>,
+    /// Where outputs go, and objects as sources come from.
+    pub objects: ObjectStore,
+    /// The region's keys.
+    pub keys: KeyRing,
+    /// The settings.
+    pub config: WorkerConfig,
+    /// How often claims are renewed: `policy.heartbeat`.
+    pub heartbeat: Span,
+}
+
+/// Runs a worker until `shutdown` is cancelled and its attempts have ended.
+///
+/// After `shutdown` no work is taken; running attempts go on for `config.drain_grace` at most, heartbeats with
+/// them. Then, or as soon as `now` is cancelled, their children are killed and their claims released; that takes
+/// some 5 s at most, so give the process that much more than the drain grace. What could not be reported by then
+/// is reported by the worker's next life. Dropping the future kills the children and reports nothing.
+///
+/// # Errors
+/// [`WorkerError`] if it cannot start, or if the bus refuses what it cannot do without.
+pub async fn run(
+    resources: WorkerResources,
+    shutdown: CancellationToken,
+    now: CancellationToken,
+) -> Result<(), WorkerError> {
+    let grace = resources.config.drain_grace.0;
+    let worker = Arc::new(Worker::assemble(resources, shutdown.clone()).await?);
+    // Both sets are aborted when this function ends, in whatever way. The first runs for ever, the second holds
+    // a task for each claim until its last event is durable.
+    let (mut background, mut claims) = (JoinSet::new(), JoinSet::new());
+    worker.start_talking(&mut background);
+    worker.report_abandoned(&mut claims).await?;
+
+    let halt = worker.halt(now, grace, &mut background);
+    let ended = tokio::select! {
+        ended = worker.take_work(&mut background, &mut claims) => ended,
+        () = halt.cancelled() => Ok(()),
+    };
+    tracing::info!(claims = claims.len(), "no more jobs are taken");
+    shutdown.cancel();
+    tokio::select! {
+        () = all_ended(&mut claims) => {}
+        () = halt.cancelled() => {}
+    }
+    worker.claims.stop(Stop::Drained, |_| true);
+    if tokio::time::timeout(RELEASE_GRACE, all_ended(&mut claims)).await.is_err() {
+        tracing::warn!(claims = claims.len(), "claims are left to the next life of this worker");
+    }
+    ended
+}
+
+/// One worker.
+#[derive(Debug)]
+struct Worker {
+    bus: Arc<dyn Bus>,
+    claims: Arc<Claims>,
+    control: Arc<Control>,
+    outbox: Arc<Outbox>,
+    reporter: Arc<Reporter>,
+    scratch: Arc<Scratch>,
+    intake: Intake,
+    workshop: Workshop,
+    identity: Identity,
+    heartbeat: Duration,
+    shutdown: CancellationToken,
+}
+
+impl Worker {
+    async fn assemble(
+        resources: WorkerResources,
+        shutdown: CancellationToken,
+    ) -> Result<Self, WorkerError> {
+        let WorkerResources { bus, objects, keys, config, heartbeat } = resources;
+        config.check()?;
+        let runner = config.runner_path()?;
+        let scratch = Arc::new(Scratch::open(&config.scratch, &config.name).await?);
+        let https = HttpsClient::new(config.source_networks.clone())?;
+        let claims = Arc::new(Claims::default());
+        let control = Arc::new(Control::new(keys.clone(), Arc::clone(&claims)));
+        let outbox = Arc::new(Outbox::new(config.event_buffer));
+        let reporter =
+            Arc::new(Reporter::new(keys.clone(), config.name.clone(), bus.event_partitions()));
+        let intake = Intake {
+            bus: Arc::clone(&bus),
+            keys,
+            control: Arc::clone(&control),
+            reporter: Arc::clone(&reporter),
+            outbox: Arc::clone(&outbox),
+            scratch: Arc::clone(&scratch),
+            slots: Arc::new(Semaphore::new(config.slot_count() as usize)),
+            shutdown: shutdown.clone(),
+        };
+        let identity = Identity {
+            worker: config.name.clone(),
+            region: config.region.clone(),
+            lanes: config.lanes.clone(),
+            slots: config.slot_count(),
+            started_at: wall_clock(),
+        };
+        let sources =
+            Sources { objects: objects.clone(), https, bytes_max: config.source_bytes_max };
+        let workshop = Workshop { objects, sources, runner, config };
+        let heartbeat = heartbeat.0;
+        Ok(Self {
+            bus,
+            claims,
+            control,
+            outbox,
+            reporter,
+            scratch,
+            intake,
+            workshop,
+            identity,
+            heartbeat,
+            shutdown,
+        })
+    }
+
+    /// Starts to send events and heartbeats.
+    fn start_talking(self: &Arc<Self>, background: &mut JoinSet<()>) {
+        let this = Arc::clone(self);
+        background.spawn(async move { this.outbox.pump(&*this.bus).await });
+        let this = Arc::clone(self);
+        background.spawn(async move {
+            let voice = (&*this.reporter, &*this.outbox);
+            heartbeat::beat(this.heartbeat, &this.identity, &this.claims, voice, &this.shutdown)
+                .await;
+        });
+    }
+
+    /// A token that is cancelled when running attempts may not go on: `now`, or `grace` after the shutdown.
+    fn halt(
+        &self,
+        now: CancellationToken,
+        grace: Duration,
+        background: &mut JoinSet<()>,
+    ) -> CancellationToken {
+        let halt = CancellationToken::new();
+        let (shutdown, halted) = (self.shutdown.clone(), halt.clone());
+        background.spawn(async move {
+            let graced = async {
+                shutdown.cancelled().await;
+                tokio::time::sleep(grace).await;
+            };
+            tokio::select! {
+                () = now.cancelled() => {}
+                () = graced => {}
+            }
+            halted.cancel();
+            // Whoever watches over these tasks takes an end for a panic.
+            std::future::pending().await
+        });
+        halt
+    }
+
+    /// Reports the claims that an earlier life has left, so that their jobs are sent again at once.
+    async fn report_abandoned(
+        self: &Arc<Self>,
+        claims: &mut JoinSet<()>,
+    ) -> Result<(), WorkerError> {
+        for (name, folder) in self.scratch.left_behind().await? {
+            tracing::warn!(job = %name.id.job, claim = %name.claim, "an earlier life of this worker left a claim");
+            let this = Arc::clone(self);
+            claims.spawn(async move {
+                folder.clear().await;
+                let abandoned = this.reporter.event(&name, Report::Abandoned);
+                if this.outbox.publish(vec![abandoned]).await.wait().await {
+                    folder.remove().await;
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes and starts jobs until the worker is to end.
+    async fn take_work(
+        self: &Arc<Self>,
+        background: &mut JoinSet<()>,
+        claims: &mut JoinSet<()>,
+    ) -> Result<(), WorkerError> {
+        let joined = tokio::select! {
+            joined = self.join() => joined?,
+            () = self.shutdown.cancelled() => return Ok(()),
+        };
+        let (mut source, follower) = joined;
+        let this = Arc::clone(self);
+        background.spawn(async move { this.control.follow(follower).await });
+        while !self.shutdown.is_cancelled() {
+            let jobs = tokio::select! {
+                jobs = self.intake.next(&mut *source) => jobs?,
+                Some(ended) = background.join_next() => {
+                    // They run for ever: one that has ended has panicked, and without it nobody hears of us.
+                    ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+                    continue;
+                }
+            };
+            for job in jobs {
+                let this = Arc::clone(self);
+                let span = span(&job);
+                claims.spawn(async move { this.attend(job).await }.instrument(span));
+            }
+            while claims.try_join_next().is_some() {}
+        }
+        Ok(())
+    }
+
+    /// Reads control to its end, and only then joins those who take jobs. While the bus is away, this waits.
+    async fn join(&self) -> Result<(Box<dyn JobSource>, Box<dyn ControlFollower>), WorkerError> {
+        let Identity { worker, region, lanes, .. } = &self.identity;
+        let queues: Vec<_> =
+            lanes.iter().map(|lane| Queue { region: region.clone(), lane: *lane }).collect();
+        let mut follower = persistently(|| self.bus.follow_control(region)).await?;
+        self.control.catch_up(&mut *follower).await?;
+        let source = persistently(|| self.bus.take_jobs(&queues, worker.as_str())).await?;
+        tracing::info!(%worker, %region, slots = self.identity.slots, "taking jobs");
+        Ok((source, follower))
+    }
+
+    /// Sees one claimed job through, and reports how it ended.
+    async fn attend(&self, job: ClaimedJob) {
+        let ClaimedJob { message, name, folder, slot } = job;
+        let hold = self.claims.hold(name.id, name.claim);
+        if self.control.stops(name.id) {
+            self.claims.stop(Stop::Cancelled, |id| id == name.id);
+        }
+        let claim = name.claim;
+        let attempt = Attempt {
+            workshop: &self.workshop,
+            message: &message,
+            claim,
+            folder: &folder,
+            hold: &hold,
+        };
+        let ending =
+            AssertUnwindSafe(attempt.run()).catch_unwind().await.unwrap_or_else(|_panic| {
+                let message =
+                    "the worker panicked while it ran the attempt; this is a fault of Panofleet";
+                Ending::Failed(Failure::new(ErrorClass::Bug, "worker_panicked", message))
+            });
+        ending.log();
+        let Some(report) = ending.report() else {
+            return folder.remove().await;
+        };
+        let durable = self.outbox.publish(vec![self.reporter.event(&name, report)]).await;
+        drop(hold);
+        folder.clear().await;
+        drop(slot);
+        if durable.wait().await {
+            folder.remove().await;
+        }
+    }
+}
+
+/// Repeats a call while the bus is away.
+async fn persistently<T, F>(mut call: impl FnMut() -> F) -> Result<T, BusError>
+where
+    F: Future<Output = Result<T, BusError>>,
+{
+    loop {
+        match call().await {
+            Err(error @ BusError::Unavailable(_)) => {
+                tracing::warn!(%error, "the bus cannot be joined for now");
+                tokio::time::sleep(BACKOFF).await;
+            }
+            settled => return settled,
+        }
+    }
+}
+
+async fn all_ended(claims: &mut JoinSet<()>) {
+    while claims.join_next().await.is_some() {}
+}
+
+/// What every line about an attempt carries.
+fn span(job: &ClaimedJob) -> tracing::Span {
+    let id = job.name.id;
+    let operations: Vec<_> = job.message.outputs.values().map(Operation::name).collect();
+    let operation = operations.join(",");
+    tracing::info_span!("job", id = %id.job, generation = %id.generation, attempt = %id.attempt, claim = %job.name.claim, operation)
+}

@@ -1,0 +1,69 @@
+//! The bus is away: nothing is lost, and order is kept.
+
+use panofleet_job_schema::message::Report;
+use serde_json::json;
+
+use crate::site::{Site, eventually, progress, script};
+
+#[tokio::test]
+async fn events_wait_for_the_bus_and_come_in_order() {
+    let site = Site::new().await;
+    let go = site.folder.path().join("go");
+    let wait = json!({ "act": "wait_for", "path": go });
+    let message = site.submit(script(&[progress(0.5, "ready"), wait], &[("a.jpg", 10)])).await;
+    let _running = site.start();
+    site.step(&message, "ready").await;
+    site.bus.change(|state| state.away = true);
+    std::fs::write(&go, "").unwrap();
+    eventually("the attempt to end", || {
+        site.claim_folders().iter().all(|folder| !folder.join("out").exists())
+    })
+    .await;
+    site.bus.until("a few tries", |state| (state.publishes_failed >= 3).then_some(())).await;
+    assert_eq!(site.events(message.id).len(), 1);
+    assert_eq!(site.claim_folders().len(), 1, "kept until its last event is durable");
+    site.bus.change(|state| state.away = false);
+    assert!(matches!(site.outcome(&message).await, Report::Succeeded { .. }));
+    site.scratch_is_empty().await;
+}
+
+#[tokio::test]
+async fn while_claims_cannot_be_published_no_more_jobs_are_taken() {
+    let mut site = Site::new().await;
+    site.config.event_buffer = 4;
+    let go = site.folder.path().join("go");
+    let wait = json!({ "act": "wait_for", "path": go });
+    let mut messages = Vec::new();
+    for _ in 0..2 {
+        messages.push(
+            site.submit(script(&[progress(0.5, "ready"), wait.clone()], &[("a.jpg", 10)])).await,
+        );
+    }
+    let _running = site.start();
+    for message in &messages {
+        site.step(message, "ready").await;
+    }
+    site.bus.change(|state| state.away = true);
+    std::fs::write(&go, "").unwrap();
+    // The next claims wait behind two last events; the other jobs stay where they are.
+    for _ in 0..6 {
+        messages.push(site.submit(script(&[], &[("a.jpg", 10)])).await);
+    }
+    site.bus.until("more claims", |state| (!state.held.is_empty()).then_some(())).await;
+    let (asked, failed) = site.bus.look(|state| (state.receives.len(), state.publishes_failed));
+    site.bus
+        .until("more tries", |state| (state.publishes_failed >= failed + 3).then_some(()))
+        .await;
+    site.bus.look(|state| {
+        assert_eq!(
+            (state.held.len() + state.waiting.len(), state.receives.len()),
+            (6, asked),
+            "no more was asked for"
+        );
+    });
+    site.bus.change(|state| state.away = false);
+    for message in &messages {
+        assert!(matches!(site.outcome(message).await, Report::Succeeded { .. }));
+    }
+    site.scratch_is_empty().await;
+}
