@@ -80,7 +80,12 @@ impl Default for Config {
             api: ApiConfig::of_one_region(region.clone(), BUCKET),
             // Somebody who stops a service on a terminal does not wait for minutes.
             worker: WorkerConfig { region, drain_grace: Span::from_secs(10), ..WorkerConfig::default() },
-            policy: Policy::default(),
+            // One machine: a lost worker is noticed sooner, and progress moves.
+            policy: Policy {
+                heartbeat: Span::from_secs(2),
+                lease: Span::from_secs(15),
+                ..Policy::default()
+            },
         }
     }
 }

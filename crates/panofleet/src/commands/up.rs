@@ -215,6 +215,13 @@ fn start_roles(config: &Config, data: &Path, parts: &Parts, (tasks, now): (&Task
     tasks.spawn("worker", OnError::Shutdown, working);
 }
 
+/// The object store of a running service, with its own credentials.
+pub(super) fn store_of(data: &Path, address: &Address) -> Result<ObjectStore> {
+    let secrets = Secrets::read_or_make(data)?;
+    let config = ObjectsConfig::new(&address.store, &secrets.access_key, secrets.secret_key);
+    Ok(ObjectStore::new(&config)?)
+}
+
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}: is another service running there? set {setting} or use --listen")
