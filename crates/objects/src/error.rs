@@ -164,7 +164,10 @@ impl ObjectsError {
         let status = context.raw().status().as_u16();
         let code = context.err().code().unwrap_or_default();
         match (status, code) {
-            (404, _) => Self::NotFound { object: owned },
+            // Some stores answer 404 to an access key that they do not know: that is a refusal.
+            (404, "" | "NotFound" | "NoSuchKey" | "NoSuchBucket" | "NoSuchUpload") => {
+                Self::NotFound { object: owned }
+            }
             (412, _) => Self::Changed { object: owned },
             (409, "ConditionalRequestConflict") => Self::Conflict { object: owned },
             (416, _) => Self::RangeNotSatisfiable { object: owned },

@@ -7,12 +7,14 @@ use panofleet_job_schema::ErrorClass;
 use panofleet_objects::client::PutOptions;
 use panofleet_objects::{ObjectStore, ObjectsConfig, ObjectsError, Secret};
 
+use crate::faults::{Fault, Proxy};
 use crate::servers::{BUCKET, Store, config};
 use crate::wire;
 
 crate::suite!(
     damaged_bodies_leave_no_trace,
     wrong_credentials_are_refused,
+    an_unknown_key_pair_is_not_an_absent_object,
     strangers_are_refused,
     missing_buckets_are_named,
     a_bucket_is_made_once,
@@ -56,10 +58,17 @@ async fn wrong_credentials_are_refused(store: &Store) {
     ] {
         let stranger = ObjectStore::new(&config).unwrap();
         let refused = stranger.put_bytes(BUCKET, "k", Bytes::new(), &options).await.unwrap_err();
-        assert!(matches!(refused, ObjectsError::Refused { status: 400..=403, .. }), "{refused:?}");
+        assert!(matches!(refused, ObjectsError::Refused { status: 400..=404, .. }), "{refused:?}");
         assert_eq!(refused.class(), ErrorClass::Rejected);
         assert_absent(store, "k").await;
     }
+}
+
+async fn an_unknown_key_pair_is_not_an_absent_object(store: &Store) {
+    let unknown = Fault::Answer(404, "InvalidAccessKeyId");
+    let proxy = Proxy::before(store, [(http::Method::GET, unknown)]).await;
+    let refused = proxy.store().objects.get_bytes(BUCKET, "k", 10).await;
+    assert!(matches!(refused, Err(ObjectsError::Refused { status: 404, .. })), "{refused:?}");
 }
 
 async fn strangers_are_refused(store: &Store) {
