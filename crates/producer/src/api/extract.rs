@@ -48,6 +48,10 @@ fn unread(error: &BytesRejection) -> ApiError {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // serde would take a list of the fields' values, too.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(ApiError::unfit("does_not_fit", "the body must be a JSON object, `{…}`"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.inner());

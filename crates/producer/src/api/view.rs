@@ -193,6 +193,21 @@ impl JobView {
 }
 
 impl StateView {
+    /// The state's name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Waiting { .. } => "waiting",
+            Self::Queued { .. } => "queued",
+            Self::Sent { .. } => "sent",
+            Self::Running { .. } => "running",
+            Self::Closing { .. } => "closing",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Dead { .. } => "dead",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+
     fn of(state: &State) -> Self {
         match state {
             State::Waiting { due_at } => Self::Waiting { due_at: *due_at },

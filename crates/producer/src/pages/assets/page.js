@@ -1,0 +1,53 @@
+// Keeps a page up to date: a job at work is waited for, a list is fetched again.
+"use strict";
+
+const TROUBLE_WAIT_MS = 3000;
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Shows progress until the job changes in any other way; then the whole page is another. */
+async function keepUp(element) {
+  const { wait, version } = element.dataset;
+  for (;;) {
+    try {
+      const response = await fetch(`${wait}?version=${version}`, { cache: "no-store" });
+      if (!response.ok) throw new Error(response.statusText);
+      const job = await response.json();
+      if (String(job.version) !== version) {
+        location.reload();
+        return;
+      }
+      showProgress(job.progress);
+    } catch {
+      await pause(TROUBLE_WAIT_MS);
+    }
+  }
+}
+
+function showProgress(progress) {
+  const bar = document.querySelector("progress");
+  if (!bar || !progress) return;
+  bar.value = progress.fraction;
+  document.querySelector(".step").textContent = progress.step;
+  const percent = Math.round(100 * progress.fraction);
+  document.querySelector("h1 .state").textContent = `running ${percent} %`;
+}
+
+async function refresh(everyMs) {
+  for (;;) {
+    await pause(everyMs);
+    if (document.hidden) continue;
+    try {
+      const response = await fetch(location.href, { cache: "no-store" });
+      if (!response.ok) continue;
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      document.querySelector("main").replaceWith(page.querySelector("main"));
+    } catch {
+      // The next turn tries again.
+    }
+  }
+}
+
+const waiting = document.querySelector("[data-wait]");
+if (waiting) keepUp(waiting);
+const list = document.querySelector("[data-refresh-s]");
+if (list) refresh(1000 * Number(list.dataset.refreshS));

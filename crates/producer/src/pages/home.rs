@@ -1,0 +1,91 @@
+//! `GET /`: how much there is to do, and the newest jobs.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use panofleet_job_schema::Timestamp;
+use panofleet_job_schema::job::State as JobState;
+use panofleet_jobs_db::JobFilter;
+
+use super::html::{Page, PageError, Text};
+use super::words;
+use crate::api::error::ApiError;
+use crate::api::view::StateView;
+use crate::api::{Api, JobView};
+
+/// Jobs on the page.
+const JOBS: u32 = 50;
+
+/// The newest jobs.
+pub(super) async fn home(State(api): State<Arc<Api>>) -> Result<Page, PageError> {
+    let tenant = api.config.tenant.clone();
+    let counts = api.db.counts(Some(&tenant)).await.map_err(ApiError::from)?;
+    let now = api.db.now().await.map_err(ApiError::from)?;
+    let filter = JobFilter { tenant: Some(tenant), ..JobFilter::default() };
+    let jobs = api.job_views(&filter, JOBS).await?;
+    let counts = JobState::NAMES.into_iter().filter_map(|name| {
+        let count = counts.get(name).filter(|count| **count > 0)?;
+        Some(format!("<li class=\"state {name}\">{count} {name}</li>\n"))
+    });
+    let counts: String = counts.collect();
+    let body = if jobs.is_empty() { empty() } else { table(&jobs, now) };
+    let main =
+        format!("<h1>Jobs</h1>\n<ul class=\"counts\" data-refresh-s=\"3\">\n{counts}</ul>\n{body}");
+    Ok(Page { title: "Jobs".to_owned(), main, ..Page::default() })
+}
+
+fn empty() -> String {
+    "<p>No jobs yet. Submit one:</p>\n\
+     <pre>panofleet submit FILE --output tiles=pano.tiles --wait</pre>"
+        .to_owned()
+}
+
+fn table(jobs: &[JobView], now: Timestamp) -> String {
+    let rows: String = jobs.iter().map(|job| row(job, now)).collect();
+    format!(
+        "<table class=\"jobs\">\n<thead><tr><th>Source</th><th>State</th><th>Outputs</th>\
+         <th>Result</th><th>Accepted</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
+    )
+}
+
+fn row(job: &JobView, now: Timestamp) -> String {
+    let outputs: Vec<String> = job
+        .outputs
+        .iter()
+        .map(|(name, operation)| format!("{name} ({})", operation.name()))
+        .collect();
+    format!(
+        "<tr><td><a href=\"/view/{id}\">{source}</a><br><small>{id}</small></td>\
+         <td>{state}</td><td>{outputs}</td><td>{result}</td>\
+         <td><time datetime=\"{at}\" title=\"{at}\">{age}</time></td></tr>\n",
+        id = job.id,
+        source = Text(words::source(&job.source)),
+        state = badge(job),
+        outputs = Text(outputs.join(", ")),
+        result = Text(result(job)),
+        at = job.accepted_at,
+        age = words::ago(now.since(job.accepted_at)),
+    )
+}
+
+/// What there is to say in a line about how it went.
+fn result(job: &JobView) -> String {
+    match &job.state {
+        StateView::Succeeded { result } => {
+            let files = words::count(result.files, "file");
+            format!("{files}, {}", words::size(result.total_bytes))
+        }
+        StateView::Running { .. } => {
+            job.progress.as_ref().map(|progress| progress.step.clone()).unwrap_or_default()
+        }
+        _ => job.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default(),
+    }
+}
+
+/// A job's state, with how far it is.
+pub(super) fn badge(job: &JobView) -> String {
+    let name = job.state.name();
+    let percent = job.progress.as_ref().map(|progress| 100.0 * progress.fraction.clamp(0.0, 1.0));
+    let percent = percent.map(|percent| format!(" {percent:.0} %")).unwrap_or_default();
+    format!("<span class=\"state {name}\">{name}{percent}</span>")
+}

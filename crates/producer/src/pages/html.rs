@@ -1,0 +1,123 @@
+//! The frame of every page, and how text gets into it.
+
+use std::fmt::{self, Write as _};
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::api::error::ApiError;
+
+/// What a page may load: from here only. Viewers keep tiles as `blob:` and `data:` pictures.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+/// Text that shows as itself, in content and in attributes with double quotes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<T>(pub(super) T);
+
+impl<T: fmt::Display> fmt::Display for Text<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{}", self.0)
+    }
+}
+
+struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|char| match char {
+            '&' => self.0.write_str("&amp;"),
+            '<' => self.0.write_str("&lt;"),
+            '>' => self.0.write_str("&gt;"),
+            '"' => self.0.write_str("&quot;"),
+            '\'' => self.0.write_str("&#39;"),
+            other => self.0.write_char(other),
+        })
+    }
+}
+
+/// A page.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Page {
+    /// Of the tab.
+    pub(super) title: String,
+    /// HTML between the header and the end.
+    pub(super) main: String,
+    /// Whether the page is the viewer and nothing else.
+    pub(super) bare: bool,
+    /// Further style sheets and scripts, by their paths.
+    pub(super) styles: Vec<&'static str>,
+    pub(super) scripts: Vec<&'static str>,
+}
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { title, main, bare, styles, scripts } = self;
+        f.write_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
+        f.write_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;
+        f.write_str("<meta name=\"color-scheme\" content=\"light dark\">\n")?;
+        writeln!(f, "<title>{} · Panofleet</title>", Text(title))?;
+        f.write_str("<link rel=\"icon\" href=\"/pages/icon.svg\">\n")?;
+        for style in styles.iter().chain(&["/pages/page.css"]) {
+            writeln!(f, "<link rel=\"stylesheet\" href=\"{style}\">")?;
+        }
+        for script in scripts.iter().chain(&["/pages/page.js"]) {
+            writeln!(f, "<script src=\"{script}\" defer></script>")?;
+        }
+        if *bare {
+            return write!(f, "</head>\n<body class=\"bare\">\n{main}\n</body>\n</html>\n");
+        }
+        f.write_str(
+            "</head>\n<body>\n<header><a class=\"home\" href=\"/\">Panofleet</a></header>\n",
+        )?;
+        write!(f, "<main>\n{main}\n</main>\n</body>\n</html>\n")
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP)),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        (headers, self.to_string()).into_response()
+    }
+}
+
+/// A refusal, as a page.
+#[derive(Debug)]
+pub(super) struct PageError(ApiError);
+
+impl From<ApiError> for PageError {
+    fn from(error: ApiError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let (_, code, detail) = self.0.public();
+        let status = self.0.into_response().status();
+        let title = status.canonical_reason().unwrap_or("Refused").to_owned();
+        let main = format!(
+            "<h1>{}</h1>\n<p>{}</p>\n<p class=\"quiet\">{} · {code}</p>\n<p><a href=\"/\">All jobs</a></p>",
+            Text(&title),
+            Text(&detail),
+            status.as_u16(),
+        );
+        (status, Page { title, main, ..Page::default() }).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_become_markup() {
+        let shown = Text("<script>alert('x') & \"y\"</script>").to_string();
+        let expected = "&lt;script&gt;alert(&#39;x&#39;) &amp; &quot;y&quot;&lt;/script&gt;";
+        assert_eq!(shown, expected);
+    }
+}

@@ -1,0 +1,136 @@
+//! `GET /view/{job}`: one job and what came of it; a pyramid opens in a viewer.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use panofleet_job_schema::JobId;
+use serde::{Deserialize, Serialize};
+
+use super::assets;
+use super::home::badge;
+use super::html::{Page, PageError, Text};
+use super::words;
+use crate::api::error::ApiError;
+use crate::api::extract::{JobPath, Params, bad_parameter};
+use crate::api::manifests::Resolved;
+use crate::api::{Api, JobView};
+
+mod facts;
+mod outputs;
+mod pyramid;
+
+use pyramid::Pyramid;
+
+/// What is to be shown, and from where.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ViewParams {
+    /// The output to open; without it, the first that a viewer can open.
+    output: Option<String>,
+    /// The viewer.
+    #[serde(default)]
+    viewer: Viewer,
+    /// The eye of a stereo pyramid.
+    #[serde(default)]
+    eye: Eye,
+    /// Where to look, degrees; right is positive.
+    yaw: Option<f64>,
+    /// Where to look, degrees, [−90, 90]; up is positive.
+    pitch: Option<f64>,
+    /// Horizontal field of view, degrees, [10, 120].
+    hfov: Option<f64>,
+    /// `1`: the viewer alone, over the whole window, without controls.
+    embed: Option<u8>,
+}
+
+/// The viewers that there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Viewer {
+    /// Photo Sphere Viewer.
+    #[default]
+    Psv,
+    /// Pannellum.
+    Pannellum,
+}
+
+/// An eye of a stereo picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Eye {
+    /// The only one of most pictures.
+    #[default]
+    Left,
+    /// The other.
+    Right,
+}
+
+impl ViewParams {
+    fn check(&self) -> Result<(), ApiError> {
+        for (name, value, min, max) in [
+            ("yaw", self.yaw, -360.0, 360.0),
+            ("pitch", self.pitch, -90.0, 90.0),
+            ("hfov", self.hfov, 10.0, 120.0),
+        ] {
+            if value.is_some_and(|value| !(min..=max).contains(&value)) {
+                return Err(bad_parameter(format!("{name} must be {min} to {max} degrees")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One job and what came of it.
+pub(super) async fn view(
+    State(api): State<Arc<Api>>,
+    job: Result<JobPath, ApiError>,
+    params: Result<Params<ViewParams>, ApiError>,
+) -> Result<Page, PageError> {
+    let (JobPath(id), Params(params)) = (job?, params?);
+    params.check()?;
+    let (job, resolved) = read(&api, id).await?;
+    let pyramids = resolved.as_deref().map(|found| Pyramid::all(&found.manifest));
+    let pyramids = pyramids.unwrap_or_default();
+    let chosen = pyramid::choose(&pyramids, &params)?;
+    let mut page = Page { title: words::source(&job.source), ..Page::default() };
+    if let Some(pyramid) = chosen.filter(|_| assets::has_viewer()) {
+        page.styles.push(params.viewer.style());
+        page.scripts.push(params.viewer.script());
+        if params.embed == Some(1) {
+            page.bare = true;
+            page.main = pyramid.frame(&params);
+            return Ok(page);
+        }
+    }
+    let (title, id) = (Text(&page.title), job.id);
+    page.main = format!(
+        "<h1>{title} {}</h1>\n<p class=\"quiet\">job {id}</p>\n{}{}",
+        badge(&job),
+        pyramid::section(chosen, &pyramids, &params),
+        rest(&job, resolved.as_deref()),
+    );
+    Ok(page)
+}
+
+async fn read(api: &Api, id: JobId) -> Result<(JobView, Option<Arc<Resolved>>), ApiError> {
+    let view = api.job_view(id).await?;
+    if !view.is_terminal() {
+        return Ok((view, None));
+    }
+    let job = api.job(id).await?.job;
+    let resolved = api.manifest(&job, job.generation).await?;
+    Ok((view, resolved))
+}
+
+/// Everything below the viewer.
+fn rest(job: &JobView, resolved: Option<&Resolved>) -> String {
+    let result = match resolved {
+        Some(found) => {
+            facts::warnings(&found.manifest)
+                + &outputs::section(&found.manifest)
+                + &facts::of_result(&found.manifest)
+        }
+        None => facts::unfinished(job),
+    };
+    result + &facts::of_job(job)
+}

@@ -1,0 +1,109 @@
+//! Cancelling and retrying.
+
+use panofleet_bus::Bus as _;
+use panofleet_job_schema::envelope::{Body, Envelope};
+use panofleet_job_schema::lifecycle::Event;
+use panofleet_job_schema::message::ControlRecord;
+use panofleet_job_schema::{JobId, Region};
+use serde_json::json;
+
+use crate::harness::{Answer, Fleet, HOME};
+use crate::results::tiles;
+
+impl Fleet {
+    async fn act(&self, id: JobId, what: &str) -> Answer {
+        let request = self.request(reqwest::Method::POST, &format!("/v1/jobs/{id}/{what}"));
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// The control records that workers would read.
+    async fn control(&self) -> Vec<ControlRecord> {
+        let mut follower = self.bus.follow_control(&Region::new(HOME).unwrap()).await.unwrap();
+        let records = follower.catch_up().await.unwrap();
+        let open = |wire: &bytes::Bytes| match Envelope::open(wire, &self.keys).unwrap().body {
+            Body::Control(record) => record,
+            other => panic!("not a control record: {other:?}"),
+        };
+        records.iter().map(open).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_queued_job_is_cancelled_at_once_and_twice_is_once() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    for _ in 0..2 {
+        let answer = fleet.act(id, "cancel").await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["state"].as_str()),
+            (200, Some("cancelled"))
+        );
+    }
+    // No worker has ever heard of it.
+    assert_eq!(fleet.control().await, []);
+}
+
+#[tokio::test]
+async fn a_running_job_closes_and_its_worker_is_told() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    fleet.run(id).await;
+    for _ in 0..2 {
+        let answer = fleet.act(id, "cancel").await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["state"].as_str()),
+            (202, Some("closing"))
+        );
+        assert_eq!(answer.json()["target"], "cancelled");
+    }
+    let told = fleet.control().await;
+    assert!(told.iter().all(|record| record.job == id && record.cancelled), "{told:?}");
+    assert_eq!(told.len(), 1);
+    fleet.apply(id, |now, _| Event::Sealed { now }).await;
+    assert_eq!(fleet.act(id, "cancel").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_has_ended_otherwise_cannot_be_cancelled() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    fleet.succeed(id, &[tiles()]).await;
+    let detail = fleet.act(id, "cancel").await.problem(409, "job_ended");
+    assert!(detail.contains("succeeded"), "{detail}");
+
+    let id = fleet.submitted(&json!({ "max_attempts": 1 })).await;
+    let claim = fleet.run(id).await;
+    let failure = panofleet_job_schema::Failure::transient("no_store", "the store is away");
+    fleet.report(id, claim, &panofleet_job_schema::message::Report::Failed { failure }).await;
+    fleet.act(id, "cancel").await.problem(409, "job_closing");
+}
+
+#[tokio::test]
+async fn a_retry_is_a_new_generation_of_a_job_that_has_ended() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    let detail = fleet.act(id, "retry").await.problem(409, "job_not_ended");
+    assert!(detail.contains("cancel it first"), "{detail}");
+    fleet.reject(id).await;
+    let job = fleet.act(id, "retry").await.ok();
+    assert_eq!((&job["state"], &job["generation"]), (&json!("queued"), &json!(2)));
+    assert_eq!((&job["attempt"], &job["failure"]), (&json!(null), &json!(null)));
+    assert_eq!(fleet.control().await.last().unwrap().generation.0, 2);
+    fleet.act(id, "retry").await.problem(409, "job_not_ended");
+}
+
+#[tokio::test]
+async fn a_retry_hides_the_old_result_until_there_is_a_new_one() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    fleet.succeed(id, &[tiles()]).await;
+    let path = format!("/o/{id}/tiles/2/f0_0.jpg");
+    assert_eq!(fleet.get(&path).await.status, 200);
+    fleet.act(id, "retry").await.ok();
+    fleet.get(&path).await.problem(404, "no_result");
+    // Who has the address of that generation keeps it.
+    assert_eq!(fleet.get(&format!("/o/{id}.1/tiles/2/f0_0.jpg")).await.status, 200);
+    fleet.succeed(id, &[tiles()]).await;
+    assert_eq!(fleet.get(&path).await.status, 200);
+    assert_eq!(fleet.get(&format!("/v1/jobs/{id}/manifest")).await.ok()["generation"], 2);
+}

@@ -1,0 +1,13 @@
+//! The HTTP API and its pages, over real HTTP with every embedded part behind them.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail their test")]
+
+mod act;
+mod guards;
+mod harness;
+mod jobs;
+mod outputs;
+mod pages;
+mod results;
+mod sources;
+mod states;
+mod submit;

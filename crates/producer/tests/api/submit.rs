@@ -1,0 +1,156 @@
+//! Submitting: what is accepted, once, and what is refused by which code.
+
+use panofleet_job_schema::{JobId, limits};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Fleet, spec};
+
+#[tokio::test]
+async fn a_source_and_one_output_are_a_job() {
+    let fleet = Fleet::start().await;
+    let answer = fleet.submit(&json!({ "labels": { "album": "42" } })).await;
+    assert_eq!(answer.status, 201);
+    let job = answer.json();
+    let id = job["id"].as_str().unwrap();
+    assert_eq!(answer.header("location"), Some(format!("/v1/jobs/{id}").as_str()));
+    assert_eq!(job["state"], "queued");
+    assert_eq!(job["labels"]["album"], "42");
+    assert_eq!(fleet.get(&format!("/v1/jobs/{id}")).await.ok(), job);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_by_name() {
+    let fleet = Fleet::start().await;
+    for (extra, code, said) in [
+        (json!({ "outputs": {} }), "does_not_fit", "outputs is empty"),
+        (json!({ "color": "red" }), "does_not_fit", "unknown field `color`"),
+        (json!({ "outputs": { "t": { "op": "pano.fly" } } }), "does_not_fit", "pano.fly"),
+        (
+            json!({ "outputs": { "t": { "op": "pano.tiles", "layout": "dzi" } } }),
+            "does_not_fit",
+            "`outputs.t`: unknown field `layout`",
+        ),
+        (
+            json!({ "outputs": { "t": { "op": "pano.tiles", "quality": 0 } } }),
+            "does_not_fit",
+            "output `t`",
+        ),
+        (json!({ "timeout": "ten minutes" }), "does_not_fit", "`timeout`: `ten minutes`"),
+        (json!({ "timeout": "25h" }), "does_not_fit", "timeout is 25h"),
+        (json!({ "max_attempts": 0 }), "does_not_fit", "max_attempts is 0"),
+        (json!({ "priority": "urgent" }), "does_not_fit", "`priority`: unknown variant `urgent`"),
+        (json!({ "idempotency_key": "" }), "does_not_fit", "idempotency_key has 0 bytes"),
+        (json!({ "webhook": "https://x.example" }), "not_built", "`webhook` is not built yet"),
+        (json!({ "region": "mars" }), "region_unknown", "there are: home"),
+        (json!({ "region": "Mars!" }), "does_not_fit", "`region`: region `Mars!`"),
+    ] {
+        let detail = fleet.submit(&extra).await.problem(422, code);
+        assert!(detail.contains(said), "{extra}: {detail}");
+    }
+    assert_eq!(fleet.get("/v1/counts").await.ok()["total"], 0);
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_are_refused() {
+    let fleet = Fleet::start().await;
+    let send = async |kind: &str, body: String| {
+        let request = fleet.request(Method::POST, "/v1/jobs").header("content-type", kind);
+        Answer::of(request.body(body).send().await.unwrap()).await
+    };
+    let good = spec(&json!({})).to_string();
+    assert_eq!(send("application/json; charset=utf-8", good.clone()).await.status, 201);
+    send("text/plain", good.clone()).await.problem(415, "not_json");
+    let detail =
+        send("application/json", "{\"source\": ".into()).await.problem(400, "malformed_json");
+    assert!(detail.contains("line 1"), "{detail}");
+    send("application/json", format!("{good} {{}}")).await.problem(400, "malformed_json");
+    // A list of the fields' values is no job.
+    let list = r#"["s3://b/k", {"tiles": {"op": "pano.tiles"}}]"#;
+    let detail = send("application/json", list.into()).await.problem(422, "does_not_fit");
+    assert!(detail.contains("JSON object"), "{detail}");
+    let buffered = format!(r#"{{"x":{},"op":"pano.tiles"}}"#, "[".repeat(100_000));
+    let deep = good.replace(r#"{"op":"pano.tiles"}"#, &buffered);
+    assert_ne!(deep, good);
+    let detail = send("application/json", deep).await.problem(400, "malformed_json");
+    assert!(detail.contains("recursion limit"), "{detail}");
+    let large = "x".repeat(limits::JOB_BODY_BYTES_MAX + 1);
+    let detail = send("application/json", large).await.problem(413, "body_too_large");
+    assert!(detail.contains("262144"), "{detail}");
+}
+
+#[tokio::test]
+async fn the_same_key_and_job_is_the_same_job() {
+    let fleet = Fleet::start().await;
+    let first = fleet.submit(&json!({ "idempotency_key": "k", "timeout": "10m" })).await;
+    // Written in another way, it is still the same.
+    let again = fleet
+        .submit(&json!({ "timeout": "600s", "idempotency_key": "k", "priority": "normal" }))
+        .await;
+    assert_eq!((first.status.as_u16(), again.status.as_u16()), (201, 200));
+    assert_eq!(first.json()["id"], again.json()["id"]);
+    let detail = fleet
+        .submit(&json!({ "idempotency_key": "k", "timeout": "11m" }))
+        .await
+        .problem(409, "idempotency_key_reused");
+    assert!(detail.contains(first.json()["id"].as_str().unwrap()), "{detail}");
+    assert_ne!(
+        fleet.submit(&json!({})).await.ok()["id"],
+        fleet.submit(&json!({})).await.ok()["id"]
+    );
+}
+
+#[tokio::test]
+async fn the_key_may_come_as_a_header_and_the_body_wins() {
+    let fleet = Fleet::start().await;
+    let send = async |header: &str, extra: Value| {
+        let request = fleet.request(Method::POST, "/v1/jobs").header("idempotency-key", header);
+        Answer::of(request.json(&spec(&extra)).send().await.unwrap()).await.ok()["id"].clone()
+    };
+    let by_body = fleet.submit(&json!({ "idempotency_key": "a" })).await.ok()["id"].clone();
+    assert_eq!(send("a", json!({})).await, by_body);
+    assert_ne!(send("b", json!({})).await, by_body);
+    assert_eq!(send("b", json!({ "idempotency_key": "a" })).await, by_body);
+}
+
+#[tokio::test]
+async fn of_many_submits_with_one_key_one_makes_the_job() {
+    let fleet = Fleet::start().await;
+    let extra = json!({ "idempotency_key": "race" });
+    let answers = futures_util::future::join_all((0..16).map(|_| fleet.submit(&extra))).await;
+    let created = answers.iter().filter(|answer| answer.status == 201).count();
+    let ids: std::collections::BTreeSet<_> =
+        answers.iter().map(|answer| answer.ok()["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((created, ids.len()), (1, 1));
+    assert_eq!(fleet.get("/v1/counts").await.ok()["total"], 1);
+}
+
+#[tokio::test]
+async fn a_job_keeps_the_trace_of_its_request_or_gets_one() {
+    const GIVEN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let fleet = Fleet::start().await;
+    let send = async |trace: &str| -> String {
+        let request = fleet.request(Method::POST, "/v1/jobs").header("traceparent", trace);
+        let answer = Answer::of(request.json(&spec(&json!({}))).send().await.unwrap()).await;
+        let id: JobId = answer.ok()["id"].as_str().unwrap().parse().unwrap();
+        fleet.job(id).await.trace.unwrap()
+    };
+    assert_eq!(send(GIVEN).await, GIVEN);
+    let made = send("nonsense").await;
+    assert_eq!((made.len(), made.get(..3)), (GIVEN.len(), Some("00-")));
+}
+
+#[tokio::test]
+async fn limits_are_what_they_say() {
+    let fleet = Fleet::start().await;
+    let outputs = |count: usize| -> Value {
+        let outputs = (0..count).map(|index| (format!("o{index}"), json!({ "op": "media.probe" })));
+        Value::Object(outputs.collect())
+    };
+    assert_eq!(fleet.submit(&json!({ "outputs": outputs(limits::OUTPUTS_MAX) })).await.status, 201);
+    let detail = fleet
+        .submit(&json!({ "outputs": outputs(limits::OUTPUTS_MAX + 1) }))
+        .await
+        .problem(422, "does_not_fit");
+    assert_eq!(detail, "outputs: 33 given, 32 allowed");
+}
