@@ -20,6 +20,9 @@ pub(crate) mod webp;
 /// with a warning.
 pub(crate) const METADATA_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// XMP packets that are kept of one file; the first with what is looked for counts.
+pub(crate) const XMP_PACKETS_MAX: usize = 4;
+
 /// The header of a still picture.
 #[derive(Debug)]
 pub(crate) struct Header {
@@ -123,10 +126,15 @@ pub(crate) fn block(reader: &mut impl Read, length: usize) -> io::Result<Vec<u8>
     if bytes.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
 }
 
+/// A length as a distance to seek; one beyond every file is damage.
+pub(crate) fn distance(length: u64) -> io::Result<i64> {
+    i64::try_from(length).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 /// Passes over `length` bytes, which must be there.
 pub(crate) fn skip(reader: &mut (impl Read + Seek), length: u64) -> io::Result<()> {
     let Some(before_last) = length.checked_sub(1) else { return Ok(()) };
-    let offset = i64::try_from(before_last).map_err(io::Error::other)?;
+    let offset = distance(before_last)?;
     reader.seek(SeekFrom::Current(offset))?;
     bytes::<1>(reader).map(drop)
 }

@@ -6,7 +6,7 @@ use image::codecs::png::PngDecoder;
 use image::{ImageDecoder, Limits};
 use panofleet_job_schema::media_info::ColorModel;
 
-use super::{Header, METADATA_BYTES_MAX, Metadata, block, bytes, skip};
+use super::{Header, METADATA_BYTES_MAX, Metadata, XMP_PACKETS_MAX, block, bytes, skip};
 use crate::decode::still::image_error;
 use crate::error::MediaError;
 use crate::sniff::Container;
@@ -52,7 +52,9 @@ fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<Header> {
                 skip(reader, u64::from(length) - body.len() as u64)?;
             }
             b"eXIf" if wanted => metadata.exif = Some(block(reader, length as usize)?),
-            b"iTXt" if wanted => metadata.xmp.extend(xmp(&block(reader, length as usize)?)),
+            b"iTXt" if wanted && metadata.xmp.len() < XMP_PACKETS_MAX => {
+                metadata.xmp.extend(xmp(&block(reader, length as usize)?))
+            }
             b"IEND" => break,
             // A file that ends inside of its pixels is the decoder's to judge.
             _ => match skip(reader, length.into()) {

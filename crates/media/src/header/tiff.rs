@@ -6,7 +6,7 @@ use image::codecs::tiff::TiffDecoder;
 use image::{ExtendedColorType, ImageDecoder};
 use panofleet_job_schema::media_info::ColorModel;
 
-use super::{Header, METADATA_BYTES_MAX, Metadata, bytes};
+use super::{Header, METADATA_BYTES_MAX, Metadata, bytes, distance};
 use crate::decode::still::image_error;
 use crate::error::MediaError;
 use crate::sniff::Container;
@@ -100,8 +100,7 @@ impl<R: Read + Seek> Fields<'_, R> {
 
     fn pass(&mut self, entries: u64) -> io::Result<()> {
         let length = entries.saturating_mul(self.entry_bytes());
-        let offset = i64::try_from(length).map_err(io::Error::other)?;
-        self.reader.seek(SeekFrom::Current(offset)).map(drop)
+        self.reader.seek(SeekFrom::Current(distance(length)?)).map(drop)
     }
 
     /// The value of tag 274 among the entries; the reader stands behind them afterwards.

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use image::ImageDecoder;
 use image::codecs::webp::WebPDecoder;
 
-use super::{Header, METADATA_BYTES_MAX, Metadata, block, bytes, skip};
+use super::{Header, METADATA_BYTES_MAX, Metadata, XMP_PACKETS_MAX, block, bytes, distance, skip};
 use crate::decode::still::image_error;
 use crate::error::MediaError;
 use crate::sniff::Container;
@@ -30,13 +30,15 @@ fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<(Metadata, u32)> {
         let length = u32::from_le_bytes(bytes(reader)?);
         let padded = u64::from(length) + u64::from(length % 2);
         if length as usize > METADATA_BYTES_MAX || reader.stream_position()? + padded > file_bytes {
-            reader.seek(SeekFrom::Current(i64::try_from(padded).map_err(io::Error::other)?))?;
+            reader.seek(SeekFrom::Current(distance(padded)?))?;
             continue;
         }
         match &kind {
             b"ICCP" => metadata.icc = Some(block(reader, length as usize)?),
             b"EXIF" => metadata.exif = Some(exif(block(reader, length as usize)?)),
-            b"XMP " => metadata.xmp.push(block(reader, length as usize)?),
+            b"XMP " if metadata.xmp.len() < XMP_PACKETS_MAX => {
+                metadata.xmp.push(block(reader, length as usize)?)
+            }
             b"ANMF" => {
                 frames += 1;
                 skip(reader, length.into())?;
