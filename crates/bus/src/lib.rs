@@ -200,13 +200,14 @@ pub trait EventReader: Debug + Send {
     /// Waits up to `wait` for something to happen.
     ///
     /// # Errors
-    /// [`BusError`].
+    /// [`BusError::Refused`] if a partition was sought to an offset outside its bounds: nothing is skipped in
+    /// silence.
     async fn poll(&mut self, wait: Duration) -> Result<EventPoll, BusError>;
 
     /// Reads an assigned partition from `offset` on. Until this is called, an assigned partition is silent.
     ///
     /// # Errors
-    /// [`BusError`].
+    /// [`BusError::Refused`] if the partition is not assigned to this reader.
     async fn seek(&mut self, partition: u32, offset: u64) -> Result<(), BusError>;
 
     /// The assigned partitions' bounds, as they are now.

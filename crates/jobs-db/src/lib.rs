@@ -34,10 +34,11 @@ pub trait JobsDb: Debug + Send + Sync {
     /// [`JobsDbError`].
     async fn now(&self) -> Result<Timestamp, JobsDbError>;
 
-    /// Keeps a new job, or finds the one that has its idempotency key.
+    /// Keeps a new job, or finds the one that has its idempotency key. Its first timer is what its state waits
+    /// for, and its deadline at the latest.
     ///
     /// # Errors
-    /// [`JobsDbError`].
+    /// [`JobsDbError::Conflict`] if another job has its id.
     async fn accept(
         &self,
         job: &Job,
@@ -54,7 +55,7 @@ pub trait JobsDb: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`JobsDbError::Conflict`] if a row or an offset is not what the batch expects; nothing was written: read
-    /// again and decide again.
+    /// again and decide again. [`JobsDbError::Refused`] if a job that has not ended has no timer.
     async fn commit(&self, batch: Batch) -> Result<(), JobsDbError>;
 
     /// Queued jobs of a lane in the order in which they go: priority band, then deadline, then age.
@@ -155,7 +156,7 @@ pub trait JobsDb: Debug + Send + Sync {
     /// Keeps an upload that was begun.
     ///
     /// # Errors
-    /// [`JobsDbError`].
+    /// [`JobsDbError::Conflict`] if there is one with its id.
     async fn put_upload(&self, upload: &Upload) -> Result<(), JobsDbError>;
 
     /// An upload by its id.

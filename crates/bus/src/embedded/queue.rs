@@ -210,7 +210,9 @@ impl JobQueue {
             tracing::warn!(topic = self.topic, offset = row.offset, "message given up");
             dead_letters::insert(&mut transaction, &letter).await?;
         }
-        self.delete(&mut transaction, given_up.iter().map(|row| row.offset)).await?;
+        if !given_up.is_empty() {
+            self.delete(&mut transaction, given_up.iter().map(|row| row.offset)).await?;
+        }
         sqlx::query(
             "UPDATE bus_messages SET deliveries = deliveries + 1
              WHERE queue = ? AND offset IN (SELECT value FROM json_each(?))",
