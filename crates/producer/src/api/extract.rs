@@ -96,6 +96,22 @@ pub(crate) fn bad_parameter(detail: impl Into<Cow<'static, str>>) -> ApiError {
     ApiError::refused(StatusCode::BAD_REQUEST, "bad_parameter", detail)
 }
 
+/// The variable parts of the path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segments<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segments<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let segments = Path::<T>::from_request_parts(parts, state).await;
+        segments.map(|Path(segments)| Self(segments)).map_err(|_unreadable| {
+            let detail = "the path has an escape that is not UTF-8";
+            ApiError::refused(StatusCode::BAD_REQUEST, "bad_path", detail)
+        })
+    }
+}
+
 /// The job that the path names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JobPath(pub JobId);
@@ -104,9 +120,7 @@ impl<S: Send + Sync> FromRequestParts<S> for JobPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|_unreadable| bad_job_id())?;
+        let Segments(text) = Segments::<String>::from_request_parts(parts, state).await?;
         text.parse().map(Self).map_err(|_unreadable| bad_job_id())
     }
 }

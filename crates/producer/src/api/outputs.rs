@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt as _;
@@ -17,7 +17,7 @@ use panofleet_objects::client::ByteRange;
 use self::range::{Part, asked_part};
 use super::Api;
 use super::error::ApiError;
-use super::extract::{JobPath, bad_job_id};
+use super::extract::{JobPath, Segments, bad_job_id};
 use super::manifests::Resolved;
 
 /// Files under a generation never change.
@@ -52,7 +52,7 @@ pub(super) async fn file(
     State(api): State<Arc<Api>>,
     method: Method,
     headers: HeaderMap,
-    Path((job, output, path)): Path<(String, String, String)>,
+    Segments((job, output, path)): Segments<(String, String, String)>,
 ) -> Result<Response, ApiError> {
     let (id, generation) = parse_job(&job).ok_or_else(bad_job_id)?;
     let job = api.job(id).await?.job;

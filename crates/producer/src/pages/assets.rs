@@ -1,10 +1,10 @@
 //! Scripts and styles, all of them in the binary.
 
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::api::error::ApiError;
+use crate::api::extract::Segments;
 
 /// A file of the binary.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) fn has_viewer() -> bool {
 
 /// A file that the pages load.
 pub(super) async fn page_file(
-    Path(name): Path<String>,
+    Segments(name): Segments<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let found = PAGE_FILES.iter().find(|asset| asset.name == name);
@@ -41,7 +41,7 @@ pub(super) async fn page_file(
 
 /// A file of the viewers, or their licences.
 pub(super) async fn viewer_file(
-    Path(name): Path<String>,
+    Segments(name): Segments<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if !has_viewer() {

@@ -18,6 +18,9 @@ async fn unknown_routes_and_methods_are_problems_too() {
         let detail = fleet.get(path).await.problem(404, "no_such_route");
         assert!(detail.contains(path), "{detail}");
     }
+    for path in ["/o/1/2/%ff", "/v1/jobs/%ff", "/viewer/%ff", "/pages/%c3%28"] {
+        fleet.get(path).await.problem(400, "bad_path");
+    }
     for (method, path) in [
         (Method::DELETE, "/v1/jobs"),
         (Method::POST, "/v1/operations"),
