@@ -87,6 +87,11 @@ impl Intake {
         while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
             slots.push(slot);
         }
+        if let Err(error) = self.scratch.probe().await {
+            tracing::error!(%error, "no jobs are taken: the scratch folder cannot be written");
+            tokio::time::sleep(BACKOFF).await;
+            return Ok(Vec::new());
+        }
         let received = match source.receive(slots.len(), RECEIVE_WAIT).await {
             Ok(received) => received,
             Err(error @ BusError::Refused(_)) => return Err(error),
@@ -189,8 +194,7 @@ impl Intake {
                 Some(Claiming { receipt: received.receipt, locked_until, name, message, folder })
             }
             Err(error) => {
-                tracing::error!(%error, "no job can be claimed: the scratch folder cannot be written");
-                tokio::time::sleep(BACKOFF).await;
+                tracing::error!(%error, "a job is not claimed: its folder cannot be written; its lock returns it");
                 None
             }
         }

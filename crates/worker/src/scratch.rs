@@ -76,6 +76,17 @@ impl Scratch {
         Ok(left)
     }
 
+    /// Whether claims can be written now. Asked before messages are taken: one that is taken and cannot be
+    /// claimed comes nearer to its delivery limit.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) async fn probe(&self) -> io::Result<()> {
+        let probe = self.claims.join(".probe");
+        fs::write(&probe, "writable").await?;
+        fs::remove_file(&probe).await
+    }
+
     /// Makes the folder of a claim, with its record.
     ///
     /// # Errors
@@ -195,6 +206,9 @@ mod tests {
         let (_, folder) = left.into_iter().next().unwrap();
         assert!(!folder.source().exists(), "cleared folders keep their record only");
         folder.remove().await;
+        second.probe().await.unwrap();
         assert_eq!(std::fs::read_dir(&second.claims).unwrap().count(), 0);
+        fs::remove_dir(&second.claims).await.unwrap();
+        assert!(second.probe().await.is_err());
     }
 }

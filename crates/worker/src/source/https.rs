@@ -138,16 +138,23 @@ impl HttpsClient {
         moved: &mut (dyn FnMut(u64, Option<u64>) + Send),
     ) -> Result<(), Broke> {
         let mut response = self.open(url, partial.resumption()).await?;
-        if !partial.continues_with(&response) {
-            partial.restart().await?;
-        }
+        let total = match content_range(&response) {
+            None => {
+                partial.restart().await?;
+                response.content_length()
+            }
+            Some((from, total)) if from == partial.bytes => total,
+            Some(_) => return Err(Broke::Changed),
+        };
         partial.etag = strong_etag(response.headers());
-        let total = response.content_length().map(|left| partial.bytes + left);
         if total.is_some_and(|total| total > partial.bytes_max) {
             return Err(too_large(&shown(url), partial.bytes_max).into());
         }
         loop {
             match response.chunk().await {
+                Ok(None) if total.is_some_and(|total| partial.bytes < total) => {
+                    return Err(Broke::Cut("it gave less than the whole".to_owned()));
+                }
                 Ok(None) => return Ok(()),
                 Ok(Some(piece)) => {
                     if partial.bytes + piece.len() as u64 > partial.bytes_max {
@@ -250,6 +257,21 @@ fn plain(error: reqwest::Error) -> String {
     text
 }
 
+/// Where a partial response begins, and the size of the whole if it says so (RFC 9110 §14.4). `None` for a whole
+/// response; a partial one that does not say where it begins is taken for one from elsewhere.
+fn content_range(response: &Response) -> Option<(u64, Option<u64>)> {
+    if response.status() != StatusCode::PARTIAL_CONTENT {
+        return None;
+    }
+    let parts = || {
+        let text = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+        let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let from = range.split_once('-')?.0.parse().ok()?;
+        Some((from, total.parse().ok()))
+    };
+    Some(parts().unwrap_or((u64::MAX, None)))
+}
+
 /// The entity tag, if it promises the same bytes (RFC 9110 §8.8.1).
 fn strong_etag(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")).cloned()
@@ -274,14 +296,6 @@ impl Partial {
     fn resumption(&self) -> Option<(u64, HeaderValue)> {
         let etag = self.etag.clone().filter(|_| self.bytes > 0)?;
         Some((self.bytes, etag))
-    }
-
-    /// Whether a response goes on where this stands, rather than at the beginning.
-    fn continues_with(&self, response: &Response) -> bool {
-        let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
-        let from_here = format!("bytes {}-", self.bytes);
-        response.status() == StatusCode::PARTIAL_CONTENT
-            && range.is_some_and(|range| range.starts_with(&from_here))
     }
 
     async fn restart(&mut self) -> Result<(), Failure> {

@@ -169,6 +169,47 @@ async fn a_source_that_changes_or_has_no_version_is_read_anew() {
 }
 
 #[tokio::test]
+async fn a_part_from_elsewhere_is_not_put_together_with_what_is_there() {
+    for range in ["bytes 7-99/100", "bytes 0-99/100", "items 1-2/3", ""] {
+        let site = Site::new().await;
+        let body = long_script();
+        let (whole, third) = (body.clone(), body.len() / 3);
+        let partial = format!("etag: \"v1\"\r\ncontent-range: {range}\r\n");
+        let server = Server::start(move |number, _| match number {
+            0 => response("200 OK", "etag: \"v1\"\r\n", whole.len(), &whole[..third]),
+            1 => response("206 Partial Content", &partial, 4, b"oops"),
+            _ => response("200 OK", "etag: \"v1\"\r\n", whole.len(), &whole),
+        })
+        .await;
+        let message = job(&site, server.url("/a.jpg")).await;
+        let _running = site.start();
+        fetched(&site, &message, &body).await;
+        assert!(!server.requests()[2].headers.contains_key("range"), "begun anew");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_gives_pieces_is_asked_until_it_is_whole() {
+    let site = Site::new().await;
+    let body = long_script();
+    let whole = body.clone();
+    let server = Server::start(move |_, request| {
+        let asked = request.headers.get("range").and_then(|range| {
+            range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok()
+        });
+        let from = asked.unwrap_or(0);
+        let to = (from + 60_000).min(whole.len());
+        let range =
+            format!("etag: \"v1\"\r\ncontent-range: bytes {from}-{}/{}\r\n", to - 1, whole.len());
+        response("206 Partial Content", &range, to - from, &whole[from..to])
+    })
+    .await;
+    let message = job(&site, server.url("/a.jpg")).await;
+    let _running = site.start();
+    fetched(&site, &message, &body).await;
+}
+
+#[tokio::test]
 async fn statuses_become_failures_with_advice() {
     for (status, class, code, advice) in [
         ("404 Not Found", Rejected, "source_not_found", "check the address"),
