@@ -127,3 +127,14 @@ pub(crate) async fn a_partition_that_is_not_there_is_refused(fleet: &mut dyn Fix
     let refused = reader_of_all(&*bus).await.seek(PARTITIONS, 0).await;
     assert!(matches!(refused, Err(BusError::Refused(_))), "{refused:?}");
 }
+
+pub(crate) async fn an_offset_outside_the_bounds_is_refused(fleet: &mut dyn Fixture) {
+    let bus = fleet.bus();
+    let mut reader = reader_of_all(&*bus).await;
+    bus.publish_events(events([(1, "a")])).await.unwrap();
+    reader.seek(1, 2).await.unwrap();
+    let refused = within(reader.poll(WAIT)).await;
+    assert!(matches!(refused, Err(BusError::Refused(_))), "{refused:?}");
+    reader.seek(1, 0).await.unwrap();
+    assert_eq!(read_some(&mut *reader).await, [(1, 0, "a".to_owned())]);
+}

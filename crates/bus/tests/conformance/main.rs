@@ -40,6 +40,7 @@ macro_rules! conformance {
                     a_waiting_reader_wakes_when_an_event_is_published
                     the_log_survives_a_crash
                     a_partition_that_is_not_there_is_refused
+                    an_offset_outside_the_bounds_is_refused
                 }
                 readers {
                     two_readers_share_the_log_and_one_takes_over
