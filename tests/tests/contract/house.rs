@@ -1,0 +1,327 @@
+//! Dispatcher, collector, database, bus and store in one process, each of which can be stopped.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use panofleet_bus::embedded::{EmbeddedBus, EmbeddedConfig};
+use panofleet_bus::{Bus as _, JobSource, Queue, Received};
+use panofleet_collector::Collector;
+use panofleet_job_schema::envelope::{Body, Envelope, KeyRing};
+use panofleet_job_schema::job::Acceptance;
+use panofleet_job_schema::lifecycle::Event;
+use panofleet_job_schema::manifest::Manifest;
+use panofleet_job_schema::message::{
+    ClaimEvent, ControlRecord, Heartbeat, HeldClaim, JobMessage, Report, WorkerInfo,
+};
+use panofleet_job_schema::policy::Policy;
+use panofleet_job_schema::source::SourceLocation;
+use panofleet_job_schema::{
+    ClaimId, Job, JobId, JobSpec, Lane, Region, Span, Tenant, Timestamp, WorkerId,
+};
+use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
+use panofleet_jobs_db::{Accepted, JobsDb};
+use panofleet_objects::manifest::{Published, publish};
+use panofleet_objects::server::{ServerConfig, serve};
+use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
+use panofleet_producer::dispatcher::Dispatcher;
+use panofleet_producer::transition::{Transition, transition};
+use panofleet_service::clock::wall_clock;
+use panofleet_tests::eventually;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const HEARTBEAT_PARTITION: u32 = 1;
+const BUCKET: &str = "out";
+
+/// Everything but a worker.
+pub(crate) struct House {
+    folder: tempfile::TempDir,
+    pub(crate) db: Arc<dyn JobsDb>,
+    pub(crate) bus: EmbeddedBus,
+    pub(crate) objects: ObjectStore,
+    pub(crate) policy: Policy,
+    pub(crate) queue: Queue,
+    keys: KeyRing,
+    source: tokio::sync::Mutex<Box<dyn JobSource>>,
+    store_address: std::net::SocketAddr,
+    store: Mutex<Option<Role>>,
+    collecting: Mutex<Option<Role>>,
+    dispatching: Mutex<Option<Role>>,
+}
+
+/// Something that runs until it is stopped.
+type Role = (CancellationToken, JoinHandle<()>);
+
+/// A message in the test's hands.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) received: Received,
+    pub(crate) message: JobMessage,
+}
+
+pub(crate) fn worker(n: u32) -> WorkerId {
+    WorkerId::new(format!("worker-{n}")).unwrap()
+}
+
+pub(crate) fn claim_id() -> ClaimId {
+    ClaimId(Uuid::new_v4())
+}
+
+pub(crate) fn job_id(n: u128) -> JobId {
+    JobId(Uuid::from_u128(n))
+}
+
+impl House {
+    /// With dispatcher and collector at work.
+    pub(crate) async fn open() -> Self {
+        Self::closed().await.start()
+    }
+
+    /// With nobody at work yet.
+    pub(crate) async fn closed() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = SqliteFile::open(&folder.path().join("jobs.sqlite")).await.unwrap();
+        let db: Arc<dyn JobsDb> = Arc::new(SqliteJobsDb::open(file.clone()).await.unwrap());
+        let config = EmbeddedConfig { lock: Span::from_secs(5), ..EmbeddedConfig::default() };
+        let bus = EmbeddedBus::open(file.writer.clone(), file.readers.clone(), config).await.unwrap();
+        let queue = Queue { region: Region::new("local").unwrap(), lane: Lane::Image };
+        let source = bus.take_jobs(std::slice::from_ref(&queue), "the-test").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let store_address = listener.local_addr().unwrap();
+        let store = start_store(listener, folder.path().join("objects"));
+        let mut config = ObjectsConfig::new(&format!("http://{store_address}"), "key", Secret::new("secret"));
+        config.attempts_max = 2;
+        config.request_timeout = Span::from_secs(1);
+        let objects = ObjectStore::new(&config).unwrap();
+        objects.create_bucket(BUCKET).await.unwrap();
+        let policy = Policy {
+            queue_timeout: Span::from_millis(500),
+            heartbeat: Span::from_millis(300),
+            lease: Span::from_millis(1500),
+            place_timeout: Span::from_millis(300),
+            seal_retry: Span::from_millis(500),
+            backoff_base: Span::from_millis(50),
+            ..Policy::default()
+        };
+        policy.check().unwrap();
+        let keys = KeyRing::new("k", BTreeMap::from([("k".to_owned(), vec![3; 32])])).unwrap();
+        Self {
+            folder,
+            db,
+            bus,
+            objects,
+            policy,
+            queue,
+            keys,
+            source: tokio::sync::Mutex::new(source),
+            store_address,
+            store: Mutex::new(Some(store)),
+            collecting: Mutex::default(),
+            dispatching: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn start(self) -> Self {
+        self.start_collector();
+        let dispatcher = Dispatcher {
+            db: Arc::clone(&self.db),
+            bus: Arc::new(self.bus.clone()),
+            objects: self.objects.clone(),
+            keys: self.keys.clone(),
+            policy: self.policy,
+            regions: vec![self.queue.region.clone()],
+        };
+        let token = CancellationToken::new();
+        *self.dispatching.lock().unwrap() = Some(role(token.clone(), dispatcher.run(token)));
+        self
+    }
+
+    pub(crate) fn collector(&self) -> Collector {
+        Collector {
+            db: Arc::clone(&self.db),
+            bus: Arc::new(self.bus.clone()),
+            keys: self.keys.clone(),
+            policy: self.policy,
+            member: "collector".into(),
+        }
+    }
+
+    pub(crate) fn start_collector(&self) {
+        let token = CancellationToken::new();
+        let collector = self.collector();
+        let work = {
+            let token = token.clone();
+            async move { collector.run(token).await.unwrap() }
+        };
+        *self.collecting.lock().unwrap() = Some(role(token, work));
+    }
+
+    pub(crate) async fn stop_collector(&self) {
+        let stopped = self.collecting.lock().unwrap().take();
+        stop(stopped).await;
+    }
+
+    pub(crate) async fn stop_store(&self) {
+        let stopped = self.store.lock().unwrap().take();
+        stop(stopped).await;
+    }
+
+    pub(crate) async fn start_store(&self) {
+        let listener = eventually("the store's port is free again", PATIENCE, async || {
+            TcpListener::bind(self.store_address).await.ok()
+        });
+        let store = start_store(listener.await, self.folder.path().join("objects"));
+        *self.store.lock().unwrap() = Some(store);
+    }
+
+    pub(crate) async fn accept(&self, n: u128) -> JobId {
+        self.accept_with(n, |_| {}).await
+    }
+
+    pub(crate) async fn accept_with(&self, n: u128, change: impl FnOnce(&mut JobSpec)) -> JobId {
+        let spec = r#"{"source": "s3://in/a.jpg", "outputs": {"probe": {"op": "media.probe"}}}"#;
+        let mut spec: JobSpec = serde_json::from_str(spec).unwrap();
+        change(&mut spec);
+        let acceptance = Acceptance {
+            id: job_id(n),
+            tenant: Tenant::new("default").unwrap(),
+            source: SourceLocation::Object { bucket: "in".into(), key: "a.jpg".into() },
+            region: self.queue.region.clone(),
+            bucket: BUCKET.into(),
+            events_partition: 0,
+            trace: None,
+            now: self.db.now().await.unwrap(),
+        };
+        let job = Job::accept(spec, acceptance, &self.policy);
+        assert_eq!(self.db.accept(&job, None).await.unwrap(), Accepted::Created);
+        job.id
+    }
+
+    pub(crate) async fn job(&self, id: JobId) -> Job {
+        self.db.get(&[id]).await.unwrap().pop().unwrap().job
+    }
+
+    pub(crate) async fn until(&self, id: JobId, what: &str, is: impl Fn(&Job) -> bool) -> Job {
+        eventually(what, PATIENCE, async || Some(self.job(id).await).filter(&is)).await
+    }
+
+    pub(crate) async fn reasons(&self, id: JobId) -> Vec<String> {
+        self.db.history(id).await.unwrap().into_iter().map(|entry| entry.reason).collect()
+    }
+
+    /// The next message, as a worker with one free slot gets it.
+    pub(crate) async fn take(&self) -> Taken {
+        let mut source = self.source.lock().await;
+        let mut received = source.receive(1, PATIENCE).await.unwrap();
+        let received = received.pop().expect("a message within the wait");
+        let Body::Job(message) = Envelope::open(&received.payload, &self.keys).unwrap().body else {
+            panic!("no job in the queue of jobs")
+        };
+        Taken { received, message: *message }
+    }
+
+    pub(crate) async fn nothing_to_take(&self) -> bool {
+        let mut source = self.source.lock().await;
+        source.receive(1, Duration::from_millis(300)).await.unwrap().is_empty()
+    }
+
+    pub(crate) async fn acknowledge(&self, taken: &Taken) {
+        let receipt = taken.received.receipt.clone();
+        self.source.lock().await.acknowledge(&[receipt]).await.unwrap();
+    }
+
+    /// `Claimed`, then the acknowledgement.
+    pub(crate) async fn claim(&self, taken: &Taken) -> ClaimId {
+        let claim = claim_id();
+        self.report(taken, claim, Report::Claimed).await;
+        self.acknowledge(taken).await;
+        claim
+    }
+
+    pub(crate) async fn report(&self, taken: &Taken, claim: ClaimId, report: Report) {
+        let event = ClaimEvent {
+            id: taken.message.id,
+            claim,
+            worker: worker(1),
+            heartbeat_partition: HEARTBEAT_PARTITION,
+            report,
+        };
+        self.send(taken.message.events_partition, Body::Event(Box::new(event))).await;
+    }
+
+    pub(crate) async fn beat(&self, taken: &Taken, claim: ClaimId) {
+        let info = WorkerInfo {
+            worker: worker(1),
+            region: self.queue.region.clone(),
+            lanes: vec![self.queue.lane],
+            slots: 1,
+            version: "test".into(),
+            draining: false,
+            started_at: Timestamp::from_millis(1),
+        };
+        let claims = vec![HeldClaim { id: taken.message.id, claim, progress: None }];
+        self.send(HEARTBEAT_PARTITION, Body::Heartbeat(Heartbeat { worker: info, claims })).await;
+    }
+
+    async fn send(&self, partition: u32, body: Body) {
+        let wire = Envelope { sent_at: wall_clock(), trace: None, body }.seal(&self.keys).unwrap();
+        self.bus.publish_events(vec![(partition, Bytes::from(wire))]).await.unwrap();
+    }
+
+    pub(crate) async fn publish(&self, manifest: &Manifest) -> Published {
+        let address = self.job(manifest.job).await.manifest_address();
+        let deadline = wall_clock() + PATIENCE;
+        publish(&self.objects, &address, manifest, deadline, wall_clock).await.unwrap()
+    }
+
+    /// As the API does it.
+    pub(crate) async fn cancel(&self, id: JobId) {
+        let asked = |now, _: &Job| Event::CancelRequested { now };
+        let done = transition(self.db.as_ref(), id, &self.policy, asked).await.unwrap();
+        assert!(matches!(done, Transition::Changed(_)), "{done:?}");
+    }
+
+    /// What a worker that reads control now would know about a job.
+    pub(crate) async fn control_of(&self, id: JobId) -> ControlRecord {
+        eventually("a control record", PATIENCE, async || {
+            let mut follower = self.bus.follow_control(&self.queue.region).await.unwrap();
+            let records = follower.catch_up().await.unwrap();
+            let records = records.iter().filter_map(|wire| match Envelope::open(wire, &self.keys).unwrap().body {
+                Body::Control(record) => Some(record),
+                _ => None,
+            });
+            records.filter(|record| record.job == id).reduce(ControlRecord::merge)
+        })
+        .await
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test stops what it starts")]
+fn role(token: CancellationToken, work: impl Future<Output = ()> + Send + 'static) -> Role {
+    (token, tokio::spawn(work))
+}
+
+async fn stop(role: Option<Role>) {
+    let (token, handle) = role.expect("it runs");
+    token.cancel();
+    handle.await.unwrap();
+}
+
+fn start_store(listener: TcpListener, root: PathBuf) -> Role {
+    std::fs::create_dir_all(&root).unwrap();
+    let token = CancellationToken::new();
+    let config = ServerConfig {
+        root,
+        access_key: "key".into(),
+        secret_key: Secret::new("secret"),
+        cors: false,
+    };
+    let shutdown = token.clone();
+    role(token, async move { serve(listener, config, shutdown).await.unwrap() })
+}

@@ -1,0 +1,288 @@
+//! The delivery contract, with the real dispatcher and collector over real adapters. The test plays the worker:
+//! it takes messages, says what workers say, and falls silent when a worker would.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod house;
+
+use std::time::Duration;
+
+use house::House;
+use panofleet_bus::{Bus as _, CopyFate};
+use panofleet_job_schema::job::{CloseTarget, DeadReason, State};
+use panofleet_job_schema::lifecycle::{Event, decide};
+use panofleet_job_schema::manifest::{Manifest, SourceRecord};
+use panofleet_job_schema::media_info::MediaInfo;
+use panofleet_job_schema::message::Report;
+use panofleet_job_schema::{Attempt, ErrorClass, Failure, Job, Timestamp};
+use panofleet_jobs_db::{Batch, JobWrite};
+use panofleet_objects::manifest::{self, Published};
+
+fn is_running(job: &Job) -> bool {
+    matches!(job.state, State::Running { .. })
+}
+
+fn manifest_of(job: &Job, claim: panofleet_job_schema::ClaimId) -> Manifest {
+    let media = MediaInfo {
+        container: "jpeg".into(),
+        bytes: 1,
+        picture: None,
+        tracks: Vec::new(),
+        duration_ms: None,
+        gpano: None,
+        warnings: Vec::new(),
+    };
+    Manifest {
+        schema: 1,
+        job: job.id,
+        generation: job.generation,
+        attempt: Attempt(1),
+        claim,
+        worker: house::worker(1),
+        region: job.region.clone(),
+        finished_at: Timestamp::from_millis(0),
+        source: SourceRecord { bytes: 1, sha256: "00".into(), media },
+        outputs: Default::default(),
+        steps: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_goes_from_acceptance_to_its_end() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let taken = house.take().await;
+    let claim = house.claim(&taken).await;
+    house.until(id, "it runs", is_running).await;
+    let job = house.job(id).await;
+    let published = house.publish(&manifest_of(&job, claim)).await;
+    let Published::Won(summary) = published else { panic!("{published:?}") };
+    house.report(&taken, claim, Report::Succeeded { manifest: summary.clone() }).await;
+    let job = house.until(id, "it succeeds", |job| job.state.is_terminal()).await;
+    assert_eq!(job.state, State::Succeeded { manifest: summary });
+    let reasons = house.reasons(id).await;
+    assert_eq!(reasons, ["dispatched", "claimed", "succeeded"]);
+}
+
+/// The dispatcher died after it had committed `Sent` and before it produced.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_that_was_committed_and_never_made_is_made() {
+    let house = House::closed().await;
+    let id = house.accept(1).await;
+    let found = house.db.get(&[id]).await.unwrap().pop().unwrap();
+    let now = house.db.now().await.unwrap();
+    let sent = decide(&found.job, &Event::Dispatched { now }, &house.policy).unwrap();
+    let jobs = vec![JobWrite::of(&sent, found.version, now, &house.policy)];
+    house.db.commit(Batch { jobs, ..Batch::default() }).await.unwrap();
+    let house = house.start();
+    let taken = house.take().await;
+    assert_eq!(taken.message.id, sent.job.attempt_id(Attempt(1)), "the same attempt, not another");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_worker_s_job_is_sent_again_and_its_old_message_superseded() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let first = house.take().await;
+    let claim = house.claim(&first).await;
+    house.until(id, "it runs", is_running).await;
+    // No heartbeat ever comes.
+    let second = house.take().await;
+    assert_eq!((second.message.id.job, second.message.id.attempt), (id, Attempt(2)));
+    let control = house.control_of(id).await;
+    assert!(control.forbids_start(first.message.id) && !control.forbids_start(second.message.id));
+    assert_eq!(house.job(id).await.counters.losses, 1);
+    // It was alive after all, and finished first.
+    let job = house.job(id).await;
+    let Published::Won(manifest) = house.publish(&manifest_of(&job, claim)).await else { panic!() };
+    house.report(&first, claim, Report::Succeeded { manifest }).await;
+    let job = house.until(id, "it succeeds", |job| job.state.is_terminal()).await;
+    assert_eq!((job.state.name(), job.counters.losses), ("succeeded", 0));
+}
+
+/// Heartbeats are in the log, and nobody applies them: silence means nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_collector_resends_nothing() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let taken = house.take().await;
+    let claim = house.claim(&taken).await;
+    house.until(id, "it runs", is_running).await;
+    house.stop_collector().await;
+    let begun = house.db.now().await.unwrap();
+    while house.db.now().await.unwrap().since(begun) < 3 * house.policy.lease.0 {
+        house.beat(&taken, claim).await;
+        tokio::time::sleep(house.policy.heartbeat.0).await;
+    }
+    assert!(is_running(&house.job(id).await), "{:?}", house.reasons(id).await);
+    house.start_collector();
+    house.beat(&taken, claim).await;
+    let begun = house.db.now().await.unwrap();
+    while house.db.now().await.unwrap().since(begun) < house.policy.lease.0 / 2 {
+        house.beat(&taken, claim).await;
+        tokio::time::sleep(house.policy.heartbeat.0).await;
+    }
+    assert!(is_running(&house.job(id).await), "{:?}", house.reasons(id).await);
+    // And when heartbeats really end, the lease does too.
+    house.until(id, "the lease lapses", |job| job.counters.losses == 1).await;
+}
+
+/// A worker acknowledged and died before its `Claimed` was anywhere: the copy is provably gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_vanished_is_sent_again() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let taken = house.take().await;
+    house.acknowledge(&taken).await;
+    let placement = taken.received.receipt.placement;
+    assert_eq!(house.bus.copy_fate(&house.queue, placement).await.unwrap(), CopyFate::Gone);
+    let again = house.take().await;
+    assert_eq!((again.message.id.job, again.message.id.attempt), (id, Attempt(2)));
+    assert_eq!(house.job(id).await.counters.charged, 0, "nobody's failure");
+}
+
+/// A message that waits for a worker is left alone, however long that takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_waits_in_the_queue_is_not_sent_twice() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    house.until(id, "it is sent", |job| matches!(job.state, State::Sent { placement: Some(_), .. })).await;
+    let begun = house.db.now().await.unwrap();
+    while house.db.now().await.unwrap().since(begun) < 4 * house.policy.queue_timeout.0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(house.reasons(id).await, ["dispatched"]);
+    house.take().await;
+    assert!(house.nothing_to_take().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_is_small_and_the_urgent_go_first() {
+    let house = House::closed().await;
+    let mut normal = Vec::new();
+    for n in 0..4 {
+        normal.push(house.accept(n).await);
+    }
+    let urgent = house.accept_with(9, |spec| spec.priority = panofleet_job_schema::spec::Priority::High).await;
+    let house = house.start();
+    // Nobody has said how many slots there are: one message at a time.
+    let first = house.take().await;
+    assert_eq!(first.message.id.job, urgent, "the last to come, and the first to go");
+    house.claim(&first).await;
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        assert!(house.db.sent_count(&house.queue.region, house.queue.lane).await.unwrap() <= 1);
+        let taken = house.take().await;
+        house.claim(&taken).await;
+        order.push(taken.message.id.job);
+    }
+    assert_eq!(order, normal);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_seals_first_and_a_manifest_that_is_there_wins() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let taken = house.take().await;
+    let claim = house.claim(&taken).await;
+    house.until(id, "it runs", is_running).await;
+    house.cancel(id).await;
+    let job = house.until(id, "it ends", |job| job.state.is_terminal()).await;
+    assert_eq!(job.state, State::Cancelled);
+    // The worker finishes all the same, too late.
+    assert_eq!(house.publish(&manifest_of(&job, claim)).await, Published::Sealed);
+    assert_eq!(manifest::read(&house.objects, &job.manifest_address()).await.unwrap(), None);
+    assert!(house.control_of(id).await.stops(taken.message.id));
+
+    let id = house.accept(2).await;
+    let taken = house.take().await;
+    let claim = house.claim(&taken).await;
+    let job = house.until(id, "it runs", is_running).await;
+    let Published::Won(summary) = house.publish(&manifest_of(&job, claim)).await else { panic!() };
+    house.cancel(id).await;
+    let job = house.until(id, "it ends", |job| job.state.is_terminal()).await;
+    assert_eq!(job.state, State::Succeeded { manifest: summary });
+    assert!(house.reasons(id).await.contains(&"cancel_lost_race".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_for_a_store_that_is_away() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let taken = house.take().await;
+    house.claim(&taken).await;
+    house.until(id, "it runs", is_running).await;
+    house.stop_store().await;
+    house.cancel(id).await;
+    let closing = |job: &Job| matches!(job.state, State::Closing { target: CloseTarget::Cancelled, .. });
+    house.until(id, "it is closing", closing).await;
+    let begun = house.db.now().await.unwrap();
+    while house.db.now().await.unwrap().since(begun) < 3 * house.policy.seal_retry.0 {
+        assert!(closing(&house.job(id).await), "no end without a seal");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    house.start_store().await;
+    house.until(id, "it is cancelled", |job| job.state == State::Cancelled).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_are_retried_and_bad_input_is_not() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    for attempt in 1..=5 {
+        let taken = house.take().await;
+        assert_eq!(taken.message.id.attempt, Attempt(attempt));
+        let claim = house.claim(&taken).await;
+        let failure = Failure::new(ErrorClass::Transient, "store_unavailable", "the store was away");
+        house.report(&taken, claim, Report::Failed { failure }).await;
+    }
+    let job = house.until(id, "it is dead", |job| job.state.is_terminal()).await;
+    assert_eq!(job.state, State::Dead { reason: DeadReason::AttemptsExhausted });
+    assert_eq!(job.failure.unwrap().code, "store_unavailable");
+
+    let id = house.accept(2).await;
+    let taken = house.take().await;
+    let claim = house.claim(&taken).await;
+    let failure = Failure::rejected("file_truncated", "upload it again");
+    house.report(&taken, claim, Report::Failed { failure }).await;
+    let job = house.until(id, "it is dead", |job| job.state.is_terminal()).await;
+    assert_eq!(job.state, State::Dead { reason: DeadReason::Rejected });
+}
+
+/// What cannot be applied is kept with the reason, and everything behind it is applied.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_nobody_can_use_go_to_the_dead_letters() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let taken = house.take().await;
+    let partition = taken.message.events_partition;
+    house.bus.publish_events(vec![(partition, "garbage".into())]).await.unwrap();
+    house.bus.publish_events(vec![(partition, "pf7 k 00\n{}".into())]).await.unwrap();
+    let mut forged = taken.clone();
+    forged.message.id.attempt = Attempt(9);
+    house.report(&forged, house::claim_id(), Report::Claimed).await;
+    forged.message.id.job = house::job_id(99);
+    house.report(&forged, house::claim_id(), Report::Claimed).await;
+    house.claim(&taken).await;
+    house.until(id, "the good event behind them is applied", is_running).await;
+    let letters = house.bus.dead_letters(10).await.unwrap();
+    let reasons: Vec<_> = letters.iter().rev().map(|letter| letter.reason.as_str()).collect();
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    assert!(reasons[0].contains("not an envelope"), "{reasons:?}");
+    assert!(reasons[1].contains("version 7"), "{reasons:?}");
+    assert_eq!(reasons[2], "the attempt was never sent");
+    assert_eq!(reasons[3], "the job is not known");
+    assert_eq!(letters[3].payload, "garbage");
+}
+
+/// A database from another time than the log: going on would lose or repeat work.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_out_of_step_stops_the_collector() {
+    let house = House::closed().await;
+    let log_id = house.bus.event_log_id().await.unwrap();
+    let offset = panofleet_jobs_db::OffsetAdvance { log_id, partition: 0, from: 0, to: 7 };
+    house.db.commit(Batch { offset: Some(offset), ..Batch::default() }).await.unwrap();
+    let ended = house.collector().run(Default::default()).await;
+    let said = ended.unwrap_err().to_string();
+    assert!(said.contains("applied up to 7") && said.contains("another time"), "{said}");
+}
