@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::runner_protocol::{Frame, Task, TaskLimits, read_frame, write_frame};
@@ -40,10 +41,10 @@ pub(crate) fn run(source: &Path, outputs: &str) -> Run {
     run_within(source, outputs, LIMITS)
 }
 
-#[expect(clippy::zombie_processes, reason = "`wait` waits for it, and says what it used")]
 pub(crate) fn run_within(source: &Path, outputs: &str, limits: TaskLimits) -> Run {
     let scratch = tempfile::tempdir().unwrap();
     let mut child = start();
+    let watch = watch(child.id());
     write_frame(&mut child.stdin.take().unwrap(), &task(source, outputs, &scratch, limits))
         .unwrap();
     let mut frames = Vec::new();
@@ -53,7 +54,8 @@ pub(crate) fn run_within(source: &Path, outputs: &str, limits: TaskLimits) -> Ru
     }
     let mut last_words = String::new();
     child.stderr.take().unwrap().read_to_string(&mut last_words).unwrap();
-    let (status, peak_memory_bytes) = wait(&child);
+    let status = child.wait().unwrap();
+    let peak_memory_bytes = watch.join().unwrap();
     Run { frames, status, peak_memory_bytes, last_words, scratch }
 }
 
@@ -74,16 +76,24 @@ pub(crate) fn start() -> Child {
     command().spawn().unwrap()
 }
 
-/// How a child ended, and its largest resident set.
-#[expect(unsafe_code, reason = "std tells nobody what a child used")]
-fn wait(child: &Child) -> (ExitStatus, u64) {
-    let mut status = 0;
-    // SAFETY: all of its fields are numbers, for which zero is a value.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both places live until the call returns, and the child is ours and not waited for.
-    let found = unsafe { libc::wait4(child.id() as i32, &raw mut status, 0, &raw mut usage) };
-    assert_eq!(found, child.id() as i32);
-    (ExitStatus::from_raw(status), usage.ru_maxrss as u64 * 1024)
+/// The largest resident set of a process, looked at every millisecond until it is gone. What `wait4` says
+/// counts the test program's own memory, which the child shares until it becomes the runner.
+fn watch(pid: u32) -> JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let mut peak_bytes = 0;
+        while let Some(bytes) = largest_resident_set_bytes(pid) {
+            peak_bytes = bytes;
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        peak_bytes
+    })
+}
+
+/// `VmHWM` of a process; `None` once it has ended.
+fn largest_resident_set_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
 impl Run {

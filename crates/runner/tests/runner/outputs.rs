@@ -8,12 +8,14 @@ use crate::child::{MIB, fixture, run};
 
 const ALL: &str = r#"{
     "tiles": {"op": "pano.tiles"},
+    "again": {"op": "pano.tiles", "quality": 50},
     "small": {"op": "image.thumbnail", "width_px": 100},
     "kept": {"op": "image.thumbnail", "width_px": 64, "icc": "keep", "format": "webp"},
     "what": {"op": "media.probe"}
 }"#;
 
-/// The protocol: sandbox, source, then files as they are complete, and done last.
+/// The protocol: sandbox, source, then files as they are complete, and done last. The source is decoded
+/// once, however many outputs need it.
 #[test]
 fn frames_come_in_order() {
     let run = run(&fixture("equirect.jpg"), ALL).done();
@@ -43,7 +45,7 @@ fn frames_come_in_order() {
             | Frame::Failed { .. } => {}
         }
     }
-    assert_eq!(finished.len(), 4);
+    assert_eq!(finished.len(), 5);
     let Some(Frame::Done { steps }) = run.frames.last() else { panic!("no last frame") };
     let names: Vec<_> = steps.iter().map(|step| step.step.as_str()).collect();
     assert_eq!(names.iter().filter(|name| **name == "decode").count(), 1, "{names:?}");
