@@ -18,9 +18,9 @@
 //!
 //! # What this crate does not do
 //!
-//! It resamples nothing (`panofleet-raster` does), decodes no video yet, keeps no 16-bit or float samples,
-//! writes no metadata but the ICC profile, and protects nobody from a hostile file by itself: a decoder
-//! that can be broken is broken here, and the runner's sandbox holds it.
+//! It has no resampling of its own ([`pixels`] calls `panofleet-raster`), decodes no video yet, keeps no
+//! 16-bit or float samples, writes no metadata but the ICC profile, and protects nobody from a hostile file
+//! by itself: a decoder that can be broken is broken here, and the runner's sandbox holds it.
 
 mod decode;
 mod encode;
