@@ -1,10 +1,12 @@
 //! Rules that no linter can hold. Each failure says which rule, where, and what to do.
+#![expect(clippy::panic, reason = "a rule that is broken fails its test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
+use sha2::{Digest as _, Sha256};
 
 /// Lines of a source file that are hard to hold in the head.
 const LINES_MAX: usize = 500;
@@ -186,4 +188,61 @@ fn versions_stand_in_the_workspace_table_only() {
             assert!(is_target, "{}: `{line}`: versions stand in the workspace table", path.display());
         }
     }
+}
+
+/// What is declared is used: a version that nobody uses is a version that nobody looks after.
+#[test]
+fn every_dependency_is_used() {
+    let metadata = MetadataCommand::new().current_dir(root()).exec().expect("cargo metadata");
+    let mut used_anywhere = BTreeSet::new();
+    let mut unused = Vec::new();
+    for package in metadata.workspace_packages() {
+        let folder = package.manifest_path.parent().expect("a manifest lies in a folder");
+        let code: String = files(folder.as_std_path(), &[".rs"])
+            .iter()
+            .map(|path| fs::read_to_string(path).expect("a source file"))
+            .collect();
+        for dependency in &package.dependencies {
+            used_anywhere.insert(dependency.name.clone());
+            let name = match dependency.name.as_str() {
+                "kamadak-exif" => "exif".to_owned(),
+                name => name.replace('-', "_"),
+            };
+            if !code.contains(&name) {
+                unused.push(format!("{} declares {} and does not use it", package.name, dependency.name));
+            }
+        }
+    }
+    let table = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace's manifest");
+    let table: String = table.lines().skip_while(|line| *line != "[workspace.dependencies]").skip(1)
+        .take_while(|line| !line.starts_with('[')).map(|line| format!("{line}\n")).collect();
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        if let Some((name, _)) = line.split_once(" = ")
+            && !used_anywhere.contains(name)
+        {
+            unused.push(format!("the workspace's table names {name}, which nobody uses"));
+        }
+    }
+    assert!(unused.is_empty(), "{}", unused.join("\n"));
+}
+
+#[test]
+fn fixtures_are_what_their_checksums_say() {
+    let folder = root().join("fixtures");
+    let sums = fs::read_to_string(folder.join("SHA256SUMS")).expect("fixtures/SHA256SUMS");
+    let mut named = BTreeSet::new();
+    for line in sums.lines() {
+        let (sum, name) = line.split_once("  ").expect("sum, two spaces, path");
+        let path = folder.join(name.trim_start_matches("./"));
+        let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(hex::encode(Sha256::digest(&bytes)), sum, "{name}");
+        named.insert(path);
+    }
+    let sources = [".rs", ".py", ".md", "SHA256SUMS"];
+    let stray: Vec<_> = files(&folder, &[""])
+        .into_iter()
+        .filter(|path| !named.contains(path))
+        .filter(|path| !sources.iter().any(|ending| path.to_string_lossy().ends_with(ending)))
+        .collect();
+    assert!(stray.is_empty(), "in no checksum: {stray:?}");
 }

@@ -132,7 +132,9 @@ impl Dispatcher {
             }
         }
         for decision in self.write(decided, now).await? {
-            if let Reason::LeaseLapsed | Reason::AttemptTimedOut | Reason::MessageLost = decision.reason {
+            if let Reason::LeaseLapsed | Reason::AttemptTimedOut | Reason::MessageLost =
+                decision.reason
+            {
                 let id = decision.job.id;
                 tracing::warn!(job = %id, reason = %decision.reason.name(), "attempt given up");
             }
@@ -172,7 +174,9 @@ impl Dispatcher {
         let workers = self.db.workers().await?;
         let slots = workers
             .iter()
-            .filter(|row| row.worker.region == queue.region && row.worker.lanes.contains(&queue.lane))
+            .filter(|row| {
+                row.worker.region == queue.region && row.worker.lanes.contains(&queue.lane)
+            })
             .filter(|row| !row.worker.draining && now.since(row.beat_at) < self.policy.lease.0)
             .map(|row| row.worker.slots)
             .fold(0, u32::saturating_add);
@@ -200,7 +204,8 @@ impl Dispatcher {
         // Somebody changed one of them: the others are written one by one, it is found again.
         let mut written = Vec::new();
         for decided in decided {
-            match self.db.commit(Batch { jobs: vec![write_of(&decided)], ..Batch::default() }).await {
+            match self.db.commit(Batch { jobs: vec![write_of(&decided)], ..Batch::default() }).await
+            {
                 Ok(()) => written.push(decided.0),
                 Err(JobsDbError::Conflict(_)) => {}
                 Err(error) => return Err(error),
@@ -249,8 +254,13 @@ impl Dispatcher {
     }
 
     /// Applies what closing found out.
-    async fn closed(&self, job: &Job, event: impl Fn(Timestamp) -> Event + Send + Sync) -> Result<(), TurnError> {
-        let applied = transition(self.db.as_ref(), job.id, &self.policy, |now, _| event(now)).await?;
+    async fn closed(
+        &self,
+        job: &Job,
+        event: impl Fn(Timestamp) -> Event + Send + Sync,
+    ) -> Result<(), TurnError> {
+        let applied =
+            transition(self.db.as_ref(), job.id, &self.policy, |now, _| event(now)).await?;
         if let Transition::Changed(decision) = applied {
             self.publish_control(&decision.job).await?;
         }

@@ -19,7 +19,10 @@ impl Horizons {
     /// Reads how far the event log is applied, and the last heartbeats of every claim of these jobs.
     ///
     /// The partitions are read before the heartbeats: a heartbeat that is missing was not applied up to them.
-    pub(super) async fn read(dispatcher: &Dispatcher, jobs: &[Versioned]) -> Result<Self, TurnError> {
+    pub(super) async fn read(
+        dispatcher: &Dispatcher,
+        jobs: &[Versioned],
+    ) -> Result<Self, TurnError> {
         let log_id = dispatcher.bus.event_log_id().await?;
         let rows = dispatcher.db.partitions(&log_id).await?;
         let partitions = rows
