@@ -61,6 +61,9 @@ pub(crate) struct LogConfig {
 pub(crate) struct StoreConfig {
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// How browsers reach it, for uploads, where that is another address: `https://store.example.com`.
+    #[serde(default)]
+    pub(crate) public_url: Option<String>,
     /// The bucket of uploads and outputs.
     pub(crate) bucket: String,
 }
@@ -74,6 +77,7 @@ impl Default for Config {
             log: LogConfig { filter: "info,s3s=off".into(), format: LogFormat::Auto },
             store: StoreConfig {
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8361)),
+                public_url: None,
                 bucket: BUCKET.into(),
             },
             bus: EmbeddedConfig::default(),

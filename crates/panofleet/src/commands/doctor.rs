@@ -43,7 +43,6 @@ impl Finding {
 }
 
 impl Doctor {
-    #[expect(clippy::unused_self, reason = "every subcommand is called the same way")]
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let config = shared.load()?.config;
         let mut findings = vec![check_folder(&config.data_dir)];

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
+use panofleet_job_schema::limits;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{JobSpec, Operation, OutputName, Region, Span};
@@ -76,6 +77,12 @@ impl Submit {
         if remote.is_none() {
             let path = source.strip_prefix("file:").unwrap_or(&source);
             spec.source = upload(&client, Path::new(path), shared.json).await?;
+            // What people know the picture by; an upload has no name of its own.
+            if let Some(name) = Path::new(path).file_name().and_then(|name| name.to_str())
+                && name.len() <= limits::LABEL_VALUE_BYTES_MAX
+            {
+                spec.labels.entry("file".to_owned()).or_insert_with(|| name.to_owned());
+            }
         }
         let job = client.submit(&spec).await?;
         if self.wait {

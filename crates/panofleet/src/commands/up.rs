@@ -3,7 +3,7 @@
 //! The same producer, dispatcher, collector and worker as in a fleet; behind their interfaces stand a SQLite file
 //! and an S3 server over a folder.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -112,7 +112,9 @@ async fn start(config: &mut Config, tasks: &Tasks, now: &CancellationToken) -> R
 
     let store_tasks = Tasks::new();
     let store = serve_store(config, &data, &secrets, (&store_tasks, tasks)).await?;
-    let objects = ObjectStore::new(&ObjectsConfig::new(&store, &secrets.access_key, secrets.secret_key.clone()))?;
+    let mut client = ObjectsConfig::new(&store, &secrets.access_key, secrets.secret_key.clone());
+    client.public_endpoint.clone_from(&config.store.public_url);
+    let objects = ObjectStore::new(&client)?;
     objects.create_bucket(&config.store.bucket).await?;
     objects.probe_conditional_writes(&config.store.bucket).await?;
 
@@ -135,7 +137,7 @@ async fn serve_store(
     (store_tasks, tasks): (&Tasks, &Tasks),
 ) -> Result<String> {
     let listener = listen(config.store.listen, "store.listen").await?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let url = local_url(listener.local_addr()?);
     let server = ServerConfig {
         root: data.join("objects"),
         access_key: secrets.access_key.clone(),
@@ -155,7 +157,7 @@ async fn serve_store(
 
 async fn serve_api(config: &mut Config, parts: &Parts, tasks: &Tasks) -> Result<String> {
     let listener = listen(config.api.listen, "api.listen").await?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let url = local_url(listener.local_addr()?);
     config.api.regions.entry(config.worker.region.clone()).and_modify(|region| {
         region.bucket.clone_from(&config.store.bucket);
     });
@@ -220,6 +222,14 @@ pub(super) fn store_of(data: &Path, address: &Address) -> Result<ObjectStore> {
     let secrets = Secrets::read_or_make(data)?;
     let config = ObjectsConfig::new(&address.store, &secrets.access_key, secrets.secret_key);
     Ok(ObjectStore::new(&config)?)
+}
+
+/// How this machine reaches a listener, also one on every address.
+fn local_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    format!("http://{address}")
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
