@@ -70,6 +70,7 @@ fn try_all(scratch: &Path, source: &Path) -> io::Result<Verdict> {
         attempt("fork", fork),
         attempt("trace", trace),
         attempt("signal another process", signal_parent),
+        attempt("call the kernel by other numbers", other_numbers),
         attempt("write a file beyond its limit", || {
             fs::write(scratch.join("large"), vec![0; FILE_BYTES_MAX + 1])
         }),
@@ -121,6 +122,17 @@ fn trace() -> io::Result<()> {
     let nowhere = std::ptr::null_mut::<libc::c_void>();
     // SAFETY: the address is one of the other process, and nothing is written.
     result(unsafe { libc::ptrace(libc::PTRACE_PEEKDATA, libc::getppid(), nowhere, nowhere) })
+}
+
+/// `getpid` by the number that the x32 interface has for it.
+#[expect(unsafe_code, reason = "a call that no library makes is what is tried")]
+fn other_numbers() -> io::Result<()> {
+    if cfg!(not(target_arch = "x86_64")) {
+        // Only x86_64 has a second set of numbers: there is nothing to refuse.
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    // SAFETY: the call takes no arguments and changes nothing.
+    result(unsafe { libc::syscall((1 << 30) | libc::SYS_getpid) })
 }
 
 #[expect(unsafe_code, reason = "signalling is what is tried")]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use panofleet_job_schema::JobId;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::{Job, JobId};
 use panofleet_jobs_db::{HistoryEntry, JobFilter, Versioned};
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +129,21 @@ pub(super) async fn history(
     State(api): State<Arc<Api>>,
     JobPath(id): JobPath,
 ) -> Result<Json<History>, ApiError> {
-    let job = api.job(id).await?.job.id;
-    Ok(Json(History { job, entries: api.db.history(job).await? }))
+    let job = api.job(id).await?.job;
+    let mut entries = vec![accepted(&job)];
+    entries.extend(api.db.history(id).await?);
+    Ok(Json(History { job: id, entries }))
+}
+
+/// How every history begins; the row says when.
+fn accepted(job: &Job) -> HistoryEntry {
+    HistoryEntry {
+        at: job.accepted_at,
+        state: "queued".to_owned(),
+        reason: "accepted".to_owned(),
+        generation: 1,
+        attempt: None,
+        worker: None,
+        detail: None,
+    }
 }

@@ -59,7 +59,7 @@ fn row(job: &JobView, now: Timestamp) -> String {
          <td>{state}</td><td>{outputs}</td><td>{result}</td>\
          <td><time datetime=\"{at}\" title=\"{at}\">{age}</time></td></tr>\n",
         id = job.id,
-        source = Text(words::source(&job.source)),
+        source = Text(words::source(&job.source, &job.labels)),
         state = badge(job),
         outputs = Text(outputs.join(", ")),
         result = Text(result(job)),

@@ -92,7 +92,7 @@ pub(super) async fn view(
     let pyramids = resolved.as_deref().map(|found| Pyramid::all(&found.manifest));
     let pyramids = pyramids.unwrap_or_default();
     let chosen = pyramid::choose(&pyramids, &params)?;
-    let mut page = Page { title: words::source(&job.source), ..Page::default() };
+    let mut page = Page { title: words::source(&job.source, &job.labels), ..Page::default() };
     if let Some(pyramid) = chosen.filter(|_| assets::has_viewer()) {
         page.styles.push(params.viewer.style());
         page.scripts.push(params.viewer.script());

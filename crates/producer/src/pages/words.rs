@@ -1,5 +1,6 @@
 //! Sizes, ages and names, as people say them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use panofleet_job_schema::source::Source;
@@ -48,10 +49,11 @@ pub(super) fn count(number: impl Into<u64>, one: &str) -> String {
     }
 }
 
-/// What to call a source: the last part of its path.
-pub(super) fn source(source: &Source) -> String {
+/// What to call what a job was made from: the last part of its path, or the label `file` of an upload, which has
+/// no path.
+pub(super) fn source(source: &Source, labels: &BTreeMap<String, String>) -> String {
     if let Source::Upload(_) = source {
-        return "an upload".to_owned();
+        return labels.get("file").map_or_else(|| "an upload".to_owned(), String::clone);
     }
     let address = address(source);
     let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -109,7 +111,10 @@ mod tests {
             ("s3://photos/2026/reef.tif", "reef.tif"),
             ("upload:01890a5d-ac96-774b-bcce-b302099a8057", "an upload"),
         ] {
-            assert_eq!(source(&text.parse().unwrap()), expected);
+            assert_eq!(source(&text.parse().unwrap(), &BTreeMap::new()), expected);
         }
+        let labels = BTreeMap::from([("file".to_owned(), "reef.jpg".to_owned())]);
+        let upload = "upload:01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        assert_eq!(source(&upload, &labels), "reef.jpg");
     }
 }

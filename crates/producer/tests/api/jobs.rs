@@ -137,8 +137,8 @@ async fn the_history_tells_what_happened_in_order() {
         .iter()
         .map(|entry| entry["reason"].clone())
         .collect();
-    assert_eq!(reasons, ["dispatched", "claimed", "attempt_failed", "sealed"]);
-    assert_eq!(history["entries"][1]["worker"], "w1");
+    assert_eq!(reasons, ["accepted", "dispatched", "claimed", "attempt_failed", "sealed"]);
+    assert_eq!(history["entries"][2]["worker"], "w1");
 }
 
 #[tokio::test]

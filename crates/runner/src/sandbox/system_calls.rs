@@ -110,9 +110,38 @@ pub(super) fn restrict() -> bool {
     // Its flags are behind a pointer, where no filter can see them. A C library that is told "not
     // implemented" starts its threads by `clone` instead.
     let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    [(unknown, libc::ENOSYS), (refused, libc::EPERM)]
+    let refused = [(unknown, libc::ENOSYS), (refused, libc::EPERM)]
         .into_iter()
-        .all(|(rules, errno)| install(rules, errno, arch).is_some())
+        .all(|(rules, errno)| install(rules, errno, arch).is_some());
+    refused && refuse_other_numbers()
+}
+
+/// The x32 interface has the same calls under other numbers, all from 2^30 on, and the same audit
+/// architecture: a list of numbers alone would miss them (seccomp(2), "Caveats").
+#[cfg(target_arch = "x86_64")]
+fn refuse_other_numbers() -> bool {
+    const X32_FIRST: u32 = 1 << 30;
+    let number = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let at_least = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+    let answer = libc::BPF_RET | libc::BPF_K;
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
+    let step = |code: u32, jf: u8, k: u32| {
+        let code = u16::try_from(code).unwrap_or(u16::MAX);
+        seccompiler::sock_filter { code, jt: 0, jf, k }
+    };
+    // The number is the first word of what a filter sees.
+    let program: BpfProgram = vec![
+        step(number, 0, 0),
+        step(at_least, 1, X32_FIRST),
+        step(answer, 0, refuse),
+        step(answer, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    seccompiler::apply_filter(&program).is_ok()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+const fn refuse_other_numbers() -> bool {
+    true
 }
 
 fn install(rules: BTreeMap<c_long, Vec<SeccompRule>>, errno: i32, arch: TargetArch) -> Option<()> {

@@ -19,7 +19,7 @@ fn every_way_out_is_refused() {
     let output = command().arg("--self-test").arg(folder.path()).output().unwrap();
     let verdict: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let attempts = verdict["attempts"].as_array().unwrap();
-    assert_eq!(attempts.len(), 10);
+    assert_eq!(attempts.len(), 11);
     for attempt in attempts {
         assert_eq!(attempt["refused"], true, "{attempt}");
     }
