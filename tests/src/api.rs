@@ -54,7 +54,8 @@ impl Api {
     /// # Errors
     /// What the API or the store says.
     pub async fn upload(&self, bytes: Vec<u8>) -> Result<String> {
-        let request = self.request(Method::POST, "/v1/uploads").json(&json!({ "bytes": bytes.len() }));
+        let request =
+            self.request(Method::POST, "/v1/uploads").json(&json!({ "bytes": bytes.len() }));
         let upload: UploadView = serde_json::from_value(self.ask(request).await?)?;
         let mut put = self.http.put(&upload.url).body(bytes);
         for (name, value) in upload.headers.iter().filter(|(name, _)| *name != "host") {
@@ -72,7 +73,9 @@ impl Api {
     /// # Errors
     /// What the API says.
     pub async fn submit(&self, job: &Value) -> Result<JobView> {
-        Ok(serde_json::from_value(self.ask(self.request(Method::POST, "/v1/jobs").json(job)).await?)?)
+        Ok(serde_json::from_value(
+            self.ask(self.request(Method::POST, "/v1/jobs").json(job)).await?,
+        )?)
     }
 
     /// A job as it stands.
@@ -80,7 +83,9 @@ impl Api {
     /// # Errors
     /// What the API says.
     pub async fn job(&self, id: JobId) -> Result<JobView> {
-        Ok(serde_json::from_value(self.ask(self.request(Method::GET, &format!("/v1/jobs/{id}"))).await?)?)
+        Ok(serde_json::from_value(
+            self.ask(self.request(Method::GET, &format!("/v1/jobs/{id}"))).await?,
+        )?)
     }
 
     /// Cancels a job.
@@ -97,7 +102,8 @@ impl Api {
     /// # Errors
     /// What the API says.
     pub async fn history(&self, id: JobId) -> Result<Vec<HistoryEntry>> {
-        let mut answer = self.ask(self.request(Method::GET, &format!("/v1/jobs/{id}/history"))).await?;
+        let mut answer =
+            self.ask(self.request(Method::GET, &format!("/v1/jobs/{id}/history"))).await?;
         Ok(serde_json::from_value(answer["entries"].take())?)
     }
 

@@ -45,7 +45,8 @@ impl Fleet {
     /// If it does not come up.
     pub async fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings: Vec<_> = QUICK.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
+        let settings: Vec<_> =
+            QUICK.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
         let service = spawn(folder.path(), &settings);
         let (api, objects) = connect(folder.path()).await;
         Self { folder, service: Some(service), settings, api, objects, bucket: "panofleet".into() }
@@ -68,7 +69,8 @@ impl Fleet {
         service.kill().expect("it can be killed");
         service.wait().expect("it has ended");
         // Whoever looks for the address would find the dead one.
-        std::fs::remove_file(self.folder.path().join("up.json")).expect("a running service has an address");
+        std::fs::remove_file(self.folder.path().join("up.json"))
+            .expect("a running service has an address");
     }
 
     /// Starts it again over what is left.
@@ -100,7 +102,8 @@ impl Fleet {
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
         let (mut keys, mut page) = (Vec::new(), None);
         loop {
-            let found = self.objects.list(&self.bucket, prefix, page.as_deref()).await.expect("a listing");
+            let found =
+                self.objects.list(&self.bucket, prefix, page.as_deref()).await.expect("a listing");
             keys.extend(found.keys);
             page = found.next;
             if page.is_none() {
@@ -142,12 +145,14 @@ async fn connect(folder: &Path) -> (Api, ObjectStore) {
     let read = |name: &str| -> Option<Value> {
         serde_json::from_slice(&std::fs::read(folder.join(name)).ok()?).ok()
     };
-    let address = eventually("the service writes its address", READY, async || read("up.json")).await;
+    let address =
+        eventually("the service writes its address", READY, async || read("up.json")).await;
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     let api = Api::new(&text(&address["api"]));
     eventually("the service is ready", READY, async || api.is_ready().await.then_some(())).await;
     let secrets = read("secrets.json").expect("the fleet's secrets");
     let secret = Secret::new(text(&secrets["secret_key"]));
-    let config = ObjectsConfig::new(&text(&address["store"]), &text(&secrets["access_key"]), secret);
+    let config =
+        ObjectsConfig::new(&text(&address["store"]), &text(&secrets["access_key"]), secret);
     (api, ObjectStore::new(&config).expect("an object store"))
 }

@@ -2,7 +2,11 @@
 //!
 //! The tests run the real programs, `target/<profile>/panofleet` and `panofleet-runner`, which `./dev test`
 //! builds first.
-#![expect(clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails, and says why")]
+#![expect(
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails, and says why"
+)]
 
 pub mod api;
 pub mod fleet;
@@ -24,7 +28,11 @@ pub fn root() -> PathBuf {
 ///
 /// # Panics
 /// If it has not within `deadline`.
-pub async fn eventually<T>(what: &str, deadline: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(
+    what: &str,
+    deadline: Duration,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await {

@@ -33,7 +33,9 @@ fn children(parent: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     tasks
         .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|line| line.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .flat_map(|line| {
+            line.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+        })
         .collect()
 }
 
@@ -46,7 +48,10 @@ fn comm(pid: u32) -> Option<String> {
 /// Whether a process is there and has not ended.
 pub fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).is_some_and(|state| state != 'Z')
+    stat.rsplit(')')
+        .next()
+        .and_then(|rest| rest.trim().chars().next())
+        .is_some_and(|state| state != 'Z')
 }
 
 /// Sends a signal by name, such as `KILL`.
@@ -54,7 +59,10 @@ pub fn is_alive(pid: u32) -> bool {
 /// # Panics
 /// If `kill` cannot be run. A process that has ended already is no error.
 pub fn signal(pid: u32, name: &str) {
-    #[expect(clippy::disallowed_methods, reason = "tests end processes; there is no safe call for it in std")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests end processes; there is no safe call for it in std"
+    )]
     let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).output();
     status.expect("kill(1) is there");
 }

@@ -145,7 +145,8 @@ async fn bad_input_gets_an_answer_and_harms_nobody() {
     ] {
         let source = fleet.api.upload(fixture(name)).await.unwrap();
         let outputs = json!({ "tiles": { "op": "pano.tiles" } });
-        let submitted = fleet.api.submit(&json!({ "source": source, "outputs": outputs })).await.unwrap();
+        let submitted =
+            fleet.api.submit(&json!({ "source": source, "outputs": outputs })).await.unwrap();
         let job = ended(&fleet, submitted.id).await;
         let failure = job.failure.as_ref().unwrap_or_else(|| panic!("{name}: no failure"));
         assert!(matches!(job.state, StateView::Dead { .. }), "{name}: {:?}", job.state);

@@ -1,5 +1,4 @@
 //! Rules that no linter can hold. Each failure says which rule, where, and what to do.
-#![expect(clippy::panic, reason = "a rule that is broken fails its test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,7 +33,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 ];
 
 /// Decoders and FFmpeg: in the runner only, never in the program that has credentials and a network.
-const RUNNER_ONLY: &[&str] = &["ffmpeg-next", "image", "turbojpeg", "webp", "moxcms", "kamadak-exif"];
+const RUNNER_ONLY: &[&str] =
+    &["ffmpeg-next", "image", "turbojpeg", "webp", "moxcms", "kamadak-exif"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").into()
@@ -65,7 +65,8 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
 fn dependencies_point_from_shells_to_the_core() {
     let metadata = MetadataCommand::new().current_dir(root()).exec().expect("cargo metadata");
     let allowed: BTreeMap<_, _> = MAY_DEPEND_ON.iter().copied().collect();
-    let ours: BTreeSet<_> = metadata.workspace_packages().iter().map(|p| p.name.to_string()).collect();
+    let ours: BTreeSet<_> =
+        metadata.workspace_packages().iter().map(|p| p.name.to_string()).collect();
     let mut wrong = Vec::new();
     for package in metadata.workspace_packages() {
         let name = short(&package.name).to_owned();
@@ -86,7 +87,10 @@ fn dependencies_point_from_shells_to_the_core() {
                 && RUNNER_ONLY.contains(&dependency.name.as_str())
                 && !["media", "runner"].contains(&name.as_str())
             {
-                wrong.push(format!("{name} depends on {}: decoders run in the runner only", dependency.name));
+                wrong.push(format!(
+                    "{name} depends on {}: decoders run in the runner only",
+                    dependency.name
+                ));
             }
         }
     }
@@ -97,21 +101,24 @@ fn dependencies_point_from_shells_to_the_core() {
 fn the_command_links_no_decoder() {
     let metadata = MetadataCommand::new().current_dir(root()).exec().expect("cargo metadata");
     let resolve = metadata.resolve.as_ref().expect("a resolved graph");
-    let by_id: BTreeMap<_, _> = metadata.packages.iter().map(|p| (&p.id, p.name.to_string())).collect();
+    let by_id: BTreeMap<_, _> =
+        metadata.packages.iter().map(|p| (&p.id, p.name.to_string())).collect();
     let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
     let start = metadata.packages.iter().find(|p| *p.name == "panofleet").expect("the command");
     let mut seen = BTreeSet::new();
     let mut next = vec![&start.id];
     while let Some(id) = next.pop() {
         if seen.insert(id) {
-            let linked = nodes[id].deps.iter().filter(|dep| {
-                dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
-            });
+            let linked = nodes[id]
+                .deps
+                .iter()
+                .filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
             next.extend(linked.map(|dep| &dep.pkg));
         }
     }
     let linked: Vec<_> = seen.iter().map(|id| &by_id[*id]).collect();
-    let decoders: Vec<_> = linked.iter().filter(|name| RUNNER_ONLY.contains(&name.as_str())).collect();
+    let decoders: Vec<_> =
+        linked.iter().filter(|name| RUNNER_ONLY.contains(&name.as_str())).collect();
     assert!(decoders.is_empty(), "panofleet links {decoders:?}; decoders run in the runner only");
 }
 
@@ -124,7 +131,10 @@ fn no_file_outgrows_the_head() {
         let lines = fs::read_to_string(&path).expect("a source file").lines().count();
         lengths.push(lines);
         if lines > LINES_MAX {
-            long.push(format!("{} has {lines} lines; split it (limit {LINES_MAX})", path.display()));
+            long.push(format!(
+                "{} has {lines} lines; split it (limit {LINES_MAX})",
+                path.display()
+            ));
         }
     }
     assert!(long.is_empty(), "{}", long.join("\n"));
@@ -135,7 +145,8 @@ fn no_file_outgrows_the_head() {
 
 #[test]
 fn names_say_what_a_file_is_about() {
-    const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "misc", "manager", "mod"];
+    const EMPTY_NAMES: &[&str] =
+        &["util", "utils", "common", "helper", "helpers", "misc", "manager", "mod"];
     let nameless: Vec<_> = files(&root().join("crates"), &[".rs"])
         .into_iter()
         .filter(|path| {
@@ -149,7 +160,10 @@ fn names_say_what_a_file_is_about() {
 #[test]
 fn nothing_is_ignored_or_left_for_later() {
     let mut found = Vec::new();
-    for path in files(&root().join("crates"), &[".rs"]).into_iter().chain(files(&root().join("tests"), &[".rs"])) {
+    for path in files(&root().join("crates"), &[".rs"])
+        .into_iter()
+        .chain(files(&root().join("tests"), &[".rs"]))
+    {
         if path.ends_with("tidy.rs") {
             continue;
         }
@@ -168,7 +182,8 @@ fn nothing_is_ignored_or_left_for_later() {
 #[test]
 fn every_operation_is_a_file_and_a_table_line() {
     let folder = root().join("crates/job-schema/src/operations");
-    let table = fs::read_to_string(root().join("crates/job-schema/src/operation.rs")).expect("operation.rs");
+    let table = fs::read_to_string(root().join("crates/job-schema/src/operation.rs"))
+        .expect("operation.rs");
     for path in files(&folder, &[".rs"]) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if stem != "shared" {
@@ -183,9 +198,15 @@ fn versions_stand_in_the_workspace_table_only() {
     for path in files(&root().join("crates"), &["Cargo.toml"]) {
         let text = fs::read_to_string(&path).expect("a manifest");
         let dependencies = text.split_once("[dependencies]").map_or("", |(_, rest)| rest);
-        for line in dependencies.lines().filter(|line| line.contains("version =") || line.contains("= \"")) {
+        for line in
+            dependencies.lines().filter(|line| line.contains("version =") || line.contains("= \""))
+        {
             let is_target = line.starts_with("name") || line.starts_with("path");
-            assert!(is_target, "{}: `{line}`: versions stand in the workspace table", path.display());
+            assert!(
+                is_target,
+                "{}: `{line}`: versions stand in the workspace table",
+                path.display()
+            );
         }
     }
 }
@@ -209,13 +230,21 @@ fn every_dependency_is_used() {
                 name => name.replace('-', "_"),
             };
             if !code.contains(&name) {
-                unused.push(format!("{} declares {} and does not use it", package.name, dependency.name));
+                unused.push(format!(
+                    "{} declares {} and does not use it",
+                    package.name, dependency.name
+                ));
             }
         }
     }
     let table = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace's manifest");
-    let table: String = table.lines().skip_while(|line| *line != "[workspace.dependencies]").skip(1)
-        .take_while(|line| !line.starts_with('[')).map(|line| format!("{line}\n")).collect();
+    let table: String = table
+        .lines()
+        .skip_while(|line| *line != "[workspace.dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .map(|line| format!("{line}\n"))
+        .collect();
     for line in table.lines().filter(|line| !line.starts_with('#')) {
         if let Some((name, _)) = line.split_once(" = ")
             && !used_anywhere.contains(name)

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use panofleet_media::decode;
-use panofleet_projection::{Orientation, Rectilinear, Size, View};
 use panofleet_producer::api::JobView;
+use panofleet_projection::{Orientation, Rectilinear, Size, View};
 use panofleet_raster::{Panorama, Picture, Rect, Sampling, remap};
 use panofleet_tests::fleet::Fleet;
 use panofleet_tests::{eventually, root};
@@ -39,7 +39,8 @@ fn panorama_png(folder: &Path) -> Vec<u8> {
     let path = folder.join("scene.png");
     let (width, height) = (4096_u32, 2048_u32);
     let picture = image::RgbImage::from_fn(width, height, |x, y| {
-        let (u, v) = ((f64::from(x) + 0.5) / f64::from(width), (f64::from(y) + 0.5) / f64::from(height));
+        let (u, v) =
+            ((f64::from(x) + 0.5) / f64::from(width), (f64::from(y) + 0.5) / f64::from(height));
         image::Rgb(scene::colour(scene::direction(u, v)).map(|sample| sample.round() as u8))
     });
     picture.save(&path).unwrap();
@@ -58,7 +59,8 @@ fn expected(panorama: &Panorama<u8>, (yaw, pitch, hfov): (f64, f64, f64)) -> Vec
 /// Root of the mean squared difference of samples; `mirrored` compares with the other's mirror image.
 fn rms(one: &[u8], other: &[u8], mirrored: bool) -> f64 {
     let row = WIDTH_PX as usize * 3;
-    let pixel = |samples: &[u8], x: usize, y: usize, c: usize| f64::from(samples[y * row + x * 3 + c]);
+    let pixel =
+        |samples: &[u8], x: usize, y: usize, c: usize| f64::from(samples[y * row + x * 3 + c]);
     let mut sum = 0.0;
     for y in 0..HEIGHT_PX as usize {
         for x in 0..WIDTH_PX as usize {
@@ -88,7 +90,8 @@ fn look(url: &str, folder: &Path) -> Value {
     node.stdin.take().unwrap().write_all(json!(views).to_string().as_bytes()).unwrap();
     let output = node.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let report: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("the browser said: {said}"));
+    let report: Value =
+        serde_json::from_str(&said).unwrap_or_else(|_| panic!("the browser said: {said}"));
     assert!(output.status.success(), "{url}: {report}");
     report
 }
@@ -123,7 +126,10 @@ async fn viewers_show_what_the_source_shows() {
             if difference >= RMS_MAX {
                 let kept = root().join(format!("target/view-{viewer}-{name}.png"));
                 shown.save(&kept).unwrap();
-                panic!("{viewer} {name}: differs by {difference:.2} (limit {RMS_MAX}); see {}", kept.display());
+                panic!(
+                    "{viewer} {name}: differs by {difference:.2} (limit {RMS_MAX}); see {}",
+                    kept.display()
+                );
             }
             // The scene has no symmetry: a mirrored or turned view is far away.
             let mirrored = rms(shown.as_raw(), &expected, true);

@@ -69,8 +69,7 @@ impl Collector {
                 .filter(|write| fold.control.contains(&write.job.id))
                 .map(|write| write.job.clone())
                 .collect();
-            let batch =
-                Batch { jobs, offset: Some(advance.clone()), heartbeats: fold.heartbeats };
+            let batch = Batch { jobs, offset: Some(advance.clone()), heartbeats: fold.heartbeats };
             match self.db.commit(batch).await {
                 Ok(()) => {
                     self.publish_control(&closed).await;
@@ -156,7 +155,11 @@ fn jobs_of(news: &News) -> Vec<JobId> {
 }
 
 impl Fold<'_> {
-    async fn event(&mut self, record: &EventRecord, event: &ClaimEvent) -> Result<(), CollectorError> {
+    async fn event(
+        &mut self,
+        record: &EventRecord,
+        event: &ClaimEvent,
+    ) -> Result<(), CollectorError> {
         let id = event.id;
         let reported = Event::Reported { event: event.clone(), now: self.now };
         let reason = match self.decide(id.job, &reported) {
@@ -189,7 +192,8 @@ impl Fold<'_> {
             }
         }
         let progress = heartbeat.claims.iter().filter_map(|held| {
-            let running = self.jobs.get(&held.id.job).is_some_and(|row| !row.job.state.is_terminal());
+            let running =
+                self.jobs.get(&held.id.job).is_some_and(|row| !row.job.state.is_terminal());
             held.progress.clone().filter(|_| running).map(|progress| (held.id.job, progress))
         });
         self.heartbeats.push(HeartbeatWrite {

@@ -54,7 +54,8 @@ impl Watermark {
         let mut observations = Vec::new();
         for bounds in bounds {
             let Some(&next_offset) = applied.get(&bounds.partition) else { continue };
-            let (observed, end) = *self.pending.entry(bounds.partition).or_insert((now, bounds.end));
+            let (observed, end) =
+                *self.pending.entry(bounds.partition).or_insert((now, bounds.end));
             let caught_up_at = (next_offset >= end).then_some(observed);
             if caught_up_at.is_some() {
                 self.pending.remove(&bounds.partition);

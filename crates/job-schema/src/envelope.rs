@@ -65,7 +65,9 @@ pub enum Unreadable {
     #[error("not an envelope: the first line is not `pf<version> <key id> <signature>`")]
     NotAnEnvelope,
     /// Of a version that this code does not know.
-    #[error("envelope version {0}; this program reads {VERSION_MIN} to {VERSION}: upgrade it first")]
+    #[error(
+        "envelope version {0}; this program reads {VERSION_MIN} to {VERSION}: upgrade it first"
+    )]
     UnknownVersion(u32),
     /// Signed with a key that is not on the ring.
     #[error("signed with unknown key `{0}`")]
@@ -126,7 +128,8 @@ impl KeyRing {
                 return Err(BadKeyRing::Short { id: id.clone(), bytes: secret.len() });
             }
         }
-        let secret = keys.get(signing).ok_or_else(|| BadKeyRing::NoSigningKey(signing.to_owned()))?;
+        let secret =
+            keys.get(signing).ok_or_else(|| BadKeyRing::NoSigningKey(signing.to_owned()))?;
         Ok(Self { signing: (signing.to_owned(), secret.clone()), keys })
     }
 
@@ -156,7 +159,11 @@ impl Envelope {
         }
         wire.push(b'\n');
         wire.extend_from_slice(&payload);
-        if wire.len() > ENVELOPE_BYTES_MAX { Err(Unreadable::TooLong(wire.len())) } else { Ok(wire) }
+        if wire.len() > ENVELOPE_BYTES_MAX {
+            Err(Unreadable::TooLong(wire.len()))
+        } else {
+            Ok(wire)
+        }
     }
 
     /// Verifies and reads an envelope.

@@ -57,7 +57,9 @@ impl FromStr for JobId {
 
 /// A name that does not fit its rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} `{name}` must be 1 to {bytes_max} lower-case letters, digits, `-` or `_`, and begin with a letter or digit")]
+#[error(
+    "{kind} `{name}` must be 1 to {bytes_max} lower-case letters, digits, `-` or `_`, and begin with a letter or digit"
+)]
 pub struct BadName {
     kind: &'static str,
     name: String,

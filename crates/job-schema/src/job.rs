@@ -217,7 +217,8 @@ pub struct Acceptance {
 impl Job {
     /// A job that was just accepted: due at once.
     pub fn accept(spec: JobSpec, acceptance: Acceptance, policy: &Policy) -> Self {
-        let Acceptance { id, tenant, source, region, bucket, events_partition, trace, now } = acceptance;
+        let Acceptance { id, tenant, source, region, bucket, events_partition, trace, now } =
+            acceptance;
         let lane = spec.lane();
         let deadline = spec.deadline.unwrap_or(policy.deadline);
         Self {
@@ -318,6 +319,14 @@ impl State {
 
     /// Every name, in the order of a job's life.
     pub const NAMES: [&'static str; 9] = [
-        "waiting", "queued", "sent", "running", "closing", "succeeded", "dead", "cancelled", "expired",
+        "waiting",
+        "queued",
+        "sent",
+        "running",
+        "closing",
+        "succeeded",
+        "dead",
+        "cancelled",
+        "expired",
     ];
 }

@@ -296,7 +296,9 @@ pub enum Refusal {
 pub fn decide(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Refusal> {
     match event {
         Event::Dispatched { now } => dispatched(job, *now, policy),
-        Event::Placed { attempt, placement, now } => placed(job, *attempt, *placement, *now, policy),
+        Event::Placed { attempt, placement, now } => {
+            placed(job, *attempt, *placement, *now, policy)
+        }
         Event::Reported { event, now } => claims::reported(job, event, *now, policy),
         Event::Renewed { id, claim, worker, heartbeat_partition, now } => {
             let holder = claims::Holder {
@@ -346,7 +348,9 @@ fn placed(
             *look_at = now + policy.queue_timeout.0;
         }
         // The claim was faster than the answer of the bus.
-        State::Running { placement: known @ None, .. } if next.counters.last_attempt == attempt.0 => {
+        State::Running { placement: known @ None, .. }
+            if next.counters.last_attempt == attempt.0 =>
+        {
             *known = Some(placement);
         }
         _ => return Err(Refusal::NothingNew),

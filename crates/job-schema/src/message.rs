@@ -179,7 +179,9 @@ impl ControlRecord {
     pub fn forbids_start(&self, id: AttemptId) -> bool {
         match id.generation.cmp(&self.generation) {
             std::cmp::Ordering::Less => true,
-            std::cmp::Ordering::Equal => self.cancelled || self.closed || id.attempt < self.lowest_live,
+            std::cmp::Ordering::Equal => {
+                self.cancelled || self.closed || id.attempt < self.lowest_live
+            }
             std::cmp::Ordering::Greater => false,
         }
     }
@@ -208,7 +210,8 @@ mod tests {
 
     #[test]
     fn control_merges_to_the_same_record_in_any_order() {
-        let records = [record(1, true, 2), record(1, false, 5), record(2, false, 6), record(2, false, 4)];
+        let records =
+            [record(1, true, 2), record(1, false, 5), record(2, false, 6), record(2, false, 4)];
         for a in records {
             for b in records {
                 assert_eq!(a.merge(b), b.merge(a));

@@ -7,13 +7,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
-pub use crate::operations::media_probe::MediaProbe;
-pub use crate::operations::pano_tiles::{EyePlan, PanoTiles, SphereWindow, TilesPlan};
-pub use crate::operations::shared::{Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat};
 use crate::failure::Failure;
 use crate::ids::Lane;
 use crate::media_info::MediaInfo;
+pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
+pub use crate::operations::media_probe::MediaProbe;
+pub use crate::operations::pano_tiles::{EyePlan, PanoTiles, SphereWindow, TilesPlan};
+pub use crate::operations::shared::{
+    Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat,
+};
 
 /// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -239,9 +241,10 @@ mod tests {
                     ParameterKind::Choice { of } => {
                         (of.iter().map(|word| json!(word)).collect(), vec![json!("nonsense")])
                     }
-                    ParameterKind::Color => {
-                        (vec![json!("#00ff7f")], vec![json!("green"), json!("#00ff7"), json!("#00ff7é")])
-                    }
+                    ParameterKind::Color => (
+                        vec![json!("#00ff7f")],
+                        vec![json!("green"), json!("#00ff7"), json!("#00ff7é")],
+                    ),
                 };
                 for value in inside {
                     assert_eq!(verdict(doc, p.name, value.clone()), Ok(()), "{} {value}", p.name);
@@ -255,7 +258,8 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused_by_name() {
-        let refusal = |output: Value| serde_json::from_value::<Operation>(output).unwrap_err().to_string();
+        let refusal =
+            |output: Value| serde_json::from_value::<Operation>(output).unwrap_err().to_string();
         assert!(refusal(json!({ "op": "pano.convert" })).contains("pano.convert"));
         assert!(refusal(json!({ "op": "pano.tiles", "layout": "dzi" })).contains("layout"));
         assert!(refusal(json!({ "op": "pano.tiles", "format": "avif" })).contains("avif"));

@@ -45,7 +45,9 @@ pub struct JobSpec {
 }
 
 /// A band of the queue: everything in a higher band goes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Somebody is waiting for it.
@@ -72,7 +74,9 @@ impl Priority {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSpec {
     /// No output at all.
-    #[error("outputs is empty; name at least one, such as {{\"tiles\": {{\"op\": \"pano.tiles\"}}}}")]
+    #[error(
+        "outputs is empty; name at least one, such as {{\"tiles\": {{\"op\": \"pano.tiles\"}}}}"
+    )]
     NoOutputs,
     /// More than the limit.
     #[error("{what}: {count} given, {max} allowed")]
@@ -153,7 +157,9 @@ impl JobSpec {
             return Err(BadSpec::NotBuilt("webhook"));
         }
         for (output, operation) in &self.outputs {
-            operation.check().map_err(|reason| BadSpec::Output { output: output.clone(), reason })?;
+            operation
+                .check()
+                .map_err(|reason| BadSpec::Output { output: output.clone(), reason })?;
         }
         Ok(())
     }
@@ -217,7 +223,10 @@ mod tests {
         for (extra, expected) in [
             (json!({ "outputs": {} }), "outputs is empty"),
             (json!({ "outputs": { "Tiles": { "op": "media.probe" } } }), "output name `Tiles`"),
-            (json!({ "outputs": { "t": { "op": "pano.tiles", "quality": 0 } } }), "output `t`: quality is 0"),
+            (
+                json!({ "outputs": { "t": { "op": "pano.tiles", "quality": 0 } } }),
+                "output `t`: quality is 0",
+            ),
             (json!({ "timeout": "25h" }), "timeout is 25h"),
             (json!({ "deadline": "337h" }), "deadline is 337h"),
             (json!({ "max_attempts": 0 }), "max_attempts is 0"),

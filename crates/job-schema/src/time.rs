@@ -107,7 +107,8 @@ impl fmt::Display for Span {
 impl FromStr for Span {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || format!("`{text}` is not a length of time; write it as `90s`, `10m` or `24h`");
+        let refused =
+            || format!("`{text}` is not a length of time; write it as `90s`, `10m` or `24h`");
         let span: jiff::SignedDuration = text.parse().map_err(|_unreadable| refused())?;
         Duration::try_from(span).map(Self).map_err(|_negative| refused())
     }

@@ -3,6 +3,7 @@
 //! `samples/` holds envelopes as they were on the wire, one folder a version. They are never rewritten: a
 //! change of the schema that cannot read them needs a new version. To add samples of a new version, run this
 //! test with `PANOFLEET_WRITE_SAMPLES=1`; it writes only what is missing.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -143,17 +144,18 @@ fn what_nobody_can_trust_is_refused_with_the_reason() {
     assert_eq!(open(&replaced("hangzhou-1", "boston")), Unreadable::UnknownKey("boston".into()));
     // A key of the ring, but not the one that signed.
     assert_eq!(open(&replaced("hangzhou-1", "hangzhou-2")), Unreadable::BadSignature);
-    assert_eq!(open(&replaced("\"cancelled\":true", "\"cancelled\":null")), Unreadable::BadSignature);
+    assert_eq!(
+        open(&replaced("\"cancelled\":true", "\"cancelled\":null")),
+        Unreadable::BadSignature
+    );
     assert_eq!(open(&vec![b'x'; 1024 * 1024]), Unreadable::TooLong(1024 * 1024));
 }
 
 #[test]
 fn keys_rotate_with_overlap_and_fields_may_be_added() {
     let only = |signing: &str| {
-        let keys = BTreeMap::from([
-            ("old".to_owned(), vec![1; 32]),
-            ("new".to_owned(), vec![2; 32]),
-        ]);
+        let keys =
+            BTreeMap::from([("old".to_owned(), vec![1; 32]), ("new".to_owned(), vec![2; 32])]);
         KeyRing::new(signing, keys).unwrap()
     };
     let sent = envelope(bodies().remove("claimed").unwrap());

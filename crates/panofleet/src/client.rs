@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::{JobId, JobSpec};
 use panofleet_jobs_db::HistoryEntry;
-use panofleet_job_schema::manifest::Manifest;
 use panofleet_producer::api::{JobView, UploadView};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
@@ -92,7 +92,12 @@ impl Client {
     }
 
     /// The job as soon as it differs from `version` or has ended, or after `seconds`.
-    pub(crate) async fn wait(&self, id: JobId, version: Option<u64>, seconds: u64) -> Result<JobView> {
+    pub(crate) async fn wait(
+        &self,
+        id: JobId,
+        version: Option<u64>,
+        seconds: u64,
+    ) -> Result<JobView> {
         let mut path = format!("/v1/jobs/{id}/wait?seconds={seconds}");
         if let Some(version) = version {
             path.push_str(&format!("&version={version}"));
@@ -133,7 +138,8 @@ impl Client {
         moved: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<UploadView> {
         let shown = path.display();
-        let file = tokio::fs::File::open(path).await.with_context(|| format!("cannot read {shown}"))?;
+        let file =
+            tokio::fs::File::open(path).await.with_context(|| format!("cannot read {shown}"))?;
         let bytes = file.metadata().await.with_context(|| format!("cannot read {shown}"))?.len();
         let request = self.request(Method::POST, "/v1/uploads").json(&json!({ "bytes": bytes }));
         let upload: UploadView = self.ask(request).await?;
@@ -144,7 +150,9 @@ impl Client {
             let next = (file, sent + read as u64);
             Ok::<_, std::io::Error>((read > 0).then_some(((piece, next.1), next)))
         });
-        let pieces = pieces.inspect_ok(move |(_, sent)| moved(*sent)).map(|piece| Ok::<_, std::io::Error>(piece?.0));
+        let pieces = pieces
+            .inspect_ok(move |(_, sent)| moved(*sent))
+            .map(|piece| Ok::<_, std::io::Error>(piece?.0));
         let mut request = self
             .http
             .request(Method::from_bytes(upload.method.as_bytes())?, &upload.url)
@@ -170,7 +178,10 @@ impl Client {
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
         request.send().await.with_context(|| {
-            format!("no answer from {}; is the service running (`panofleet up`), and is --api right?", self.url)
+            format!(
+                "no answer from {}; is the service running (`panofleet up`), and is --api right?",
+                self.url
+            )
         })
     }
 

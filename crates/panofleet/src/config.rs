@@ -83,7 +83,11 @@ impl Default for Config {
             bus: EmbeddedConfig::default(),
             api: ApiConfig::of_one_region(region.clone(), BUCKET),
             // Somebody who stops a service on a terminal does not wait for minutes.
-            worker: WorkerConfig { region, drain_grace: Span::from_secs(10), ..WorkerConfig::default() },
+            worker: WorkerConfig {
+                region,
+                drain_grace: Span::from_secs(10),
+                ..WorkerConfig::default()
+            },
             // One machine: a lost worker is noticed sooner, and progress moves.
             policy: Policy {
                 heartbeat: Span::from_secs(2),
@@ -116,7 +120,8 @@ pub(crate) struct Sources<'a> {
 
 /// Merges the layers and checks the result.
 pub(crate) fn load(sources: &Sources<'_>) -> Result<Layered> {
-    let mut table = Table::try_from(Config::default()).context("the defaults cannot be written as TOML")?;
+    let mut table =
+        Table::try_from(Config::default()).context("the defaults cannot be written as TOML")?;
     let mut origins = BTreeMap::new();
     note(&mut origins, "", &table, "default");
     if let Some(path) = sources.file {
@@ -133,9 +138,9 @@ pub(crate) fn load(sources: &Sources<'_>) -> Result<Layered> {
         }
     }
     for flag in sources.flags {
-        let (path, text) = flag
-            .split_once('=')
-            .ok_or_else(|| anyhow!("--set {flag} needs the form path=value, such as policy.lease=30s"))?;
+        let (path, text) = flag.split_once('=').ok_or_else(|| {
+            anyhow!("--set {flag} needs the form path=value, such as policy.lease=30s")
+        })?;
         set(&mut table, &mut origins, (path, text), "flag")?;
     }
     let config: Config = table.try_into().context("the configuration does not fit")?;
@@ -179,9 +184,9 @@ fn set(
         .ok()
         .and_then(|mut parsed| parsed.remove("value"))
         .unwrap_or_else(|| Value::String(text.to_owned()));
-    let layer = path.rsplit('.').fold(value, |inner, key| {
-        Value::Table(Table::from_iter([(key.to_owned(), inner)]))
-    });
+    let layer = path
+        .rsplit('.')
+        .fold(value, |inner, key| Value::Table(Table::from_iter([(key.to_owned(), inner)])));
     let Value::Table(layer) = layer else { bail!("{origin}: no setting is named") };
     note(origins, "", &layer, origin);
     merge(table, layer);
@@ -213,7 +218,11 @@ mod tests {
     fn flags_go_before_the_environment_and_that_before_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("panofleet.toml");
-        std::fs::write(&file, "[policy]\nlease = \"90s\"\nheartbeat = \"20s\"\n[worker]\nslots = 3\n").unwrap();
+        std::fs::write(
+            &file,
+            "[policy]\nlease = \"90s\"\nheartbeat = \"20s\"\n[worker]\nslots = 3\n",
+        )
+        .unwrap();
         let flags = ["policy.heartbeat=15s".to_owned(), "api.listen=127.0.0.1:0".to_owned()];
         let sources = Sources {
             file: Some(&file),

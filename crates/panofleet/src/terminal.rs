@@ -13,7 +13,8 @@ pub(crate) fn say(line: impl AsRef<str>) {
 
 /// Writes an error with its causes to standard error.
 pub(crate) fn complain(error: &anyhow::Error) {
-    let written = writeln!(std::io::stderr().lock(), "{} {error:#}", paint(Paint::Bad, "panofleet:"));
+    let written =
+        writeln!(std::io::stderr().lock(), "{} {error:#}", paint(Paint::Bad, "panofleet:"));
     drop(written);
 }
 
@@ -71,7 +72,8 @@ pub(crate) fn work_bar(message: &str, quiet: bool) -> ProgressBar {
 }
 
 fn bar(length: u64, message: &str, template: &str, quiet: bool) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
+    let target =
+        if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };
     let bar = ProgressBar::with_draw_target(Some(length), target);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("━╸ "));

@@ -36,7 +36,8 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), BadFilter> {
     let env_filter = EnvFilter::try_new(filter)
         .map_err(|error| BadFilter { filter: filter.to_owned(), reason: error.to_string() })?;
     let terminal = std::io::stderr().is_terminal();
-    let builder = fmt().with_env_filter(env_filter).with_writer(std::io::stderr).with_ansi(terminal);
+    let builder =
+        fmt().with_env_filter(env_filter).with_writer(std::io::stderr).with_ansi(terminal);
     let json = format == LogFormat::Json || format == LogFormat::Auto && !terminal;
     let started = if json {
         builder.json().flatten_event(true).with_current_span(true).try_init()

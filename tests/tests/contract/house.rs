@@ -89,13 +89,15 @@ impl House {
         let file = SqliteFile::open(&folder.path().join("jobs.sqlite")).await.unwrap();
         let db: Arc<dyn JobsDb> = Arc::new(SqliteJobsDb::open(file.clone()).await.unwrap());
         let config = EmbeddedConfig { lock: Span::from_secs(5), ..EmbeddedConfig::default() };
-        let bus = EmbeddedBus::open(file.writer.clone(), file.readers.clone(), config).await.unwrap();
+        let bus =
+            EmbeddedBus::open(file.writer.clone(), file.readers.clone(), config).await.unwrap();
         let queue = Queue { region: Region::new("local").unwrap(), lane: Lane::Image };
         let source = bus.take_jobs(std::slice::from_ref(&queue), "the-test").await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let store_address = listener.local_addr().unwrap();
         let store = start_store(listener, folder.path().join("objects"));
-        let mut config = ObjectsConfig::new(&format!("http://{store_address}"), "key", Secret::new("secret"));
+        let mut config =
+            ObjectsConfig::new(&format!("http://{store_address}"), "key", Secret::new("secret"));
         config.attempts_max = 2;
         config.request_timeout = Span::from_secs(1);
         let objects = ObjectStore::new(&config).unwrap();
@@ -292,9 +294,11 @@ impl House {
         eventually("a control record", PATIENCE, async || {
             let mut follower = self.bus.follow_control(&self.queue.region).await.unwrap();
             let records = follower.catch_up().await.unwrap();
-            let records = records.iter().filter_map(|wire| match Envelope::open(wire, &self.keys).unwrap().body {
-                Body::Control(record) => Some(record),
-                _ => None,
+            let records = records.iter().filter_map(|wire| {
+                match Envelope::open(wire, &self.keys).unwrap().body {
+                    Body::Control(record) => Some(record),
+                    _ => None,
+                }
             });
             records.filter(|record| record.job == id).reduce(ControlRecord::merge)
         })

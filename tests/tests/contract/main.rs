@@ -146,7 +146,9 @@ async fn a_message_that_vanished_is_sent_again() {
 async fn a_message_that_waits_in_the_queue_is_not_sent_twice() {
     let house = House::open().await;
     let id = house.accept(1).await;
-    house.until(id, "it is sent", |job| matches!(job.state, State::Sent { placement: Some(_), .. })).await;
+    house
+        .until(id, "it is sent", |job| matches!(job.state, State::Sent { placement: Some(_), .. }))
+        .await;
     let begun = house.db.now().await.unwrap();
     while house.db.now().await.unwrap().since(begun) < 4 * house.policy.queue_timeout.0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -163,7 +165,9 @@ async fn the_window_is_small_and_the_urgent_go_first() {
     for n in 0..4 {
         normal.push(house.accept(n).await);
     }
-    let urgent = house.accept_with(9, |spec| spec.priority = panofleet_job_schema::spec::Priority::High).await;
+    let urgent = house
+        .accept_with(9, |spec| spec.priority = panofleet_job_schema::spec::Priority::High)
+        .await;
     let house = house.start();
     // Nobody has said how many slots there are: one message at a time.
     let first = house.take().await;
@@ -214,7 +218,8 @@ async fn closing_waits_for_a_store_that_is_away() {
     house.until(id, "it runs", is_running).await;
     house.stop_store().await;
     house.cancel(id).await;
-    let closing = |job: &Job| matches!(job.state, State::Closing { target: CloseTarget::Cancelled, .. });
+    let closing =
+        |job: &Job| matches!(job.state, State::Closing { target: CloseTarget::Cancelled, .. });
     house.until(id, "it is closing", closing).await;
     let begun = house.db.now().await.unwrap();
     while house.db.now().await.unwrap().since(begun) < 3 * house.policy.seal_retry.0 {
@@ -233,7 +238,8 @@ async fn failures_are_retried_and_bad_input_is_not() {
         let taken = house.take().await;
         assert_eq!(taken.message.id.attempt, Attempt(attempt));
         let claim = house.claim(&taken).await;
-        let failure = Failure::new(ErrorClass::Transient, "store_unavailable", "the store was away");
+        let failure =
+            Failure::new(ErrorClass::Transient, "store_unavailable", "the store was away");
         house.report(&taken, claim, Report::Failed { failure }).await;
     }
     let job = house.until(id, "it is dead", |job| job.state.is_terminal()).await;

@@ -39,7 +39,9 @@ pub(super) fn reported(
         Report::Claimed => held(job, &event.into(), now),
         Report::Dropped => dropped(job, event.id.attempt, now, policy),
         Report::Released { started: false, .. } => released_unstarted(job, event, now, policy),
-        Report::Released { started: true, .. } => ended(job, event.claim, &Ending::Released, now, policy),
+        Report::Released { started: true, .. } => {
+            ended(job, event.claim, &Ending::Released, now, policy)
+        }
         Report::Failed { failure } => failed(job, event.claim, failure, now, policy),
         Report::Abandoned => ended(job, event.claim, &Ending::Lost(Reason::Abandoned), now, policy),
         Report::Succeeded { .. } => Err(Refusal::NothingNew),
@@ -47,7 +49,9 @@ pub(super) fn reported(
     let decision = decision.about(Some(event.id.attempt), Some(&event.worker));
     Ok(match &event.report {
         Report::Released { reason, .. } => decision.saying(reason.clone()),
-        Report::Failed { failure } => decision.saying(format!("{}: {}", failure.code, failure.message)),
+        Report::Failed { failure } => {
+            decision.saying(format!("{}: {}", failure.code, failure.message))
+        }
         _ => decision,
     })
 }
@@ -75,23 +79,25 @@ fn check_identity(job: &Job, id: AttemptId) -> Result<(), Refusal> {
 }
 
 /// The manifest stands, whoever reports it: the first finisher has won.
-fn succeeded(job: &Job, event: &ClaimEvent, manifest: &ManifestSummary, now: Timestamp) -> Decision {
+fn succeeded(
+    job: &Job,
+    event: &ClaimEvent,
+    manifest: &ManifestSummary,
+    now: Timestamp,
+) -> Decision {
     let mut next = job.clone();
     give_loss_back(&mut next, event.claim);
     next.state = State::Succeeded { manifest: manifest.clone() };
     next.failure = None;
     next.finished_at = Some(now);
-    let lost_race =
-        matches!(job.state, State::Closing { target: CloseTarget::Cancelled, .. });
+    let lost_race = matches!(job.state, State::Closing { target: CloseTarget::Cancelled, .. });
     let reason = if lost_race { Reason::CancelLostRace } else { Reason::Succeeded };
     // A job that went out once and came back has no copy left that somebody could start.
     let sent_once = job.counters.last_attempt == job.counters.before_generation + 1;
     let held_once = matches!(&job.state, State::Running { claims, .. }
         if claims.iter().all(|claim| claim.claim == event.claim));
     let effects = if sent_once && held_once { Vec::new() } else { vec![Effect::Control] };
-    Decision::new(next, reason)
-        .with(effects)
-        .about(Some(event.id.attempt), Some(&event.worker))
+    Decision::new(next, reason).with(effects).about(Some(event.id.attempt), Some(&event.worker))
 }
 
 /// A claim holds the job, whichever attempt it is of.
@@ -203,7 +209,12 @@ fn released_unstarted(
 }
 
 /// A worker refused to start the message. If it was the living one, its control record was wrong or late.
-fn dropped(job: &Job, attempt: Attempt, now: Timestamp, policy: &Policy) -> Result<Decision, Refusal> {
+fn dropped(
+    job: &Job,
+    attempt: Attempt,
+    now: Timestamp,
+    policy: &Policy,
+) -> Result<Decision, Refusal> {
     match &job.state {
         State::Sent { attempt: sent, .. } if *sent == attempt => {
             Ok(endings::attempt_over(job.clone(), &Ending::Dropped, now, policy))

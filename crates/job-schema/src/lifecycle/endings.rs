@@ -27,7 +27,12 @@ pub(super) enum Ending {
 }
 
 /// No claim holds the job any more: it goes again, or it is given up.
-pub(super) fn attempt_over(mut job: Job, ending: &Ending, now: Timestamp, policy: &Policy) -> Decision {
+pub(super) fn attempt_over(
+    mut job: Job,
+    ending: &Ending,
+    now: Timestamp,
+    policy: &Policy,
+) -> Decision {
     let counters = &mut job.counters;
     let (reason, wait) = match ending {
         Ending::Failed(failure) => {
@@ -90,9 +95,10 @@ fn dead_reason(job: &Job, ending: &Ending) -> Option<DeadReason> {
 fn jitter_share(job: &Job) -> f64 {
     // FNV-1a, 64 bit (Fowler, Noll, Vo), with a final mix (splitmix64) because its high bits lag behind.
     let attempt = job.counters.last_attempt.to_be_bytes();
-    let hash = job.id.0.as_bytes().iter().chain(&attempt).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash =
+        job.id.0.as_bytes().iter().chain(&attempt).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
@@ -154,9 +160,7 @@ pub(super) fn manifest_found(
         CloseTarget::Cancelled => Reason::CancelLostRace,
         CloseTarget::Dead { .. } | CloseTarget::Expired => Reason::ManifestFound,
     };
-    Ok(Decision::new(next, reason)
-        .with(vec![Effect::Control])
-        .about(Some(manifest.attempt), None))
+    Ok(Decision::new(next, reason).with(vec![Effect::Control]).about(Some(manifest.attempt), None))
 }
 
 pub(super) fn replay_requested(

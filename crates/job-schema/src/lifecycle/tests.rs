@@ -60,7 +60,8 @@ impl Life {
         decide(&self.job, event, &Policy::default())
     }
 
-    fn step(mut self, event: Event) -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "steps read as a chain")]
+    fn step(self, event: Event) -> Self {
         let decision = self.try_step(&event).unwrap_or_else(|refusal| {
             panic!("{event:?} refused in {}: {refusal}", self.job.state.name())
         });
@@ -156,7 +157,11 @@ fn success_is_accepted_from_any_attempt_of_the_generation() {
 fn a_silent_claim_lapses_only_past_the_watermark() {
     let life = Life::new().sent(at(1)).claimed(1, 1, at(2));
     let tick = |caught_up: i64| Event::Tick { now: at(300), horizon: horizon(at(caught_up)) };
-    assert_eq!(life.try_step(&tick(62)), Err(Refusal::NotYet), "the end was observed when it lapsed");
+    assert_eq!(
+        life.try_step(&tick(62)),
+        Err(Refusal::NotYet),
+        "the end was observed when it lapsed"
+    );
     let lapsed = life.try_step(&tick(63)).unwrap();
     assert_eq!((lapsed.reason, lapsed.job.state.name()), (Reason::LeaseLapsed, "queued"));
     let unobserved = Event::Tick { now: at(300), horizon: Horizon::default() };
@@ -173,10 +178,8 @@ fn heartbeats_and_restarts_of_the_log_renew_a_lease() {
     assert_eq!(next_timer(&renewed.job, &Policy::default()), Some(at(155)));
 
     let row = PartitionHorizon { caught_up_at: at(400), restarted_at: at(390) };
-    let after_outage = Horizon {
-        partitions: BTreeMap::from([(EVENTS, row), (BEATS, row)]),
-        ..Horizon::default()
-    };
+    let after_outage =
+        Horizon { partitions: BTreeMap::from([(EVENTS, row), (BEATS, row)]), ..Horizon::default() };
     let renewed = life.try_step(&Event::Tick { now: at(400), horizon: after_outage }).unwrap();
     assert_eq!(next_timer(&renewed.job, &Policy::default()), Some(at(450)));
 }
@@ -252,7 +255,9 @@ fn limits_end_a_job() {
         let now = i64::from(attempt) * 1000;
         life = life.sent(at(now)).claimed(attempt, attempt.into(), at(now)).step(tick(now + 100));
     }
-    assert!(matches!(life.job.state, State::Closing { target, .. } if target == dead(DeadReason::LossLimit)));
+    assert!(
+        matches!(life.job.state, State::Closing { target, .. } if target == dead(DeadReason::LossLimit))
+    );
 }
 
 #[test]
@@ -291,7 +296,10 @@ fn a_send_that_was_never_confirmed_is_made_again() {
     let life = Life::new().step(Event::Dispatched { now: at(1) });
     assert_eq!(life.effects, [Effect::Produce(Attempt(1))]);
     let life = life.step(tick(3));
-    assert_eq!((life.reason, &life.effects[..]), (Reason::SentAgain, &[Effect::Produce(Attempt(1))][..]));
+    assert_eq!(
+        (life.reason, &life.effects[..]),
+        (Reason::SentAgain, &[Effect::Produce(Attempt(1))][..])
+    );
 }
 
 #[test]
@@ -299,7 +307,8 @@ fn cancelling_a_queued_job_is_immediate_and_a_sent_one_is_sealed_first() {
     let queued = Life::new().step(Event::CancelRequested { now: at(1) });
     assert_eq!((queued.job.state.name(), queued.effects.len()), ("cancelled", 0));
 
-    let life = Life::new().sent(at(1)).claimed(1, 1, at(2)).step(Event::CancelRequested { now: at(3) });
+    let life =
+        Life::new().sent(at(1)).claimed(1, 1, at(2)).step(Event::CancelRequested { now: at(3) });
     assert_eq!(life.effects, [Effect::Control, Effect::Close]);
     assert!(life.job.control().stops(life.job.attempt_id(Attempt(1))));
     let retried = life.try_step(&tick(5)).unwrap();
@@ -325,7 +334,8 @@ fn a_deadline_waits_for_the_watermark_once_the_job_was_sent() {
 #[test]
 fn a_replay_is_a_new_generation_that_old_events_cannot_touch() {
     let life = Life::new().sent(at(1)).claimed(1, 1, at(2));
-    let life = life.report(1, 1, failure(ErrorClass::Rejected), at(3)).step(Event::Sealed { now: at(4) });
+    let life =
+        life.report(1, 1, failure(ErrorClass::Rejected), at(3)).step(Event::Sealed { now: at(4) });
     let old = life.said(1, 1, success(1), at(5));
     let life = life.step(Event::ReplayRequested { now: at(5) });
     assert_eq!((life.job.generation, life.job.state.name()), (Generation(2), "queued"));

@@ -154,7 +154,11 @@ fn look_after_claims(
         remember_lapsed(&mut next, claim.claim);
     }
     let Some(about) = timed_out.first().or(lapsed.first()) else {
-        return if renewed { Ok(Decision::new(next, Reason::Renewed)) } else { Err(Refusal::NotYet) };
+        return if renewed {
+            Ok(Decision::new(next, Reason::Renewed))
+        } else {
+            Err(Refusal::NotYet)
+        };
     };
     let decision = if !last_ended {
         Decision::new(next, Reason::ClaimEnded)

@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn fits_the_box_and_never_grows() {
         let fit = |width_px, height_px, source: (u32, u32)| {
-            ImageThumbnail { width_px, height_px, ..ImageThumbnail::default() }.fit(source.0, source.1)
+            ImageThumbnail { width_px, height_px, ..ImageThumbnail::default() }
+                .fit(source.0, source.1)
         };
         assert_eq!(fit(1024, None, (8192, 4096)), (1024, 512));
         assert_eq!(fit(1024, Some(256), (8192, 4096)), (512, 256));

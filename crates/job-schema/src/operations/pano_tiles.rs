@@ -105,7 +105,8 @@ impl PanoTiles {
         let layout = self.layout(media, width_px, height_px);
         let mut assumptions = Vec::new();
         if picture.frames > 1 {
-            assumptions.push(format!("the file holds {} pictures; the first was tiled", picture.frames));
+            assumptions
+                .push(format!("the file holds {} pictures; the first was tiled", picture.frames));
         }
         if self.stereo == StereoLayout::Auto && layout != StereoLayout::Mono {
             let word = if layout == StereoLayout::TopBottom { "top-bottom" } else { "left-right" };
@@ -240,7 +241,9 @@ fn window_from_gpano(
     if let Some(projection) = gpano.projection.as_deref()
         && !projection.eq_ignore_ascii_case("equirectangular")
     {
-        let said = format!("GPano says the projection is `{projection}`; pano.tiles reads equirectangular only");
+        let said = format!(
+            "GPano says the projection is `{projection}`; pano.tiles reads equirectangular only"
+        );
         return Err(Failure::rejected("projection_unsupported", said));
     }
     let (Some(full_width), Some(full_height)) = (gpano.full_width_px, gpano.full_height_px) else {
@@ -252,7 +255,8 @@ fn window_from_gpano(
         let said = "GPano gives a panorama of no size; correct FullPano and CroppedArea fields or remove them";
         return Err(Failure::rejected("gpano_invalid", said));
     }
-    let (scale_x, scale_y) = (f64::from(width_px) / cropped_width, f64::from(height_px) / cropped_height);
+    let (scale_x, scale_y) =
+        (f64::from(width_px) / cropped_width, f64::from(height_px) / cropped_height);
     let window = SphereWindow {
         full_width_px: f64::from(full_width) * scale_x,
         full_height_px: f64::from(full_height) * scale_y,

@@ -175,7 +175,9 @@ impl<'de> Deserialize<'de> for Rgb {
         });
         let value = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         let [_, r, g, b] = value
-            .ok_or_else(|| D::Error::custom(format!("color `{text}` must be `#rrggbb`, lower case")))?
+            .ok_or_else(|| {
+                D::Error::custom(format!("color `{text}` must be `#rrggbb`, lower case"))
+            })?
             .to_be_bytes();
         Ok(Self([r, g, b]))
     }
@@ -203,7 +205,12 @@ pub(crate) fn check_integer(name: &str, value: u32, min: u32, max: u32) -> Resul
 }
 
 /// Refuses an angle outside its interval; not-a-number is outside every one.
-pub(crate) fn check_angle(name: &str, value: Option<f64>, min: f64, max: f64) -> Result<(), String> {
+pub(crate) fn check_angle(
+    name: &str,
+    value: Option<f64>,
+    min: f64,
+    max: f64,
+) -> Result<(), String> {
     match value {
         Some(angle) if !(min..=max).contains(&angle) => {
             Err(format!("{name} is {angle}; it must be {min} to {max}"))
@@ -213,7 +220,10 @@ pub(crate) fn check_angle(name: &str, value: Option<f64>, min: f64, max: f64) ->
 }
 
 /// The still picture of a source, within the limits that every pixel operation has.
-pub(crate) fn still_picture<'m>(op: &str, media: &'m MediaInfo) -> Result<&'m PictureInfo, Failure> {
+pub(crate) fn still_picture<'m>(
+    op: &str,
+    media: &'m MediaInfo,
+) -> Result<&'m PictureInfo, Failure> {
     let Some(picture) = &media.picture else {
         let said = format!(
             "{op} needs a still picture, and the source is {}; ask for `media.probe` to see what it holds",
@@ -224,7 +234,8 @@ pub(crate) fn still_picture<'m>(op: &str, media: &'m MediaInfo) -> Result<&'m Pi
     let (width, height) = (picture.width_px, picture.height_px);
     let side_max = limits::PICTURE_SIDE_PX_MAX;
     if width > side_max || height > side_max {
-        let said = format!("the picture is {width}×{height} pixels; a side may have {side_max} at most");
+        let said =
+            format!("the picture is {width}×{height} pixels; a side may have {side_max} at most");
         return Err(Failure::rejected("picture_too_large", said));
     }
     let pixels = u64::from(width) * u64::from(height);

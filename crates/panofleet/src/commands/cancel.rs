@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use panofleet_job_schema::JobId;
 
-use super::waiting::{self, state_name};
 use super::Shared;
+use super::waiting::{self, state_name};
 use crate::terminal::say;
 
 /// Cancel a job

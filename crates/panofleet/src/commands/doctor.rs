@@ -75,7 +75,8 @@ fn check_folder(data: &Path) -> Finding {
     let existed = data.exists();
     let probe = data.join(".panofleet-doctor");
     let written = std::fs::create_dir_all(data).and_then(|()| std::fs::write(&probe, b"x"));
-    let removed = std::fs::remove_file(&probe).and_then(|()| if existed { Ok(()) } else { std::fs::remove_dir(data) });
+    let removed = std::fs::remove_file(&probe)
+        .and_then(|()| if existed { Ok(()) } else { std::fs::remove_dir(data) });
     match written.and(removed) {
         Ok(()) => Finding::good("folder", format!("{shown} can be written")),
         Err(error) => Finding::bad(
@@ -107,7 +108,10 @@ async fn check_sandbox(config: &Config) -> Vec<Finding> {
     let leaks: Vec<_> = check.attempts.iter().filter(|attempt| !attempt.refused).collect();
     if check.holds {
         let count = check.attempts.len();
-        findings.push(Finding::good("sandbox", format!("all of {count} attempts to break out were refused")));
+        findings.push(Finding::good(
+            "sandbox",
+            format!("all of {count} attempts to break out were refused"),
+        ));
         return findings;
     }
     let names: Vec<_> = leaks.iter().map(|leak| leak.attempt.as_str()).collect();
@@ -138,9 +142,12 @@ async fn check_service(address: &up::Address, config: &Config) -> Vec<Finding> {
         let advice = "look at its log; if the process is gone, start it again: `panofleet up` goes on where it was";
         return vec![Finding::bad("service", found, advice)];
     }
-    let service = Finding::good("service", format!("{} is ready: database, bus, objects", address.api));
+    let service =
+        Finding::good("service", format!("{} is ready: database, bus, objects", address.api));
     let store = match up::store_of(&config.data_dir, address) {
-        Ok(objects) => objects.probe_conditional_writes(&config.store.bucket).await.map_err(Into::into),
+        Ok(objects) => {
+            objects.probe_conditional_writes(&config.store.bucket).await.map_err(Into::into)
+        }
         Err(error) => Err(error),
     };
     let conditions = match store {

@@ -8,8 +8,8 @@ use panofleet_job_schema::JobId;
 use panofleet_jobs_db::HistoryEntry;
 use serde_json::json;
 
-use super::waiting::{self, state_name};
 use super::Shared;
+use super::waiting::{self, state_name};
 use crate::terminal::{say, table};
 
 /// Show one job

@@ -7,8 +7,8 @@ use clap::Args;
 use panofleet_producer::api::JobView;
 use panofleet_service::clock::wall_clock;
 
-use super::waiting::state_name;
 use super::Shared;
+use super::waiting::state_name;
 use crate::terminal::{duration, say, table};
 
 /// List jobs, newest first

@@ -28,7 +28,11 @@ impl Operations {
             .collect();
         if docs.is_empty() {
             let names: Vec<_> = Operation::docs().iter().map(|doc| doc.name).collect();
-            bail!("there is no operation `{}`; there are {}", self.name.as_deref().unwrap_or(""), names.join(", "));
+            bail!(
+                "there is no operation `{}`; there are {}",
+                self.name.as_deref().unwrap_or(""),
+                names.join(", ")
+            );
         }
         if self.schema {
             let schemas: Vec<_> = docs.iter().map(|doc| doc.json_schema()).collect();

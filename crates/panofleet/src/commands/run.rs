@@ -19,7 +19,12 @@ use crate::terminal::{Paint, bytes, paint, say, table, work_bar};
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// The job as JSON
-    #[arg(long, value_name = "FILE", conflicts_with = "outputs", required_unless_present = "outputs")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "outputs",
+        required_unless_present = "outputs"
+    )]
     job: Option<PathBuf>,
     /// An output to make, as `panofleet submit` takes it; repeatable
     #[arg(long = "output", value_name = "NAME=OPERATION")]

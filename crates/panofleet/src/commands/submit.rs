@@ -70,7 +70,8 @@ impl Submit {
             Some(text) => text.to_owned(),
             None => bail!("name a source: a file, s3://bucket/key or https://…"),
         };
-        let remote = source.parse::<Source>().ok().filter(|source| !matches!(source, Source::File(_)));
+        let remote =
+            source.parse::<Source>().ok().filter(|source| !matches!(source, Source::File(_)));
         spec.insert("source".into(), json!(remote.clone().unwrap_or(placeholder)));
         let mut spec: JobSpec = serde_json::from_value(Value::Object(spec))?;
         spec.check()?;
@@ -135,7 +136,8 @@ pub(super) fn parse_outputs(outputs: &[String]) -> Result<BTreeMap<OutputName, O
     }
     let mut parsed = BTreeMap::new();
     for output in outputs {
-        let (name, operation) = parse_output(output).with_context(|| format!("--output {output}"))?;
+        let (name, operation) =
+            parse_output(output).with_context(|| format!("--output {output}"))?;
         if parsed.insert(name, operation).is_some() {
             bail!("--output {output}: there is another output of this name");
         }
@@ -144,11 +146,13 @@ pub(super) fn parse_outputs(outputs: &[String]) -> Result<BTreeMap<OutputName, O
 }
 
 fn parse_output(output: &str) -> Result<(OutputName, Operation)> {
-    let (name, rest) = output.split_once('=').ok_or_else(|| anyhow!("needs the form NAME=OPERATION"))?;
+    let (name, rest) =
+        output.split_once('=').ok_or_else(|| anyhow!("needs the form NAME=OPERATION"))?;
     let mut words = rest.split(',');
     let mut fields = Map::from_iter([("op".to_owned(), json!(words.next()))]);
     for word in words {
-        let (key, text) = word.split_once('=').ok_or_else(|| anyhow!("`{word}` needs the form key=value"))?;
+        let (key, text) =
+            word.split_once('=').ok_or_else(|| anyhow!("`{word}` needs the form key=value"))?;
         // A number where it is one, text otherwise.
         let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
         fields.insert(key.to_owned(), value);
@@ -158,7 +162,10 @@ fn parse_output(output: &str) -> Result<(OutputName, Operation)> {
 
 fn parse_labels(labels: &[String]) -> Result<BTreeMap<&str, &str>> {
     let pair = |label: &'_ String| -> Result<_> {
-        label.split_once('=').map(|_| ()).ok_or_else(|| anyhow!("--label {label} needs the form KEY=VALUE"))
+        label
+            .split_once('=')
+            .map(|_| ())
+            .ok_or_else(|| anyhow!("--label {label} needs the form KEY=VALUE"))
     };
     labels.iter().try_for_each(pair)?;
     Ok(labels.iter().filter_map(|label| label.split_once('=')).collect())
@@ -166,7 +173,8 @@ fn parse_labels(labels: &[String]) -> Result<BTreeMap<&str, &str>> {
 
 async fn upload(client: &Client, path: &Path, quiet: bool) -> Result<Source> {
     let shown = path.display();
-    let length = tokio::fs::metadata(path).await.with_context(|| format!("cannot read {shown}"))?.len();
+    let length =
+        tokio::fs::metadata(path).await.with_context(|| format!("cannot read {shown}"))?.len();
     if length == 0 {
         bail!("{shown} is empty");
     }
@@ -188,12 +196,10 @@ mod tests {
             "small=image.thumbnail,width_px=512".to_owned(),
         ])
         .unwrap();
-        assert_eq!(
-            serde_json::to_value(&parsed).unwrap()["tiles"]["quality"],
-            90,
-        );
+        assert_eq!(serde_json::to_value(&parsed).unwrap()["tiles"]["quality"], 90,);
         assert_eq!(parsed.len(), 2);
-        let refusal = |output: &str| format!("{:#}", parse_outputs(&[output.to_owned()]).unwrap_err());
+        let refusal =
+            |output: &str| format!("{:#}", parse_outputs(&[output.to_owned()]).unwrap_err());
         for (output, expected) in [
             ("tiles", "NAME=OPERATION"),
             ("tiles=pano.convert", "pano.convert"),

@@ -145,7 +145,8 @@ async fn serve_store(
         cors: true,
     };
     std::fs::create_dir_all(&server.root)?;
-    let serving = panofleet_objects::server::serve(listener, server, store_tasks.shutdown().clone());
+    let serving =
+        panofleet_objects::server::serve(listener, server, store_tasks.shutdown().clone());
     let everything = tasks.shutdown().clone();
     store_tasks.spawn("object store", OnError::Shutdown, async move {
         let ended = serving.await;
@@ -177,7 +178,12 @@ async fn serve_api(config: &mut Config, parts: &Parts, tasks: &Tasks) -> Result<
     Ok(url)
 }
 
-fn start_roles(config: &Config, data: &Path, parts: &Parts, (tasks, now): (&Tasks, &CancellationToken)) {
+fn start_roles(
+    config: &Config,
+    data: &Path,
+    parts: &Parts,
+    (tasks, now): (&Tasks, &CancellationToken),
+) {
     let bus = Arc::new(parts.bus.clone());
     let dispatcher = Dispatcher {
         db: Arc::clone(&parts.db),
@@ -200,7 +206,12 @@ fn start_roles(config: &Config, data: &Path, parts: &Parts, (tasks, now): (&Task
         member: "collector-1".into(),
     };
     tasks.spawn("collector", OnError::Shutdown, collector.run(tasks.shutdown().clone()));
-    let keeping = housekeeping::run(parts.bus.clone(), Arc::clone(&parts.db), config.policy, tasks.shutdown().clone());
+    let keeping = housekeeping::run(
+        parts.bus.clone(),
+        Arc::clone(&parts.db),
+        config.policy,
+        tasks.shutdown().clone(),
+    );
     tasks.spawn("housekeeping", OnError::Log, keeping);
     let mut worker = config.worker.clone();
     if worker.scratch.is_relative() {

@@ -132,7 +132,8 @@ fn describe(client: &Client, job: &JobView, manifest: &Manifest) {
     for warning in &manifest.warnings {
         say(format!("  {} {warning}", paint(Paint::Strong, "note:")));
     }
-    let link = |link: &Option<String>| link.as_deref().map(|link| client.link(link)).unwrap_or_default();
+    let link =
+        |link: &Option<String>| link.as_deref().map(|link| client.link(link)).unwrap_or_default();
     say(format!("  manifest  {}", link(&job.links.manifest)));
     say(format!("  look      {}", client.link(&job.links.view)));
 }

@@ -9,8 +9,15 @@ use crate::limits;
 pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision) {
     let after = &decision.job;
     let policy = Policy::default();
-    assert_eq!(next_timer(after, &policy).is_none(), after.state.is_terminal(), "a timer, or an end");
-    assert!(after.counters.last_attempt >= before.counters.last_attempt, "attempt numbers only grow");
+    assert_eq!(
+        next_timer(after, &policy).is_none(),
+        after.state.is_terminal(),
+        "a timer, or an end"
+    );
+    assert!(
+        after.counters.last_attempt >= before.counters.last_attempt,
+        "attempt numbers only grow"
+    );
     assert!(after.counters.charged <= after.max_attempts);
     assert!(after.counters.crashes <= limits::CRASHES_MAX);
     assert!(after.counters.releases <= limits::RELEASES_MAX + 1);
@@ -22,9 +29,13 @@ pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision)
         assert!(!claims.is_empty(), "a running job is held");
         assert!(claims.iter().all(|claim| !after.ended_claims.contains(&claim.claim)));
     }
-    let ends_unsealed = matches!(after.state, State::Dead { .. } | State::Cancelled | State::Expired);
+    let ends_unsealed =
+        matches!(after.state, State::Dead { .. } | State::Cancelled | State::Expired);
     if ends_unsealed && before.possibly_sent() {
-        assert!(matches!(event, Event::Sealed { .. }), "a seal comes before an end without a result");
+        assert!(
+            matches!(event, Event::Sealed { .. }),
+            "a seal comes before an end without a result"
+        );
     }
     assert_eq!(after.finished_at.is_some(), after.state.is_terminal());
 }
@@ -61,7 +72,8 @@ enum Happening {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let wait = (prop_oneof![Just(1), Just(61), Just(1000), Just(30_000)], any::<bool>(), any::<bool>());
+    let wait =
+        (prop_oneof![Just(1), Just(61), Just(1000), Just(30_000)], any::<bool>(), any::<bool>());
     prop_oneof![
         6 => Just(Happening::Dispatch),
         4 => Just(Happening::Place),

@@ -34,7 +34,8 @@ struct Kept {
 /// Whole or not at all: a service that is killed here finds no half of a file.
 fn write(path: &Path, kept: &Kept) -> Result<()> {
     let next = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
     file.write_all(&serde_json::to_vec_pretty(kept)?)?;
     file.sync_all()?;
     std::fs::rename(&next, path)?;
@@ -47,7 +48,9 @@ impl Secrets {
         let path = data.join("secrets.json");
         let shown = path.display();
         let kept: Kept = match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{shown} cannot be read"))?,
+            Ok(text) => {
+                serde_json::from_slice(&text).with_context(|| format!("{shown} cannot be read"))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let kept = Kept {
                     access_key: format!("panofleet-{}", hex::encode(rand::random::<[u8; 6]>())),
@@ -62,7 +65,8 @@ impl Secrets {
         Ok(Self {
             access_key: kept.access_key,
             secret_key: Secret::new(kept.secret_key),
-            signing_key: hex::decode(kept.signing_key).with_context(|| format!("{shown}: signing_key"))?,
+            signing_key: hex::decode(kept.signing_key)
+                .with_context(|| format!("{shown}: signing_key"))?,
         })
     }
 
@@ -86,7 +90,8 @@ mod tests {
         let again = Secrets::read_or_make(folder.path()).unwrap();
         assert_eq!(first.signing_key, again.signing_key);
         assert_eq!(first.secret_key.expose(), again.secret_key.expose());
-        let mode = std::fs::metadata(folder.path().join("secrets.json")).unwrap().permissions().mode();
+        let mode =
+            std::fs::metadata(folder.path().join("secrets.json")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(!format!("{first:?}").contains(first.secret_key.expose()));
     }
