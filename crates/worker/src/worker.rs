@@ -63,6 +63,8 @@ pub async fn run(
     now: CancellationToken,
 ) -> Result<(), WorkerError> {
     let grace = resources.config.drain_grace.0;
+    // Ours to cancel when the worker ends for another reason.
+    let shutdown = shutdown.child_token();
     let worker = Arc::new(Worker::assemble(resources, shutdown.clone()).await?);
     // Both sets are aborted when this function ends, in whatever way. The first runs for ever, the second holds
     // a task for each claim until its last event is durable.

@@ -48,8 +48,9 @@ pub(crate) struct State {
     pub(crate) age: Duration,
     /// How long a message is its receiver's.
     pub(crate) lock: Duration,
+    /// Messages handed out, each as often as it was.
+    pub(crate) deliveries: u64,
     sent: u64,
-    deliveries: u64,
 }
 
 pub(crate) const PARTITIONS: u32 = 4;
@@ -69,8 +70,8 @@ impl FakeBus {
             unconfirmed: None,
             age: Duration::ZERO,
             lock: Duration::from_secs(15),
-            sent: 0,
             deliveries: 0,
+            sent: 0,
         };
         Self { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0 }
     }

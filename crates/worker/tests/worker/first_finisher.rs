@@ -1,19 +1,25 @@
 //! The first manifest counts, whoever else runs.
 
 use panofleet_job_schema::job::CloseTarget;
-use panofleet_job_schema::manifest::Seal;
-use panofleet_job_schema::message::Report;
+use panofleet_job_schema::manifest::{ManifestSummary, Seal};
+use panofleet_job_schema::message::{JobMessage, Report};
+use panofleet_job_schema::source::SourceLocation;
 use panofleet_objects::manifest;
 use panofleet_service::clock::wall_clock;
 use serde_json::json;
 
-use crate::site::{Site, progress, script};
+use crate::site::{BUCKET, Site, progress, script};
 
-fn summary(report: Report) -> panofleet_job_schema::manifest::ManifestSummary {
+fn summary(report: Report) -> ManifestSummary {
     match report {
         Report::Succeeded { manifest } => manifest,
         report => panic!("{report:?}"),
     }
+}
+
+/// A source that is not there: a job that is run all the same fails.
+fn nowhere() -> SourceLocation {
+    SourceLocation::Object { bucket: BUCKET.into(), key: "none".into() }
 }
 
 #[tokio::test]
@@ -24,11 +30,7 @@ async fn a_second_attempt_adopts_the_manifest_without_work() {
     let won = summary(site.outcome(&first).await);
     let mut second = first.clone();
     second.id.attempt.0 = 2;
-    // Were it run, it would fail: there is no such source.
-    second.source = panofleet_job_schema::source::SourceLocation::Object {
-        bucket: "media".into(),
-        key: "none".into(),
-    };
+    second.source = nowhere();
     site.send(&second);
     assert_eq!(summary(site.outcome(&second).await), won);
     site.scratch_is_empty().await;
@@ -53,7 +55,7 @@ async fn of_two_that_run_at_once_both_report_the_first_manifest() {
     assert_eq!(site.manifest(&first).await.unwrap().claim, one.claim);
 }
 
-fn seal(message: &panofleet_job_schema::message::JobMessage) -> Seal {
+fn seal(message: &JobMessage) -> Seal {
     let id = message.id;
     Seal {
         schema: 1,
@@ -69,7 +71,8 @@ async fn a_seal_that_comes_first_ends_the_attempt_in_silence() {
     let site = Site::new().await;
     let go = site.folder.path().join("go");
     let wait = json!({ "act": "wait_for", "path": go });
-    let before = site.job(script(&[], &[("a.jpg", 10)])).await;
+    let mut before = site.job(script(&[], &[("a.jpg", 10)])).await;
+    before.source = nowhere();
     manifest::put_seal(&site.objects, &before.manifest, &seal(&before)).await.unwrap();
     site.send(&before);
     let during = site.submit(script(&[progress(0.5, "ready"), wait], &[("a.jpg", 10)])).await;

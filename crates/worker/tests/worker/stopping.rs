@@ -53,11 +53,14 @@ async fn a_superseded_attempt_runs_on() {
     // Records are applied in order: once the other job is dropped, the first has been.
     let other = site.job(script(&[], &[])).await;
     site.control(other.id, true, false, 0);
-    while site.events(other.id).iter().all(|event| event.report != Report::Dropped) {
-        let so_far = site.events(other.id).len();
-        site.send(&other);
-        site.events_of(other.id, so_far + 1).await;
-    }
+    let dropped = async {
+        while site.events(other.id).iter().all(|event| event.report != Report::Dropped) {
+            let so_far = site.events(other.id).len();
+            site.send(&other);
+            site.events_of(other.id, so_far + 1).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), dropped).await.expect("control is applied");
     std::fs::write(&go, "").unwrap();
     assert!(matches!(site.outcome(&message).await, Report::Succeeded { .. }));
 }
