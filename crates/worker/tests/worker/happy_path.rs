@@ -105,6 +105,23 @@ async fn heartbeats_list_claims_with_their_progress() {
 }
 
 #[tokio::test]
+async fn files_leave_scratch_while_the_child_goes_on() {
+    let site = Site::new().await;
+    let go = site.folder.path().join("go");
+    let early = json!({ "act": "file", "output": "tiles", "path": "early.jpg", "bytes": 10 });
+    let acts = [early, progress(0.5, "ready"), json!({ "act": "wait_for", "path": go })];
+    let message = site.submit(script(&acts, &[("late.jpg", 10)])).await;
+    let _running = site.start();
+    site.step(&message, "ready").await;
+    let folder = site.claim_folders().remove(0).join("out/tiles");
+    eventually("the file to be uploaded", || folder.exists() && !folder.join("early.jpg").exists())
+        .await;
+    std::fs::write(&go, "").unwrap();
+    assert!(matches!(site.outcome(&message).await, Report::Succeeded { .. }));
+    assert_eq!(site.manifest(&message).await.unwrap().outputs[&output("tiles")].files.len(), 2);
+}
+
+#[tokio::test]
 async fn chatter_on_standard_error_holds_nobody_up() {
     let site = Site::new().await;
     let chatter = json!({ "act": "chatter", "bytes": 1 << 20 });

@@ -222,14 +222,14 @@ impl Site {
         }
     }
 
-    /// Waits for a heartbeat that `wanted` finds something in.
+    /// Waits for a heartbeat, from now on, that `wanted` finds something in.
     pub(crate) async fn heartbeat<T>(
         &self,
         what: &str,
         mut wanted: impl FnMut(&Heartbeat) -> Option<T>,
     ) -> T {
         let keys = self.keys.clone();
-        let mut seen = 0;
+        let mut seen = self.bus.look(|state| state.events.len());
         let find = |state: &State| {
             let new = &state.events[seen..];
             seen = state.events.len();
