@@ -26,6 +26,7 @@ pub mod manifest;
 pub mod media_info;
 pub mod message;
 pub mod operation;
+mod operation_doc;
 mod operations;
 pub mod policy;
 pub mod runner_protocol;

@@ -10,14 +10,13 @@ use panofleet_service::telemetry;
 use crate::client::Client;
 use crate::config::{self, Layered, Sources};
 
-mod cancel;
+mod act;
 mod config_cmd;
 mod doctor;
 mod job;
 mod jobs;
 mod operations;
 mod ready;
-mod retry;
 mod run;
 mod submit;
 mod up;
@@ -74,9 +73,9 @@ enum Command {
     /// Show one job: where it stands, and what happened to it
     Job(job::Job),
     /// Cancel a job
-    Cancel(cancel::Cancel),
+    Cancel(act::Target),
     /// Start a job that has ended anew
-    Retry(retry::Retry),
+    Retry(act::Target),
     /// Run one job here, without any service, in the same sandbox
     Run(run::Run),
     /// Check what this machine and the service need, and say what to do
@@ -106,8 +105,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Submit(command) => Box::pin(command.run(&shared)).await,
             Command::Jobs(command) => command.run(&shared).await,
             Command::Job(command) => command.run(&shared).await,
-            Command::Cancel(command) => command.run(&shared).await,
-            Command::Retry(command) => command.run(&shared).await,
+            Command::Cancel(target) => target.cancel(&shared).await,
+            Command::Retry(target) => target.retry(&shared).await,
             Command::Run(command) => Box::pin(command.run(&shared)).await,
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::shared::{self, Eye, EyeChoice, IccPolicy, PixelRect, StereoLayout, TileFormat};
 use crate::failure::Failure;
 use crate::media_info::MediaInfo;
-use crate::operation::{OperationDoc, ParameterDoc, ParameterKind};
+use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 
 /// Fits a picture into a box, keeping its shape. It is never made larger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,18 +107,8 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             default: "null",
             summary: "height of the box, in pixels; without it only the width counts",
         },
-        ParameterDoc {
-            name: "format",
-            kind: ParameterKind::Choice { of: TileFormat::WORDS },
-            default: "\"jpeg\"",
-            summary: "file format",
-        },
-        ParameterDoc {
-            name: "quality",
-            kind: ParameterKind::Integer { min: 1, max: 100 },
-            default: "85",
-            summary: "encoder quality",
-        },
+        shared::FORMAT,
+        shared::QUALITY,
         ParameterDoc {
             name: "stereo",
             kind: ParameterKind::Choice { of: StereoLayout::WORDS },
@@ -131,12 +121,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             default: "\"left\"",
             summary: "which eye of a stereo picture to show",
         },
-        ParameterDoc {
-            name: "icc",
-            kind: ParameterKind::Choice { of: IccPolicy::WORDS },
-            default: "\"srgb\"",
-            summary: "`srgb` converts the colours, `keep` leaves them and embeds the source's profile",
-        },
+        shared::ICC,
     ],
     example: r#"{"op": "image.thumbnail", "width_px": 1024}"#,
 };

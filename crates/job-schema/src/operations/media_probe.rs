@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::operation::OperationDoc;
+use crate::operation_doc::OperationDoc;
 
 /// Writes what the probe found as `probe.json`; the manifest carries the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

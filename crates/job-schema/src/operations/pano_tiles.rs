@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::shared::{self, Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat};
 use crate::failure::Failure;
 use crate::media_info::{GPano, MediaInfo};
-use crate::operation::{OperationDoc, ParameterDoc, ParameterKind};
+use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 
 /// Tiles a panorama: full or partial, mono or stereo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -282,18 +282,8 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     writes: "<level>/<face><row>_<column>.jpg, fallback/<face>.jpg, config.json (Pannellum), psv.json \
              (Photo Sphere Viewer); with both eyes, each under left/ and right/",
     parameters: &[
-        ParameterDoc {
-            name: "format",
-            kind: ParameterKind::Choice { of: TileFormat::WORDS },
-            default: "\"jpeg\"",
-            summary: "tile format",
-        },
-        ParameterDoc {
-            name: "quality",
-            kind: ParameterKind::Integer { min: 1, max: 100 },
-            default: "85",
-            summary: "encoder quality",
-        },
+        shared::FORMAT,
+        shared::QUALITY,
         ParameterDoc {
             name: "stereo",
             kind: ParameterKind::Choice { of: StereoLayout::WORDS },
@@ -330,12 +320,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             default: "\"#000000\"",
             summary: "what is shown where a partial panorama has no pixels",
         },
-        ParameterDoc {
-            name: "icc",
-            kind: ParameterKind::Choice { of: IccPolicy::WORDS },
-            default: "\"srgb\"",
-            summary: "`srgb` converts the colours, `keep` leaves them and embeds the source's profile",
-        },
+        shared::ICC,
     ],
     example: r#"{"op": "pano.tiles", "quality": 85}"#,
 };

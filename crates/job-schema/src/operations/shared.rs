@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::failure::Failure;
 use crate::limits;
 use crate::media_info::{MediaInfo, PictureInfo};
+use crate::operation_doc::{ParameterDoc, ParameterKind};
 
 /// The file format of tiles and thumbnails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +196,27 @@ pub struct PixelRect {
     /// Height, at least 1.
     pub height_px: u32,
 }
+
+pub(crate) const FORMAT: ParameterDoc = ParameterDoc {
+    name: "format",
+    kind: ParameterKind::Choice { of: TileFormat::WORDS },
+    default: "\"jpeg\"",
+    summary: "file format",
+};
+
+pub(crate) const QUALITY: ParameterDoc = ParameterDoc {
+    name: "quality",
+    kind: ParameterKind::Integer { min: 1, max: 100 },
+    default: "85",
+    summary: "encoder quality",
+};
+
+pub(crate) const ICC: ParameterDoc = ParameterDoc {
+    name: "icc",
+    kind: ParameterKind::Choice { of: IccPolicy::WORDS },
+    default: "\"srgb\"",
+    summary: "`srgb` converts the colours, `keep` leaves them and embeds the source's profile",
+};
 
 /// Refuses a whole number outside its interval.
 pub(crate) fn check_integer(name: &str, value: u32, min: u32, max: u32) -> Result<(), String> {

@@ -9,7 +9,7 @@ use panofleet_jobs_db::HistoryEntry;
 use serde_json::json;
 
 use super::Shared;
-use super::waiting::{self, state_name};
+use super::waiting;
 use crate::terminal::{say, table};
 
 /// Show one job
@@ -33,7 +33,7 @@ impl Job {
             say(serde_json::to_string_pretty(&json!({ "job": job, "history": history }))?);
             return Ok(ExitCode::SUCCESS);
         }
-        say(format!("{} {}", job.id, state_name(&job.state)));
+        say(format!("{} {}", job.id, job.state.name()));
         say(format!("  source    {}", job.source));
         for (name, operation) in &job.outputs {
             say(format!("  output    {name}: {}", serde_json::to_string(operation)?));

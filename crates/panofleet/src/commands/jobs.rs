@@ -8,7 +8,6 @@ use panofleet_producer::api::JobView;
 use panofleet_service::clock::wall_clock;
 
 use super::Shared;
-use super::waiting::state_name;
 use crate::terminal::{duration, say, table};
 
 /// List jobs, newest first
@@ -55,7 +54,7 @@ fn row(job: &JobView) -> Vec<String> {
     let outputs: Vec<_> = job.outputs.keys().map(ToString::to_string).collect();
     vec![
         job.id.to_string(),
-        state_name(&job.state).to_owned(),
+        job.state.name().to_owned(),
         duration(wall_clock().since(job.accepted_at)),
         job.attempt.map_or_else(String::new, |attempt| attempt.to_string()),
         outputs.join(","),

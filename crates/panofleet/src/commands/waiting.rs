@@ -63,22 +63,7 @@ fn show(bar: &ProgressBar, job: &JobView) {
             bar.set_message(step);
             bar.set_position((progress.fraction.clamp(0.0, 1.0) * 1000.0) as u64);
         }
-        (state, _) => bar.set_message(state_name(state)),
-    }
-}
-
-/// A state's name, as the API writes it.
-pub(super) fn state_name(state: &StateView) -> &'static str {
-    match state {
-        StateView::Waiting { .. } => "waiting",
-        StateView::Queued { .. } => "queued",
-        StateView::Sent { .. } => "sent",
-        StateView::Running { .. } => "running",
-        StateView::Closing { .. } => "closing",
-        StateView::Succeeded { .. } => "succeeded",
-        StateView::Dead { .. } => "dead",
-        StateView::Cancelled => "cancelled",
-        StateView::Expired => "expired",
+        (state, _) => bar.set_message(state.name()),
     }
 }
 
@@ -90,7 +75,7 @@ async fn report(client: &Client, job: &JobView, json: bool) -> Result<ExitCode> 
     } else if let Some(manifest) = &manifest {
         describe(client, job, manifest);
     } else {
-        say(format!("{} job {} {}", paint(Paint::Bad, "✗"), job.id, state_name(&job.state)));
+        say(format!("{} job {} {}", paint(Paint::Bad, "✗"), job.id, job.state.name()));
         if let Some(failure) = &job.failure {
             say(format!("  {}: {}", failure.code, failure.message));
         }

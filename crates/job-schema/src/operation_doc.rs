@@ -1,0 +1,101 @@
+//! The documentation of operations as data: `panofleet operations` prints it, and the JSON Schema is made of it.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What `panofleet operations` prints about one operation.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct OperationDoc {
+    /// `pano.tiles`.
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// What it writes, file by file.
+    pub writes: &'static str,
+    /// Its parameters.
+    pub parameters: &'static [ParameterDoc],
+    /// A complete output, as JSON.
+    pub example: &'static str,
+}
+
+/// One parameter of an operation.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ParameterDoc {
+    /// Its name, with the unit last.
+    pub name: &'static str,
+    /// Its type and interval.
+    pub kind: ParameterKind,
+    /// Its default as JSON; `null` where leaving it out means something of its own.
+    pub default: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+}
+
+/// The type and the interval of a parameter.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ParameterKind {
+    /// A whole number in an interval, both ends allowed.
+    Integer {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+    },
+    /// A number in an interval, both ends allowed.
+    Number {
+        /// Smallest value.
+        min: f64,
+        /// Largest value.
+        max: f64,
+    },
+    /// One of a few words.
+    Choice {
+        /// The words.
+        of: &'static [&'static str],
+    },
+    /// `#rrggbb`.
+    Color,
+}
+
+impl OperationDoc {
+    /// The JSON Schema (2020-12) of an output that asks for this operation.
+    pub fn json_schema(&self) -> Value {
+        let mut properties = serde_json::Map::new();
+        properties.insert("op".into(), json!({ "const": self.name }));
+        for parameter in self.parameters {
+            properties.insert(parameter.name.into(), parameter.json_schema());
+        }
+        json!({
+            "title": self.name,
+            "description": self.summary,
+            "type": "object",
+            "properties": properties,
+            "required": ["op"],
+            "additionalProperties": false,
+        })
+    }
+}
+
+impl ParameterDoc {
+    fn json_schema(&self) -> Value {
+        let mut schema = match self.kind {
+            ParameterKind::Integer { min, max } => {
+                json!({ "type": "integer", "minimum": min, "maximum": max })
+            }
+            ParameterKind::Number { min, max } => {
+                json!({ "type": "number", "minimum": min, "maximum": max })
+            }
+            ParameterKind::Choice { of } => json!({ "enum": of }),
+            ParameterKind::Color => json!({ "type": "string", "pattern": "^#[0-9a-f]{6}$" }),
+        };
+        let default: Value = serde_json::from_str(self.default).unwrap_or(Value::Null);
+        if let Some(fields) = schema.as_object_mut() {
+            fields.insert("description".into(), json!(self.summary));
+            if !default.is_null() {
+                fields.insert("default".into(), default);
+            }
+        }
+        schema
+    }
+}
