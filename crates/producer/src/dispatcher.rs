@@ -22,6 +22,7 @@ use panofleet_job_schema::{Attempt, Job, Lane, Region, Timestamp};
 use panofleet_jobs_db::{Batch, JobWrite, JobsDb, JobsDbError, Versioned};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::transition::{Transition, transition};
@@ -31,8 +32,10 @@ mod horizon;
 
 /// Timers that one turn looks after, and jobs that it sends to one queue.
 const TURN_JOBS_MAX: u32 = 256;
-/// Sends and seals under way at once.
+/// Sends, and seals, under way at once.
 const CONCURRENT_MAX: usize = 16;
+/// Jobs that wait to be sealed. Those beyond it wait for their next timer.
+const CLOSINGS_MAX: usize = 256;
 /// Longest wait between two turns: writes of other processes are noticed at least this often.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Wait while a timer is due that may not fire yet: silence is not trusted before the log is caught up.
@@ -69,11 +72,31 @@ enum TurnError {
 impl Dispatcher {
     /// Runs until `shutdown`. Trouble with the database or the bus is waited out.
     pub async fn run(self, shutdown: CancellationToken) {
+        let (closings, closing) = mpsc::channel(CLOSINGS_MAX);
+        tokio::join!(self.dispatch(&closings, &shutdown), self.close(closing, &shutdown));
+    }
+
+    /// Puts seals beside the turns: a store that does not answer holds up nobody else's job.
+    async fn close(&self, closing: mpsc::Receiver<Job>, shutdown: &CancellationToken) {
+        let jobs =
+            stream::unfold(closing, async |mut closing| Some((closing.recv().await?, closing)));
+        let seals = jobs.for_each_concurrent(CONCURRENT_MAX, async |job| {
+            if let Err(error) = closing::close(self, &job).await {
+                tracing::warn!(job = %job.id, %error, "closing is tried again later");
+            }
+        });
+        tokio::select! {
+            () = seals => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+
+    async fn dispatch(&self, closings: &mpsc::Sender<Job>, shutdown: &CancellationToken) {
         let mut seen = 0;
         let mut in_trouble = false;
         while !shutdown.is_cancelled() {
             let turn = tokio::select! {
-                turn = self.turn(&mut seen) => turn,
+                turn = self.turn(&mut seen, closings) => turn,
                 () = shutdown.cancelled() => return,
             };
             match turn {
@@ -97,10 +120,10 @@ impl Dispatcher {
     }
 
     /// One turn: due timers, then whoever goes next, then a wait for something to change.
-    async fn turn(&self, seen: &mut u64) -> Result<(), TurnError> {
+    async fn turn(&self, seen: &mut u64, closings: &mpsc::Sender<Job>) -> Result<(), TurnError> {
         // Read before the work: what is written meanwhile ends the wait at once.
         *seen = self.db.changed(*seen, Duration::ZERO).await?;
-        self.look_after_timers().await?;
+        self.look_after_timers(closings).await?;
         for region in &self.regions {
             for lane in Lane::ALL {
                 self.fill_window(&Queue { region: region.clone(), lane }).await?;
@@ -117,7 +140,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn look_after_timers(&self) -> Result<(), TurnError> {
+    async fn look_after_timers(&self, closings: &mpsc::Sender<Job>) -> Result<(), TurnError> {
         let now = self.db.now().await?;
         let due = self.db.due(now, TURN_JOBS_MAX).await?;
         if due.is_empty() {
@@ -137,6 +160,11 @@ impl Dispatcher {
             {
                 let id = decision.job.id;
                 tracing::warn!(job = %id, reason = %decision.reason.name(), "attempt given up");
+            }
+            if decision.effects.contains(&Effect::Close)
+                && let Err(full) = closings.try_send(decision.job.clone())
+            {
+                tracing::debug!(job = %decision.job.id, %full, "closing waits for its next timer");
             }
             self.carry_out(&decision).await;
         }
@@ -220,7 +248,8 @@ impl Dispatcher {
             let done = match effect {
                 Effect::Produce(attempt) => self.produce(&decision.job, *attempt).await,
                 Effect::Control => self.publish_control(&decision.job).await,
-                Effect::Close => closing::close(self, &decision.job).await,
+                // Beside the turns; see `close`.
+                Effect::Close => Ok(()),
             };
             if let Err(error) = done {
                 tracing::warn!(job = %decision.job.id, ?effect, %error, "effect is tried again later");

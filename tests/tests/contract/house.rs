@@ -175,11 +175,21 @@ impl House {
     }
 
     pub(crate) async fn start_store(&self) {
-        let listener = eventually("the store's port is free again", PATIENCE, async || {
-            TcpListener::bind(self.store_address).await.ok()
-        });
-        let store = start_store(listener.await, self.folder.path().join("objects"));
+        let store = start_store(self.store_port().await, self.folder.path().join("objects"));
         *self.store.lock().unwrap() = Some(store);
+    }
+
+    /// In place of the store, something that takes connections and never answers, until it is dropped.
+    pub(crate) async fn deafen_store(&self) -> TcpListener {
+        self.stop_store().await;
+        self.store_port().await
+    }
+
+    async fn store_port(&self) -> TcpListener {
+        eventually("the store's port is free again", PATIENCE, async || {
+            TcpListener::bind(self.store_address).await.ok()
+        })
+        .await
     }
 
     pub(crate) async fn accept(&self, n: u128) -> JobId {

@@ -230,6 +230,27 @@ async fn closing_waits_for_a_store_that_is_away() {
     house.until(id, "it is cancelled", |job| job.state == State::Cancelled).await;
 }
 
+/// Each seal that waits for the store takes its time; nobody else's job waits behind them.
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_jobs_hold_up_nobody() {
+    let house = House::open().await;
+    let mut closing = Vec::new();
+    for n in 0..30 {
+        closing.push(house.accept(n).await);
+        house.claim(&house.take().await).await;
+    }
+    let _deaf = house.deafen_store().await;
+    for id in &closing {
+        house.cancel(*id).await;
+    }
+    let first_closing = house.job(closing[0]).await;
+    house.until(first_closing.id, "a seal was tried", |job| *job != first_closing).await;
+    let id = house.accept(99).await;
+    // One after the other, the seals would take thirty times `seal_retry`.
+    let taken = tokio::time::timeout(10 * house.policy.seal_retry.0, house.take()).await;
+    assert_eq!(taken.expect("the next job goes out meanwhile").message.id.job, id);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_are_retried_and_bad_input_is_not() {
     let house = House::open().await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use panofleet_bus::{CopyFate, Queue};
-use panofleet_job_schema::job::State;
+use panofleet_job_schema::job::{Claim, State};
 use panofleet_job_schema::lifecycle::{Horizon, PartitionHorizon};
 use panofleet_job_schema::{ClaimId, Job, Timestamp};
 use panofleet_jobs_db::Versioned;
@@ -50,8 +50,16 @@ impl Horizons {
     }
 
     pub(super) async fn of(&self, job: &Job, dispatcher: &Dispatcher) -> Horizon {
-        let copy_gone = copy_gone(job, dispatcher).await;
-        Horizon { partitions: self.partitions.clone(), beats: self.beats.clone(), copy_gone }
+        let claims = match &job.state {
+            State::Running { claims, .. } => claims.as_slice(),
+            _ => &[],
+        };
+        let beat = |claim: &Claim| Some((claim.claim, *self.beats.get(&claim.claim)?));
+        Horizon {
+            partitions: self.partitions.clone(),
+            beats: claims.iter().filter_map(beat).collect(),
+            copy_gone: copy_gone(job, dispatcher).await,
+        }
     }
 }
 
