@@ -27,12 +27,52 @@ impl From<sqlx::Error> for JobsDbError {
                 | ErrorKind::ForeignKeyViolation
                 | ErrorKind::NotNullViolation
                 | ErrorKind::CheckViolation => Self::Refused(database.message().to_owned()),
-                _ => Self::Unavailable(database.message().to_owned()),
+                _ => of_code(database.code().as_deref(), database.message()),
             },
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
                 Self::Corrupt(error.to_string())
             }
             _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// By PostgreSQL's code (appendix A of its manual), five characters of which two are the class. SQLite's codes are
+/// plain numbers and mean nothing here.
+fn of_code(code: Option<&str>, message: &str) -> JobsDbError {
+    let message = message.to_owned();
+    match code.and_then(|code| code.split_at_checked(2)) {
+        // Serialization failure and deadlock: another transaction was there first.
+        Some(("40", "001" | "P01")) => JobsDbError::Conflict(format!("a row ({message})")),
+        // A value that does not fit, a wrong password, a database that does not exist, no permission.
+        Some(("22" | "28" | "3D", sub)) if sub.len() == 3 => JobsDbError::Refused(message),
+        Some(("42", "501")) => JobsDbError::Refused(message),
+        _ => JobsDbError::Unavailable(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_says_what_the_caller_does_next() {
+        for (code, conflict, refused) in [
+            (Some("40001"), true, false),
+            (Some("40P01"), true, false),
+            (Some("40003"), false, false),
+            (Some("22021"), false, true),
+            (Some("28P01"), false, true),
+            (Some("3D000"), false, true),
+            (Some("42501"), false, true),
+            (Some("57P01"), false, false),
+            (Some("5"), false, false),
+            (Some("22"), false, false),
+            (None, false, false),
+        ] {
+            let error = of_code(code, "why");
+            assert_eq!(matches!(error, JobsDbError::Conflict(_)), conflict, "{code:?}");
+            assert_eq!(matches!(error, JobsDbError::Refused(_)), refused, "{code:?}");
         }
     }
 }

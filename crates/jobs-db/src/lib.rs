@@ -1,6 +1,6 @@
 //! The job database: rows of jobs, their history, workers, and how far the event log is applied.
 //!
-//! The interface is [`JobsDb`]; SQLite stands behind it today (`panofleet up`). It decides nothing: every
+//! The interface is [`JobsDb`]; behind it stand SQLite (`panofleet up`) and PostgreSQL (a fleet). It decides nothing: every
 //! changed job comes from [`panofleet_job_schema::lifecycle::decide`], and every write is a compare-and-set on
 //! the row's version. One conformance suite (`tests/conformance/`) runs against every implementation.
 //!
@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 mod error;
+pub mod postgres;
+mod row;
 pub mod sqlite;
 mod write;
 

@@ -1,8 +1,9 @@
 //! From a decision of the lifecycle to what is written: the row, its timer, its line of history.
 
-use panofleet_job_schema::Timestamp;
+use panofleet_job_schema::job::State;
 use panofleet_job_schema::lifecycle::{Decision, next_timer};
 use panofleet_job_schema::policy::Policy;
+use panofleet_job_schema::{Job, Timestamp};
 
 use crate::{HistoryEntry, JobWrite};
 
@@ -30,4 +31,18 @@ impl JobWrite {
         let history = self.history.into_iter().chain(next.history).collect();
         Self { history, ..next }
     }
+}
+
+/// The timer that a job begins with: what its state waits for, and its deadline at the latest.
+pub(crate) fn first_timer(job: &Job) -> Option<Timestamp> {
+    let state_timer = match &job.state {
+        State::Waiting { due_at } => *due_at,
+        State::Queued { .. } | State::Running { .. } => job.deadline_at,
+        State::Sent { look_at, .. } => *look_at,
+        State::Closing { try_at, .. } => *try_at,
+        State::Succeeded { .. } | State::Dead { .. } | State::Cancelled | State::Expired => {
+            return None;
+        }
+    };
+    Some(state_timer.min(job.deadline_at))
 }

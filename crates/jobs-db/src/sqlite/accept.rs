@@ -1,11 +1,12 @@
 //! New jobs.
 
-use panofleet_job_schema::job::State;
 use panofleet_job_schema::{Job, JobId, Tenant, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::file::SqliteFile;
-use super::row::{job_id, to_doc, versioned};
+use super::row::{job_id, versioned};
+use crate::row::to_doc;
+use crate::write::first_timer;
 use crate::{Accepted, IdempotencyKey, JobsDbError};
 
 pub(super) async fn accept(
@@ -94,20 +95,6 @@ async fn insert_key(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// The timer that a job begins with: what its state waits for, and its deadline at the latest.
-fn first_timer(job: &Job) -> Option<Timestamp> {
-    let state_timer = match &job.state {
-        State::Waiting { due_at } => *due_at,
-        State::Queued { .. } | State::Running { .. } => job.deadline_at,
-        State::Sent { look_at, .. } => *look_at,
-        State::Closing { try_at, .. } => *try_at,
-        State::Succeeded { .. } | State::Dead { .. } | State::Cancelled | State::Expired => {
-            return None;
-        }
-    };
-    Some(state_timer.min(job.deadline_at))
 }
 
 /// A job's id as the key of its row.

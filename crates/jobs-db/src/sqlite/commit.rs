@@ -6,7 +6,7 @@ use panofleet_job_schema::{JobId, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::accept::job_key;
-use super::row::{integer, to_doc};
+use crate::row::{integer, to_doc};
 use crate::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance};
 
 /// Writes the batch inside the caller's transaction. The offset goes first: a batch that another collector

@@ -7,7 +7,8 @@ use panofleet_job_schema::{JobId, Lane, Region, Timestamp};
 use sqlx::SqlitePool;
 
 use super::accept::job_key;
-use super::row::{JobRow, from_doc, id_list, job_id, time, versioned};
+use super::row::{JobRow, id_list, job_id, versioned};
+use crate::row::{from_doc, time};
 use crate::{HistoryEntry, JobsDbError, Versioned};
 
 /// The jobs in the order of `ids`.

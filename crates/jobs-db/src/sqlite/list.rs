@@ -7,7 +7,8 @@ use panofleet_job_schema::job::State;
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use super::accept::job_key;
-use super::row::{JobRow, corrupt, versioned};
+use super::row::{JobRow, versioned};
+use crate::row::corrupt;
 use crate::{JobFilter, JobsDbError, Versioned};
 
 pub(super) async fn list(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use panofleet_job_schema::Timestamp;
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::row::{corrupt, time};
+use crate::row::partition_row;
 use crate::{JobsDbError, Observation, PartitionRow};
 
 pub(super) async fn partitions(
@@ -22,15 +22,8 @@ pub(super) async fn partitions(
     .await?;
     rows.into_iter()
         .map(|(partition, next_offset, observed_at, caught_up_at, restarted_at)| {
-            let row = PartitionRow {
-                next_offset: u64::try_from(next_offset).map_err(|error| {
-                    corrupt(format_args!("partition {partition} of log {log_id}"), error)
-                })?,
-                observed_at: time(observed_at.unwrap_or(0)),
-                caught_up_at: time(caught_up_at),
-                restarted_at: time(restarted_at),
-            };
-            Ok((partition, row))
+            let columns = (next_offset, observed_at, caught_up_at, restarted_at);
+            Ok((partition, partition_row(log_id, partition, columns)?))
         })
         .collect()
 }

@@ -1,9 +1,8 @@
-//! Between rows and types.
+//! Between SQLite's rows and types.
 
-use panofleet_job_schema::{JobId, Timestamp};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use panofleet_job_schema::JobId;
 
+use crate::row::{corrupt, from_doc, to_doc};
 use crate::{JobsDbError, Versioned};
 
 /// The columns of `jobs` that make a [`Versioned`].
@@ -15,21 +14,6 @@ pub(super) fn versioned((id, version, doc): JobRow) -> Result<Versioned, JobsDbE
     Ok(Versioned { job: from_doc(&doc, name)?, version })
 }
 
-pub(super) fn from_doc<T: DeserializeOwned>(
-    doc: &str,
-    name: impl FnOnce() -> String,
-) -> Result<T, JobsDbError> {
-    serde_json::from_str(doc).map_err(|error| corrupt(name(), error))
-}
-
-pub(super) fn to_doc<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("every schema type can be written as JSON")
-}
-
-pub(super) fn corrupt(name: impl std::fmt::Display, why: impl std::fmt::Display) -> JobsDbError {
-    JobsDbError::Corrupt(format!("{name}: {why}"))
-}
-
 pub(super) fn job_id(bytes: &[u8]) -> Result<JobId, JobsDbError> {
     uuid::Uuid::from_slice(bytes).map(JobId).map_err(|error| corrupt("a job's id", error))
 }
@@ -39,15 +23,6 @@ pub(super) fn job_id(bytes: &[u8]) -> Result<JobId, JobsDbError> {
 pub(super) fn id_list(ids: impl IntoIterator<Item = JobId>) -> String {
     let texts: Vec<String> = ids.into_iter().map(|id| id.0.simple().to_string()).collect();
     to_doc(&texts)
-}
-
-/// SQLite's integers are signed. Only a number that no log or file ever reaches is cut.
-pub(super) fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-pub(super) fn time(ms: i64) -> Timestamp {
-    Timestamp::from_millis(ms)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -5,7 +5,7 @@ use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use super::file::SqliteFile;
-use super::row::{corrupt, integer, time};
+use crate::row::{corrupt, integer, time};
 use crate::{JobsDbError, Upload};
 
 pub(super) async fn put(file: &SqliteFile, upload: &Upload) -> Result<(), JobsDbError> {

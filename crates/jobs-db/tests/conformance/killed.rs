@@ -3,16 +3,26 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use panofleet_jobs_db::{Batch, JobsDb};
 
 use crate::fixture::{accept, advance, entry, get, job, sent, to_state};
-use crate::sqlite::open;
+use crate::{postgres, postgres_server, sqlite};
 
-/// Names the folder to the process that is going to be killed.
-const FOLDER: &str = "PANOFLEET_JOBS_DB_KILLED_FOLDER";
+/// Names the database to the process that is going to be killed.
+const ADDRESS: &str = "PANOFLEET_JOBS_DB_KILLED_ADDRESS";
 /// Jobs that each batch changes.
 const JOBS: u128 = 5;
+
+/// The database at an address: a URL of PostgreSQL's, or the folder of an SQLite file. Nobody else has it open.
+async fn open(address: &str) -> Arc<dyn JobsDb> {
+    if address.starts_with("postgres://") {
+        postgres::open_alone(address).await
+    } else {
+        sqlite::open(Path::new(address)).await.unwrap().1
+    }
+}
 
 /// What is applied of the log: every batch moves the offset by one.
 async fn applied(db: &dyn JobsDb) -> u64 {
@@ -24,10 +34,10 @@ async fn applied(db: &dyn JobsDb) -> u64 {
 #[ignore = "runs as a process of its own, started by another test"]
 fn commit_until_killed() {
     #[expect(clippy::disallowed_methods, reason = "how the parent says what to do")]
-    let folder = std::env::var(FOLDER).unwrap();
+    let address = std::env::var(ADDRESS).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (_file, db) = open(Path::new(&folder)).await.unwrap();
+        let db = open(&address).await;
         for from in applied(&*db).await.. {
             let mut batch = Batch { ..advance("log", 0, from, from + 1) };
             for number in 1..=JOBS {
@@ -42,12 +52,12 @@ fn commit_until_killed() {
 }
 
 /// The last offset that the process said was applied; it is killed once it has said so `commits` times.
-fn run_and_kill(folder: &Path, commits: usize) -> u64 {
+fn run_and_kill(address: &str, commits: usize) -> u64 {
     #[expect(clippy::disallowed_methods, reason = "the process to be killed")]
     let mut command = Command::new(std::env::current_exe().unwrap());
     let mut child = command
         .args(["--ignored", "--exact", "--nocapture", "killed::commit_until_killed"])
-        .env(FOLDER, folder)
+        .env(ADDRESS, address)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -65,18 +75,16 @@ fn run_and_kill(folder: &Path, commits: usize) -> u64 {
     said[said.len() - 1]
 }
 
-#[tokio::test]
-async fn batches_are_whole_after_kill_9() {
-    let folder = tempfile::tempdir().unwrap();
+async fn batches_are_whole_after_kill_9(address: &str) {
     {
-        let (_file, db) = open(folder.path()).await.unwrap();
+        let db = open(address).await;
         for number in 1..=JOBS {
             accept(&*db, &job(number)).await;
         }
     }
     for commits in [3, 20, 57, 110] {
-        let said = run_and_kill(folder.path(), commits);
-        let (_file, db) = open(folder.path()).await.unwrap();
+        let said = run_and_kill(address, commits);
+        let db = open(address).await;
         let applied = applied(&*db).await;
         assert!(applied >= said, "{said} was said to be applied, yet only {applied} is");
         for number in 1..=JOBS {
@@ -86,4 +94,16 @@ async fn batches_are_whole_after_kill_9() {
             assert!(reasons.eq(0..applied), "history of job {number} after {applied} batches");
         }
     }
+}
+
+#[tokio::test]
+async fn sqlite_batches_are_whole_after_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    batches_are_whole_after_kill_9(folder.path().to_str().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_batches_are_whole_after_kill_9() {
+    let address = postgres_server::shared().await.create_database().await;
+    batches_are_whole_after_kill_9(&address).await;
 }

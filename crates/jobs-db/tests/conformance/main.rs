@@ -1,8 +1,8 @@
 //! One suite for every job database. A scenario is a function of a [`fixture::Fixture`], and each
 //! implementation is one `conformance!` below: it runs them all.
 //!
-//! Scenarios assert what [`panofleet_jobs_db`] promises and no more; what is particular to SQLite's file is in
-//! `sqlite.rs` and `killed.rs`.
+//! Scenarios assert what [`panofleet_jobs_db`] promises and no more; what is particular to SQLite's file or to a
+//! PostgreSQL server is in `sqlite.rs` and `postgres.rs`. Both are killed in `killed.rs`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accept;
@@ -12,6 +12,8 @@ mod fixture;
 mod killed;
 mod list;
 mod partitions;
+mod postgres;
+mod postgres_server;
 mod queues;
 mod sqlite;
 mod workers;
@@ -61,12 +63,14 @@ macro_rules! conformance {
             workers {
                 a_heartbeat_replaces_the_one_before
                 a_heartbeat_of_an_earlier_life_is_ignored
+                of_two_lives_in_one_batch_the_later_counts
                 beats_are_of_listed_claims_only
                 progress_is_of_running_jobs_only
             }
             partitions {
                 observations_restart_leases_after_a_gap_only
                 observed_times_never_move_back
+                observations_in_one_call_count_in_their_order
                 logs_do_not_see_each_other
             }
             changes {
@@ -78,3 +82,4 @@ macro_rules! conformance {
 }
 
 conformance!(sqlite_db, crate::sqlite::SqliteFixture);
+conformance!(postgres_db, crate::postgres::PostgresFixture);

@@ -71,6 +71,20 @@ pub(crate) async fn observed_times_never_move_back(fixture: &mut dyn Fixture) {
     assert_eq!(row(&*db).await, expected);
 }
 
+pub(crate) async fn observations_in_one_call_count_in_their_order(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let observation = |partition, seconds| Observation {
+        partition,
+        observed_at: at(seconds),
+        caught_up_at: None,
+    };
+    let seen = [observation(2, 100), observation(1, 100), observation(2, 109), observation(2, 120)];
+    db.observe("log", &seen, GAP).await.unwrap();
+    let rows = db.partitions("log").await.unwrap();
+    assert_eq!((rows[&1].observed_at, rows[&1].restarted_at), (at(100), at(100)));
+    assert_eq!((rows[&2].observed_at, rows[&2].restarted_at), (at(120), at(120)));
+}
+
 pub(crate) async fn logs_do_not_see_each_other(fixture: &mut dyn Fixture) {
     let db = fixture.db();
     let observation = |partition| Observation { partition, observed_at: at(1), caught_up_at: None };

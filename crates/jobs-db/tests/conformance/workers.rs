@@ -68,6 +68,25 @@ pub(crate) async fn a_heartbeat_of_an_earlier_life_is_ignored(fixture: &mut dyn 
     assert_eq!(db.workers().await.unwrap()[0].claims, [claim(3)], "a later life takes over");
 }
 
+pub(crate) async fn of_two_lives_in_one_batch_the_later_counts(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    accept(&*db, &job(1)).await;
+    move_to(&*db, job(1).id, running()).await;
+    let said = |beat: HeartbeatWrite, part| HeartbeatWrite {
+        progress: vec![(job(1).id, progress(part))],
+        ..beat
+    };
+    let later = said(beat("w1", 100, 12, &[2]), 0.5);
+    // In whatever order a log that has several writers keeps them.
+    apply(&*db, vec![beat("w1", 50, 10, &[1]), later, said(beat("w1", 50, 13, &[1]), 0.9)]).await;
+    let rows = db.workers().await.unwrap();
+    assert_eq!(
+        (rows[0].beat_at, &rows[0].claims[..], &rows[0].worker),
+        (at(12), &[claim(2)][..], &info("w1", 100))
+    );
+    assert_eq!(db.progress(&[job(1).id]).await.unwrap()[&job(1).id], progress(0.5));
+}
+
 pub(crate) async fn beats_are_of_listed_claims_only(fixture: &mut dyn Fixture) {
     let db = fixture.db();
     apply(&*db, vec![beat("w1", 0, 10, &[1, 2]), beat("w2", 0, 20, &[3])]).await;

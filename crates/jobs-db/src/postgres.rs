@@ -1,0 +1,197 @@
+//! The job database in PostgreSQL, shared by every process of a fleet.
+//!
+//! | you look for | file |
+//! |---|---|
+//! | settings | `postgres/config.rs` |
+//! | connections, and what the server must promise | `postgres/pool.rs` |
+//! | the schema and its versions | `postgres/migrations/`, `postgres/schema.rs` |
+//! | new jobs and idempotency keys | `postgres/accept.rs` |
+//! | the batch that everything else is written by | `postgres/commit.rs` |
+//! | news of other processes' writes | `postgres/changes.rs` |
+//! | one dispatcher at a time | `postgres/leader.rs` |
+//!
+//! A write is durable on the server when its call returns. Whether it survives the loss of that machine is up to
+//! the server: without a synchronous standby, a failover can lose accepted jobs.
+//!
+//! A call that is dropped half-way, or whose connection breaks, may have written all of it or nothing.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use uuid::Uuid;
+
+use crate::{
+    Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Observation,
+    PartitionRow, Upload, Versioned, WorkerRow,
+};
+
+mod accept;
+mod changes;
+mod commit;
+mod config;
+mod jobs;
+mod leader;
+mod list;
+mod partitions;
+mod pool;
+mod row;
+mod schema;
+mod uploads;
+mod workers;
+
+pub use config::{PostgresConfig, PostgresTls, PostgresUrl};
+pub use leader::LeaderGuard;
+
+use changes::Changes;
+
+/// The job database in PostgreSQL.
+#[derive(Debug)]
+pub struct PostgresJobsDb {
+    pool: PgPool,
+    changes: Changes,
+    options: PgConnectOptions,
+    connect_timeout: Duration,
+    /// The latest time that was given out, in milliseconds: the clock never goes back within a process, even if
+    /// somebody sets the server's.
+    latest_ms: AtomicI64,
+}
+
+impl PostgresJobsDb {
+    /// Connects to a database, and brings its schema up to this program's.
+    ///
+    /// # Errors
+    /// [`JobsDbError::Refused`] if a setting is wrong, if a newer program wrote the database, or if the server may
+    /// forget what it has confirmed; otherwise as any call.
+    pub async fn connect(config: &PostgresConfig) -> Result<Self, JobsDbError> {
+        config.validate()?;
+        let options = config.options()?;
+        let pool = pool::connect(config, &options).await?;
+        schema::migrate(&pool).await?;
+        let listener = pool::listener(config, options.clone());
+        let changes = Changes::start(pool.clone(), listener).await?;
+        let latest_ms = AtomicI64::new(0);
+        Ok(Self { pool, changes, options, connect_timeout: config.connect_timeout.0, latest_ms })
+    }
+
+    /// Takes the lead under a name, or finds that another process (or another guard of this one) has it.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    pub async fn try_lead(&self, name: &str) -> Result<Option<LeaderGuard>, JobsDbError> {
+        leader::try_lead(&self.options, self.connect_timeout, name).await
+    }
+}
+
+#[async_trait]
+impl JobsDb for PostgresJobsDb {
+    async fn now(&self) -> Result<Timestamp, JobsDbError> {
+        let ms: i64 = sqlx::query_scalar(
+            "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let latest_ms = self.latest_ms.fetch_max(ms, Ordering::Relaxed);
+        Ok(Timestamp::from_millis(ms.max(latest_ms)))
+    }
+
+    async fn accept(
+        &self,
+        job: &Job,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Accepted, JobsDbError> {
+        let _change = self.changes.announce();
+        accept::accept(&self.pool, job, key).await
+    }
+
+    async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {
+        jobs::get(&self.pool, ids).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), JobsDbError> {
+        let mut transaction = self.pool.begin().await?;
+        commit::write(&mut transaction, &batch).await?;
+        let _change = self.changes.announce();
+        Ok(transaction.commit().await?)
+    }
+
+    async fn ready(
+        &self,
+        region: &Region,
+        lane: Lane,
+        limit: u32,
+    ) -> Result<Vec<Versioned>, JobsDbError> {
+        jobs::ready(&self.pool, region, lane, limit).await
+    }
+
+    async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError> {
+        jobs::sent_count(&self.pool, region, lane).await
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
+        jobs::due(&self.pool, now, limit).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError> {
+        jobs::next_due(&self.pool).await
+    }
+
+    async fn changed(&self, seen: u64, wait: Duration) -> Result<u64, JobsDbError> {
+        Ok(self.changes.since(seen, wait).await)
+    }
+
+    async fn list(&self, filter: &JobFilter, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
+        list::list(&self.pool, filter, limit).await
+    }
+
+    async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError> {
+        list::counts(&self.pool, tenant).await
+    }
+
+    async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {
+        jobs::history(&self.pool, job).await
+    }
+
+    async fn progress(&self, jobs: &[JobId]) -> Result<BTreeMap<JobId, Progress>, JobsDbError> {
+        jobs::progress(&self.pool, jobs).await
+    }
+
+    async fn partitions(&self, log_id: &str) -> Result<BTreeMap<u32, PartitionRow>, JobsDbError> {
+        partitions::partitions(&self.pool, log_id).await
+    }
+
+    async fn observe(
+        &self,
+        log_id: &str,
+        observations: &[Observation],
+        gap: Duration,
+    ) -> Result<(), JobsDbError> {
+        let mut transaction = self.pool.begin().await?;
+        partitions::observe(&mut transaction, log_id, observations, gap).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRow>, JobsDbError> {
+        workers::workers(&self.pool).await
+    }
+
+    async fn beats(
+        &self,
+        claims: &[(WorkerId, ClaimId)],
+    ) -> Result<BTreeMap<ClaimId, Timestamp>, JobsDbError> {
+        workers::beats(&self.pool, claims).await
+    }
+
+    async fn put_upload(&self, upload: &Upload) -> Result<(), JobsDbError> {
+        uploads::put(&self.pool, upload).await
+    }
+
+    async fn upload(&self, id: Uuid) -> Result<Option<Upload>, JobsDbError> {
+        uploads::get(&self.pool, id).await
+    }
+}

@@ -1,0 +1,128 @@
+//! The change counter: who waits for news is woken by writes of this process at once, and by those of others when
+//! PostgreSQL tells of them.
+//!
+//! A write does not notify inside its own transaction: commits that notify queue for one lock of the whole server,
+//! through their sync. A task notifies afterwards, once for all writes since it last did. If the process dies in
+//! between, the others see the write when their wait is over.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::JobsDbError;
+
+const CHANNEL: &str = "panofleet_jobs";
+/// The time before something is tried again that the server did not do.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Counts the writes that this process made or has heard of, from 0.
+#[derive(Debug)]
+pub(super) struct Changes {
+    counter: watch::Sender<u64>,
+    untold: Arc<Notify>,
+    /// Ended when this is dropped.
+    _tasks: JoinSet<()>,
+}
+
+/// Counts one write when it is dropped: also when the caller gave up on a commit that may still happen.
+#[derive(Debug)]
+pub(super) struct Change<'a>(&'a Changes);
+
+impl Changes {
+    /// Listens from the time that this returns.
+    pub(super) async fn start(pool: PgPool, listener_pool: PgPool) -> Result<Self, JobsDbError> {
+        let counter = watch::Sender::new(0);
+        let untold = Arc::new(Notify::new());
+        let this_process = Uuid::new_v4().to_string();
+        let listener = listen(&listener_pool).await?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(hear(listener, listener_pool, counter.clone(), this_process.clone()));
+        tasks.spawn(tell(pool, Arc::clone(&untold), this_process));
+        Ok(Self { counter, untold, _tasks: tasks })
+    }
+
+    /// To be held over a commit.
+    pub(super) const fn announce(&self) -> Change<'_> {
+        Change(self)
+    }
+
+    /// Waits up to `wait` until the counter is not at `seen`, and returns it.
+    pub(super) async fn since(&self, seen: u64, wait: Duration) -> u64 {
+        let mut counter = self.counter.subscribe();
+        let news = tokio::time::timeout(wait, counter.wait_for(|count| *count != seen)).await;
+        match news {
+            Ok(Ok(count)) => *count,
+            Ok(Err(_)) | Err(_) => *self.counter.borrow(),
+        }
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        self.0.counter.send_modify(|count| *count += 1);
+        self.0.untold.notify_one();
+    }
+}
+
+async fn listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+/// Counts what other processes tell.
+async fn hear(
+    mut listener: PgListener,
+    pool: PgPool,
+    counter: watch::Sender<u64>,
+    this_process: String,
+) {
+    loop {
+        let Err(_lost) = hear_until_lost(&mut listener, &counter, &this_process).await;
+        drop(listener);
+        listener = loop {
+            tokio::time::sleep(RETRY_AFTER).await;
+            if let Ok(listener) = listen(&pool).await {
+                break listener;
+            }
+        };
+        // Something may have been told while nobody listened.
+        counter.send_modify(|count| *count += 1);
+    }
+}
+
+async fn hear_until_lost(
+    listener: &mut PgListener,
+    counter: &watch::Sender<u64>,
+    this_process: &str,
+) -> Result<Infallible, sqlx::Error> {
+    loop {
+        match listener.try_recv().await? {
+            Some(told) if told.payload() == this_process => {}
+            // `None` is a connection that was lost and is there again.
+            Some(_) | None => counter.send_modify(|count| *count += 1),
+        }
+    }
+}
+
+/// Tells other processes of this one's writes.
+async fn tell(pool: PgPool, untold: Arc<Notify>, this_process: String) {
+    loop {
+        untold.notified().await;
+        let told = sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(CHANNEL)
+            .bind(&this_process)
+            .execute(&pool)
+            .await;
+        if told.is_err() {
+            tokio::time::sleep(RETRY_AFTER).await;
+            untold.notify_one();
+        }
+    }
+}

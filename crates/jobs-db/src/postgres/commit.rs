@@ -1,0 +1,234 @@
+//! A batch: jobs, history, heartbeats and the offset that they came from, all or nothing.
+//!
+//! A batch is a few statements, however many jobs it has. Every batch takes its locks in one order: the partition,
+//! workers by name, jobs by id, progress by id. So two batches wait for each other at most, and never for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use panofleet_job_schema::job::State;
+use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::{JobId, Timestamp};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::row::id_list;
+use crate::row::{integer, to_doc};
+use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
+
+/// Writes the batch inside the caller's transaction. The offset goes first: a batch that another collector
+/// has applied is then refused before it does any work.
+pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Result<(), JobsDbError> {
+    if let Some(advance) = &batch.offset {
+        advance_offset(connection, advance).await?;
+    }
+    let lives = latest_lives(&batch.heartbeats);
+    let heard = write_workers(connection, &lives).await?;
+    let mut said = Vec::new();
+    for worker in &heard {
+        said.extend(
+            lives.get(worker.as_str()).into_iter().flat_map(|life| &life.progress).copied(),
+        );
+    }
+    write_jobs(connection, &batch.jobs).await?;
+    write_progress(connection, &batch.jobs, &said).await?;
+    write_history(connection, &batch.jobs).await
+}
+
+async fn advance_offset(
+    connection: &mut PgConnection,
+    advance: &OffsetAdvance,
+) -> Result<(), JobsDbError> {
+    let OffsetAdvance { log_id, partition, from, to } = advance;
+    // A partition that was never seen stands at 0.
+    let query = if *from == 0 {
+        "INSERT INTO partitions (log_id, partition, next_offset, caught_up_at, restarted_at)
+         VALUES ($1, $2, $3, 0, 0)
+         ON CONFLICT (log_id, partition) DO UPDATE SET next_offset = excluded.next_offset
+         WHERE partitions.next_offset = $4"
+    } else {
+        "UPDATE partitions SET next_offset = $3
+         WHERE log_id = $1 AND partition = $2 AND next_offset = $4"
+    };
+    let advanced = sqlx::query(query)
+        .bind(log_id)
+        .bind(i64::from(*partition))
+        .bind(integer(*to))
+        .bind(integer(*from))
+        .execute(connection)
+        .await?;
+    if advanced.rows_affected() == 0 {
+        return Err(JobsDbError::Conflict(format!(
+            "offset {from} of partition {partition} of log {log_id}"
+        )));
+    }
+    Ok(())
+}
+
+/// What a batch says of the latest life of a worker.
+struct Life<'a> {
+    last: &'a HeartbeatWrite,
+    progress: Vec<&'a (JobId, Progress)>,
+}
+
+/// By worker. A life that another one follows in the same batch has no say any more.
+fn latest_lives(heartbeats: &[HeartbeatWrite]) -> BTreeMap<&str, Life<'_>> {
+    let mut lives: BTreeMap<&str, Life<'_>> = BTreeMap::new();
+    for heartbeat in heartbeats {
+        let life = lives
+            .entry(heartbeat.worker.worker.as_str())
+            .or_insert_with(|| Life { last: heartbeat, progress: Vec::new() });
+        if heartbeat.worker.started_at < life.last.worker.started_at {
+            continue;
+        }
+        if heartbeat.worker.started_at > life.last.worker.started_at {
+            life.progress.clear();
+        }
+        life.last = heartbeat;
+        life.progress.extend(&heartbeat.progress);
+    }
+    lives
+}
+
+/// The workers whose heartbeats count: those of an earlier life than the row's do not.
+async fn write_workers(
+    connection: &mut PgConnection,
+    lives: &BTreeMap<&str, Life<'_>>,
+) -> Result<Vec<String>, JobsDbError> {
+    if lives.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lasts = || lives.values().map(|life| life.last);
+    let written = sqlx::query_scalar(
+        "INSERT INTO workers (worker, started_at, beat_at, claims, doc)
+         SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[])
+         ON CONFLICT (worker) DO UPDATE SET
+            started_at = excluded.started_at, beat_at = excluded.beat_at,
+            claims = excluded.claims, doc = excluded.doc
+         WHERE excluded.started_at >= workers.started_at
+         RETURNING worker",
+    )
+    .bind(lives.keys().copied().collect::<Vec<_>>())
+    .bind(lasts().map(|last| last.worker.started_at.as_millis()).collect::<Vec<_>>())
+    .bind(lasts().map(|last| last.at.as_millis()).collect::<Vec<_>>())
+    .bind(lasts().map(|last| to_doc(&last.claims)).collect::<Vec<_>>())
+    .bind(lasts().map(|last| to_doc(&last.worker)).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(written)
+}
+
+async fn write_jobs(connection: &mut PgConnection, writes: &[JobWrite]) -> Result<(), JobsDbError> {
+    if writes.is_empty() {
+        return Ok(());
+    }
+    let ids = id_list(writes.iter().map(|write| write.job.id));
+    if writes.len() > 1 {
+        // An update of many rows locks them in whatever order it meets them.
+        sqlx::query("SELECT FROM jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
+            .bind(&ids)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let jobs = || writes.iter().map(|write| &write.job);
+    let updated: Vec<Uuid> = sqlx::query_scalar(
+        "UPDATE jobs SET region = new.region, lane = new.lane, state = new.state, band = new.band,
+            deadline_at = new.deadline_at, timer_at = new.timer_at, doc = new.doc, version = version + 1
+         FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::smallint[],
+                $7::bigint[], $8::bigint[], $9::text[])
+            AS new (id, expected_version, region, lane, state, band, deadline_at, timer_at, doc)
+         WHERE jobs.id = new.id AND jobs.version = new.expected_version
+         RETURNING jobs.id",
+    )
+    .bind(&ids)
+    .bind(writes.iter().map(|write| integer(write.expected_version)).collect::<Vec<_>>())
+    .bind(jobs().map(|job| job.region.as_str()).collect::<Vec<_>>())
+    .bind(jobs().map(|job| job.lane.as_str()).collect::<Vec<_>>())
+    .bind(jobs().map(|job| job.state.name()).collect::<Vec<_>>())
+    .bind(jobs().map(|job| i16::from(job.spec.priority.band())).collect::<Vec<_>>())
+    .bind(jobs().map(|job| job.deadline_at.as_millis()).collect::<Vec<_>>())
+    .bind(writes.iter().map(|write| write.timer_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
+    .bind(jobs().map(to_doc).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let updated: BTreeSet<Uuid> = updated.into_iter().collect();
+    match ids.iter().find(|id| !updated.contains(id)) {
+        Some(id) => Err(JobsDbError::Conflict(format!("job {id}"))),
+        None => Ok(()),
+    }
+}
+
+/// Keeps what running jobs have said, and forgets it of those that this batch takes out of `Running`: the next
+/// attempt starts at nothing.
+async fn write_progress(
+    connection: &mut PgConnection,
+    writes: &[JobWrite],
+    said: &[&(JobId, Progress)],
+) -> Result<(), JobsDbError> {
+    let over: BTreeSet<JobId> = writes
+        .iter()
+        .filter(|write| !matches!(write.job.state, State::Running { .. }))
+        .map(|write| write.job.id)
+        .collect();
+    let said: BTreeMap<JobId, String> = said
+        .iter()
+        .filter(|(job, _)| !over.contains(job))
+        .map(|(job, progress)| (*job, to_doc(progress)))
+        .collect();
+    if !over.is_empty() {
+        // Locks what is written below too, so that both go in one order.
+        sqlx::query(
+            "WITH locked AS MATERIALIZED (
+                SELECT job FROM progress WHERE job = ANY($1) ORDER BY job FOR UPDATE
+             )
+             DELETE FROM progress USING locked
+             WHERE progress.job = locked.job AND locked.job = ANY($2)",
+        )
+        .bind(id_list(over.iter().chain(said.keys()).copied()))
+        .bind(id_list(over.iter().copied()))
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !said.is_empty() {
+        sqlx::query(
+            "INSERT INTO progress (job, doc)
+             SELECT jobs.id, said.doc FROM unnest($1::uuid[], $2::text[]) AS said (job, doc)
+                JOIN jobs ON jobs.id = said.job ORDER BY jobs.id
+             ON CONFLICT (job) DO UPDATE SET doc = excluded.doc",
+        )
+        .bind(id_list(said.keys().copied()))
+        .bind(said.values().collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn write_history(
+    connection: &mut PgConnection,
+    writes: &[JobWrite],
+) -> Result<(), JobsDbError> {
+    let (mut jobs, mut places, mut docs) = (Vec::new(), Vec::new(), Vec::new());
+    for write in writes {
+        for (place, entry) in (1_i64..).zip(&write.history) {
+            jobs.push(write.job.id.0);
+            places.push(place);
+            docs.push(to_doc(entry));
+        }
+    }
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    // The job's row is locked: nobody else adds to its history meanwhile.
+    sqlx::query(
+        "INSERT INTO history (job, seq, doc)
+         SELECT new.job,
+            (SELECT coalesce(max(seq), 0) FROM history WHERE history.job = new.job) + new.place, new.doc
+         FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS new (job, place, doc)",
+    )
+    .bind(jobs)
+    .bind(places)
+    .bind(docs)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Reading jobs: by id, by turn, by timer, and what happened to them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::{JobId, Lane, Region, Timestamp};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::row::{JobRow, id_list, versioned};
+use crate::row::{from_doc, time};
+use crate::{HistoryEntry, JobsDbError, Versioned};
+
+/// The jobs in the order of `ids`.
+pub(super) async fn get(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {
+    let rows: Vec<JobRow> = sqlx::query_as("SELECT id, version, doc FROM jobs WHERE id = ANY($1)")
+        .bind(id_list(ids.iter().copied()))
+        .fetch_all(pool)
+        .await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let job = versioned(row)?;
+        found.insert(job.job.id, job);
+    }
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+pub(super) async fn ready(
+    pool: &PgPool,
+    region: &Region,
+    lane: Lane,
+    limit: u32,
+) -> Result<Vec<Versioned>, JobsDbError> {
+    let rows: Vec<JobRow> = sqlx::query_as(
+        "SELECT id, version, doc FROM jobs WHERE state = 'queued' AND region = $1 AND lane = $2
+         ORDER BY band, deadline_at, id LIMIT $3",
+    )
+    .bind(region.as_str())
+    .bind(lane.as_str())
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(versioned).collect()
+}
+
+pub(super) async fn sent_count(
+    pool: &PgPool,
+    region: &Region,
+    lane: Lane,
+) -> Result<u32, JobsDbError> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM jobs WHERE state = 'sent' AND region = $1 AND lane = $2",
+    )
+    .bind(region.as_str())
+    .bind(lane.as_str())
+    .fetch_one(pool)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+pub(super) async fn due(
+    pool: &PgPool,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Versioned>, JobsDbError> {
+    let rows: Vec<JobRow> = sqlx::query_as(
+        "SELECT id, version, doc FROM jobs WHERE timer_at <= $1 ORDER BY timer_at, id LIMIT $2",
+    )
+    .bind(now.as_millis())
+    .bind(i64::from(limit))
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(versioned).collect()
+}
+
+pub(super) async fn next_due(pool: &PgPool) -> Result<Option<Timestamp>, JobsDbError> {
+    let next: Option<i64> =
+        sqlx::query_scalar("SELECT min(timer_at) FROM jobs WHERE timer_at IS NOT NULL")
+            .fetch_one(pool)
+            .await?;
+    Ok(next.map(time))
+}
+
+pub(super) async fn history(pool: &PgPool, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {
+    let docs: Vec<String> =
+        sqlx::query_scalar("SELECT doc FROM history WHERE job = $1 ORDER BY seq")
+            .bind(job.0)
+            .fetch_all(pool)
+            .await?;
+    docs.iter().map(|doc| from_doc(doc, || format!("history of job {job}"))).collect()
+}
+
+pub(super) async fn progress(
+    pool: &PgPool,
+    jobs: &[JobId],
+) -> Result<BTreeMap<JobId, Progress>, JobsDbError> {
+    // A heartbeat may be applied after the end of what it speaks of, so the job's state has the last word.
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "SELECT progress.job, progress.doc FROM progress JOIN jobs ON jobs.id = progress.job
+         WHERE jobs.state = 'running' AND progress.job = ANY($1)",
+    )
+    .bind(id_list(jobs.iter().copied()))
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|(id, doc)| {
+            let id = JobId(id);
+            Ok((id, from_doc(&doc, || format!("progress of job {id}"))?))
+        })
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! Listing and counting jobs for people.
+
+use std::collections::BTreeMap;
+
+use panofleet_job_schema::Tenant;
+use panofleet_job_schema::job::State;
+use sqlx::{PgPool, Postgres, QueryBuilder};
+
+use super::row::{JobRow, versioned};
+use crate::row::corrupt;
+use crate::{JobFilter, JobsDbError, Versioned};
+
+pub(super) async fn list(
+    pool: &PgPool,
+    filter: &JobFilter,
+    limit: u32,
+) -> Result<Vec<Versioned>, JobsDbError> {
+    let Some(mut query) = list_query(filter, limit) else { return Ok(Vec::new()) };
+    let rows: Vec<JobRow> = query.build_query_as().fetch_all(pool).await?;
+    rows.into_iter().map(versioned).collect()
+}
+
+/// The query, or `None` if the filter names no state that there is.
+///
+/// Each state is a query of its own: it walks its index from the newest job and stops at the limit, which
+/// `state IN (…)` with an order cannot do.
+fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Postgres>> {
+    let states: Vec<Option<&str>> = if filter.states.is_empty() {
+        vec![None]
+    } else {
+        State::NAMES
+            .into_iter()
+            .filter(|name| filter.states.iter().any(|state| state == name))
+            .map(Some)
+            .collect()
+    };
+    if states.is_empty() {
+        return None;
+    }
+    let mut query = QueryBuilder::new("SELECT id, version, doc FROM (");
+    for (index, state) in states.into_iter().enumerate() {
+        query.push(if index == 0 { "(" } else { " UNION ALL (" });
+        push_state(&mut query, filter, state);
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit)).push(")");
+    }
+    query.push(") AS found ORDER BY id DESC LIMIT ").push_bind(i64::from(limit));
+    Some(query)
+}
+
+fn push_state(query: &mut QueryBuilder<Postgres>, filter: &JobFilter, state: Option<&str>) {
+    query.push("SELECT id, version, doc FROM jobs WHERE TRUE");
+    if let Some(state) = state {
+        query.push(" AND state = ").push_bind(state.to_owned());
+    }
+    if let Some(tenant) = &filter.tenant {
+        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
+    }
+    if let Some((key, value)) = &filter.label {
+        query
+            .push(" AND id IN (SELECT job FROM labels WHERE key = ")
+            .push_bind(key.clone().into_bytes());
+        query.push(" AND value = ").push_bind(value.clone().into_bytes()).push(")");
+    }
+    if let Some(before) = filter.before {
+        query.push(" AND id < ").push_bind(before.0);
+    }
+}
+
+pub(super) async fn counts(
+    pool: &PgPool,
+    tenant: Option<&Tenant>,
+) -> Result<BTreeMap<String, u64>, JobsDbError> {
+    // Two queries, not one with an `OR`: each is answered by an index alone.
+    let query = match tenant {
+        Some(tenant) => {
+            sqlx::query_as("SELECT state, count(*) FROM jobs WHERE tenant = $1 GROUP BY state")
+                .bind(tenant.as_str())
+        }
+        None => sqlx::query_as("SELECT state, count(*) FROM jobs GROUP BY state"),
+    };
+    let rows: Vec<(String, i64)> = query.fetch_all(pool).await?;
+    rows.into_iter()
+        .map(|(state, count)| {
+            let count = u64::try_from(count).map_err(|error| corrupt("a count of jobs", error))?;
+            Ok((state, count))
+        })
+        .collect()
+}

@@ -1,0 +1,41 @@
+//! The connections that calls run on.
+
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use super::config::PostgresConfig;
+use crate::JobsDbError;
+
+/// Connects, and refuses a server that may forget what it has confirmed.
+pub(super) async fn connect(
+    config: &PostgresConfig,
+    options: &PgConnectOptions,
+) -> Result<PgPool, JobsDbError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(config.connect_timeout.0)
+        .connect_with(options.clone())
+        .await?;
+    let (fsync, synchronous_commit): (String, String) =
+        sqlx::query_as("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+            .fetch_one(&pool)
+            .await?;
+    for (name, value) in [("fsync", fsync), ("synchronous_commit", synchronous_commit)] {
+        if value == "off" {
+            return Err(JobsDbError::Refused(format!(
+                "the server has {name} = off, so that an accepted job could be lost"
+            )));
+        }
+    }
+    Ok(pool)
+}
+
+/// The one connection that hears of writes. It comes back by itself, and is never closed for being idle.
+pub(super) fn listener(config: &PostgresConfig, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(config.connect_timeout.0)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options)
+}

@@ -1,0 +1,83 @@
+//! Between rows and types, as every database keeps them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use panofleet_job_schema::{ClaimId, Timestamp, WorkerId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{JobsDbError, PartitionRow, WorkerRow};
+
+/// The columns of `workers` that make a [`WorkerRow`]: `worker`, `beat_at`, `claims`, `doc`.
+pub(crate) type WorkerColumns = (String, i64, String, String);
+
+/// The columns of `workers` that tell when a claim was last listed: `worker`, `beat_at`, `claims`.
+pub(crate) type BeatColumns = (String, i64, String);
+
+/// The columns of `partitions` but the first two: `next_offset`, `observed_at`, `caught_up_at`, `restarted_at`.
+pub(crate) type PartitionColumns = (i64, Option<i64>, i64, i64);
+
+pub(crate) fn worker_row(columns: WorkerColumns) -> Result<WorkerRow, JobsDbError> {
+    let (worker, beat_at, claims, doc) = columns;
+    Ok(WorkerRow {
+        worker: from_doc(&doc, || format!("worker {worker}"))?,
+        beat_at: time(beat_at),
+        claims: from_doc(&claims, || format!("claims of worker {worker}"))?,
+    })
+}
+
+/// When each claim that its worker's row lists was last listed.
+pub(crate) fn beats(
+    claims: &[(WorkerId, ClaimId)],
+    rows: Vec<BeatColumns>,
+) -> Result<BTreeMap<ClaimId, Timestamp>, JobsDbError> {
+    let mut held = BTreeMap::new();
+    for (worker, beat_at, listed) in rows {
+        let listed: BTreeSet<ClaimId> = from_doc(&listed, || format!("claims of worker {worker}"))?;
+        held.insert(worker, (time(beat_at), listed));
+    }
+    let beat = |(worker, claim): &(WorkerId, ClaimId)| {
+        let (beat_at, listed) = held.get(worker.as_str())?;
+        listed.contains(claim).then_some((*claim, *beat_at))
+    };
+    Ok(claims.iter().filter_map(beat).collect())
+}
+
+pub(crate) fn partition_row(
+    log_id: &str,
+    partition: u32,
+    columns: PartitionColumns,
+) -> Result<PartitionRow, JobsDbError> {
+    let (next_offset, observed_at, caught_up_at, restarted_at) = columns;
+    let name = format_args!("partition {partition} of log {log_id}");
+    Ok(PartitionRow {
+        next_offset: u64::try_from(next_offset).map_err(|error| corrupt(name, error))?,
+        observed_at: time(observed_at.unwrap_or(0)),
+        caught_up_at: time(caught_up_at),
+        restarted_at: time(restarted_at),
+    })
+}
+
+pub(crate) fn from_doc<T: DeserializeOwned>(
+    doc: &str,
+    name: impl FnOnce() -> String,
+) -> Result<T, JobsDbError> {
+    serde_json::from_str(doc).map_err(|error| corrupt(name(), error))
+}
+
+pub(crate) fn to_doc<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("every schema type can be written as JSON")
+}
+
+pub(crate) fn corrupt(name: impl std::fmt::Display, why: impl std::fmt::Display) -> JobsDbError {
+    JobsDbError::Corrupt(format!("{name}: {why}"))
+}
+
+/// The databases' integers are signed. Only a number that no log or file ever reaches is cut.
+pub(crate) fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn time(ms: i64) -> Timestamp {
+    Timestamp::from_millis(ms)
+}
