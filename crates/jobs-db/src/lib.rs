@@ -1,8 +1,8 @@
 //! The job database: rows of jobs, their history, workers, and how far the event log is applied.
 //!
-//! The interface is [`JobsDb`]; behind it stand SQLite (`panofleet up`) and PostgreSQL (a fleet). It decides nothing: every
-//! changed job comes from [`panofleet_job_schema::lifecycle::decide`], and every write is a compare-and-set on
-//! the row's version. One conformance suite (`tests/conformance/`) runs against every implementation.
+//! The interface is [`JobsDb`]; behind it stand SQLite (`panofleet up`) and PostgreSQL (a fleet). It decides
+//! nothing: every changed job comes from [`panofleet_job_schema::lifecycle::decide`], and every write is a
+//! compare-and-set on the row's version. One conformance suite (`tests/conformance/`) runs against every implementation.
 //!
 //! # What this crate does not do
 //!

@@ -8,13 +8,12 @@ use async_trait::async_trait;
 use panofleet_job_schema::JobId;
 use panofleet_job_schema::message::Progress;
 use panofleet_jobs_db::postgres::{PostgresConfig, PostgresJobsDb, PostgresTls};
-use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb, JobsDbError, WorkerRow};
+use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb, JobsDbError, Versioned, WorkerRow};
 use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::task::JoinSet;
 
 use crate::fixture::{
-    Fixture, PATIENCE, WAIT, accept, advance, at, get, job, move_to, running, sent, to_state,
-    within,
+    Fixture, PATIENCE, WAIT, accept, advance, at, get, job, running, sent, to_state, within,
 };
 use crate::postgres_server::{PostgresServer, admin, config, shared};
 use crate::workers::info;
@@ -29,6 +28,12 @@ impl PostgresFixture {
     pub(crate) async fn start() -> Self {
         let url = shared().await.create_database().await;
         Self { alive: Some(connect(&url).await), url }
+    }
+
+    /// The database's name, quoted.
+    fn name(&self) -> String {
+        let (address, _socket) = self.url.split_once('?').unwrap();
+        format!("\"{}\"", address.rsplit('/').next().unwrap())
     }
 
     async fn execute(&self, sql: &str) {
@@ -121,9 +126,8 @@ async fn processes_that_start_together_make_one_schema() {
 #[tokio::test]
 async fn a_server_that_may_forget_is_refused() {
     let fixture = PostgresFixture::start().await;
-    let name = fixture.url.rsplit('/').nth(fixture.url.matches('/').count() - 3).unwrap();
-    let (name, _) = name.split_once('?').unwrap();
-    fixture.execute(&format!("ALTER DATABASE \"{name}\" SET synchronous_commit = off")).await;
+    let name = fixture.name();
+    fixture.execute(&format!("ALTER DATABASE {name} SET synchronous_commit = off")).await;
     assert_refused(&config(&fixture.url), "synchronous_commit = off").await;
 }
 
@@ -185,42 +189,32 @@ async fn writes_of_another_process_end_the_wait() {
     within(db.changed(seen, WAIT)).await.unwrap();
 }
 
-/// Two collectors with the same jobs and workers in opposite orders: PostgreSQL would end one of them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn batches_that_overlap_do_not_lock_each_other_out() {
-    const JOBS: u128 = 24;
+/// Jobs of the tests of locks: enough for two batches to meet in the middle.
+const LOCKED_JOBS: u128 = 200;
+
+/// Two processes that each commit the batches of one of two makers, over the same jobs. PostgreSQL would end one of
+/// two batches that wait for each other.
+async fn race(makers: [fn(Vec<Versioned>) -> Batch; 2]) {
     let fixture = PostgresFixture::start().await;
-    for number in 1..=JOBS {
-        accept(&*fixture.db(), &job(number)).await;
-        move_to(&*fixture.db(), job(number).id, running()).await;
+    // Rows are met in the order of the batch, as among a million others.
+    for plan in ["seqscan", "hashjoin", "mergejoin", "bitmapscan"] {
+        fixture
+            .execute(&format!(
+                "ALTER ROLE postgres IN DATABASE {} SET enable_{plan} = off",
+                fixture.name()
+            ))
+            .await;
     }
-    let mut writers = JoinSet::new();
-    for reversed in [false, true] {
+    for number in 1..=LOCKED_JOBS {
+        accept(&*fixture.db(), &job(number)).await;
+    }
+    let mut racers = JoinSet::new();
+    for maker in makers {
         let db = connect(&fixture.url).await;
-        writers.spawn(async move {
-            for turn in 0..40 {
-                let progress = Progress { fraction: 0.5, step: String::new(), uploaded_bytes: 0 };
-                let beat = |number: u128| HeartbeatWrite {
-                    worker: info(&format!("w{number}"), 0),
-                    claims: vec![],
-                    progress: vec![(job(JOBS + 1 - number).id, progress.clone())],
-                    at: at(turn),
-                };
-                let all: Vec<JobId> = (1..=JOBS).map(|number| job(number).id).collect();
-                let mut jobs = db.get(&all).await.unwrap();
-                // Half of them leave `Running` and lose their progress, while the other writer renews it.
-                let half = jobs.split_off(jobs.len() / 2);
-                let mut batch = Batch {
-                    jobs: jobs.into_iter().map(|job| to_state(job, running())).collect(),
-                    heartbeats: (1..=JOBS).map(beat).collect(),
-                    offset: None,
-                };
-                batch.jobs.extend(half.into_iter().map(|job| to_state(job, sent(1))));
-                if reversed {
-                    batch.jobs.reverse();
-                    batch.heartbeats.reverse();
-                }
-                match db.commit(batch).await {
+        racers.spawn(async move {
+            for _ in 0..30 {
+                let all: Vec<JobId> = (1..=LOCKED_JOBS).map(|number| job(number).id).collect();
+                match db.commit(maker(db.get(&all).await.unwrap())).await {
                     Ok(()) => {}
                     Err(JobsDbError::Conflict(what)) => assert!(what.starts_with("job "), "{what}"),
                     Err(error) => panic!("{error}"),
@@ -228,7 +222,48 @@ async fn batches_that_overlap_do_not_lock_each_other_out() {
             }
         });
     }
-    tokio::time::timeout(2 * WAIT, writers.join_all()).await.unwrap();
+    tokio::time::timeout(WAIT, racers.join_all()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_jobs_in_opposite_orders_do_not_lock_each_other_out() {
+    fn batch(jobs: Vec<Versioned>) -> Batch {
+        Batch {
+            jobs: jobs.into_iter().map(|job| to_state(job, running())).collect(),
+            ..Batch::default()
+        }
+    }
+    race([batch, |jobs| batch(jobs.into_iter().rev().collect())]).await;
+}
+
+/// Each moves jobs of its own, which forgets their progress, and hears of the progress of the other's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_of_the_others_jobs_does_not_lock_them_out() {
+    fn batch(name: &str, own: Vec<Versioned>, others: &[Versioned]) -> Batch {
+        let progress = Progress { fraction: 0.5, step: String::new(), uploaded_bytes: 0 };
+        let heartbeat = HeartbeatWrite {
+            worker: info(name, 0),
+            claims: vec![],
+            progress: others.iter().map(|job| (job.job.id, progress.clone())).collect(),
+            at: at(1),
+        };
+        Batch {
+            jobs: own.into_iter().map(|job| to_state(job, sent(1))).collect(),
+            heartbeats: vec![heartbeat],
+            offset: None,
+        }
+    }
+    race([
+        |mut jobs| {
+            let upper = jobs.split_off(jobs.len() / 2);
+            batch("w1", jobs, &upper)
+        },
+        |mut jobs| {
+            let upper = jobs.split_off(jobs.len() / 2);
+            batch("w2", upper, &jobs)
+        },
+    ])
+    .await;
 }
 
 #[tokio::test]
