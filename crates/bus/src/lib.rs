@@ -25,6 +25,7 @@ use panofleet_job_schema::{JobId, Lane, Region};
 pub mod control;
 pub mod embedded;
 mod error;
+pub mod kafka;
 
 pub use error::BusError;
 
@@ -138,7 +139,7 @@ pub trait Bus: Debug + Send + Sync {
 /// A worker's membership in the group that takes jobs from some queues.
 ///
 /// A received message is locked for [`JobSource::lock`]; if it is not settled by then, it is handed to
-/// another member. Dropping the source releases what it holds when its locks lapse.
+/// another member. Dropping the source releases what it holds, at the latest when its locks lapse.
 #[async_trait]
 pub trait JobSource: Debug + Send {
     /// Takes up to `max` messages, waiting up to `wait` for the first one. `max` is at least 1.

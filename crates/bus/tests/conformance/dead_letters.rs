@@ -42,6 +42,7 @@ pub(crate) async fn a_message_that_is_never_settled_becomes_a_dead_letter(fleet:
     assert_eq!((text(&next.payload), next.deliveries), ("good".to_owned(), 1));
     assert!(receive_now(&mut *member).await.is_empty());
 
+    fleet.advance(&queue).await;
     within_patience_gone(&*bus, &queue, placement).await;
     let letters = bus.dead_letters(10).await.unwrap();
     assert_eq!(letters.len(), 1);

@@ -31,6 +31,9 @@ pub(crate) trait Fixture: Send + Sync {
 
     /// That process dies without a goodbye, and another one starts.
     async fn crash(&mut self);
+
+    /// Lets a queue's start move up to the first message that is not settled, where that takes more than time.
+    async fn advance(&self, _queue: &Queue) {}
 }
 
 /// A queue by its region's name.

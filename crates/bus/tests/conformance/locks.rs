@@ -77,12 +77,12 @@ pub(crate) async fn nothing_is_handed_out_twice_while_it_is_locked(fleet: &mut d
                 taken.fetch_add(some.len(), Ordering::Relaxed);
                 received.extend(some);
             }
-            (member.lock(), received)
+            (member, received) // Nobody leaves before the end: a member that leaves gives back what it has.
         });
     }
     let ended = within(members.join_all()).await;
-    let lock = ended[0].0;
-    let mut all: Vec<Received> = ended.into_iter().flat_map(|(_, received)| received).collect();
+    let lock = ended[0].0.lock();
+    let mut all: Vec<Received> = ended.iter().flat_map(|(_, received)| received).cloned().collect();
     all.sort_by_key(|message| message.received_at);
     let mut last = HashMap::<String, Received>::new();
     for message in all {

@@ -5,11 +5,13 @@
 //! embedded one's trims and refusals, is in a file of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod broker;
 mod control;
 mod dead_letters;
 mod embedded;
 mod events;
 mod fixture;
+mod kafka;
 mod killed;
 mod locks;
 mod queue;
@@ -77,3 +79,4 @@ macro_rules! conformance {
 }
 
 conformance!(embedded_bus, crate::embedded::EmbeddedFixture);
+conformance!(kafka_bus, crate::kafka::KafkaFixture);

@@ -101,6 +101,7 @@ pub(crate) async fn copy_fate_follows_a_message_through_its_life(fleet: &mut dyn
     let received = within(member.receive(1, WAIT)).await.unwrap();
     member.acknowledge(&receipts(&received)).await.unwrap();
     let gone = received[0].receipt.placement;
+    fleet.advance(&queue).await;
     within_patience_gone(&*bus, &queue, gone).await;
     let other = if gone == first { second } else { first };
     assert_eq!(fate(other).await, CopyFate::Present, "the other one");

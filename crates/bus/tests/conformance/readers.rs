@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use panofleet_bus::{EventPoll, EventReader};
 
-use crate::fixture::{Fixture, PARTITIONS, PATIENCE, events, read_some, text};
+use crate::fixture::{Fixture, PARTITIONS, PATIENCE, events, read_some};
 
 /// Polls the readers in turn until they have all partitions between them, each exactly one, and no reader
 /// has none. At no time may two have the same.
@@ -68,12 +68,14 @@ pub(crate) async fn two_readers_share_the_log_and_one_takes_over(fleet: &mut dyn
         readers[0].seek(partition, u64::from(shares[1].contains(&partition))).await.unwrap();
     }
     let mut read = Vec::new();
-    while let EventPoll::Records { partition, records } =
-        readers[0].poll(Duration::from_millis(100)).await.unwrap()
-    {
-        assert_eq!(text(&records[0].payload), partition.to_string());
-        read.push(partition);
+    while read.len() < shares[0].len() {
+        for (partition, _, text) in read_some(&mut *readers[0]).await {
+            assert_eq!(text, partition.to_string());
+            read.push(partition);
+        }
     }
     read.sort_unstable();
     assert_eq!(read, shares[0]);
+    let quiet = readers[0].poll(Duration::from_millis(100)).await.unwrap();
+    assert!(matches!(quiet, EventPoll::Quiet), "{quiet:?}");
 }

@@ -1,0 +1,64 @@
+//! The event log: its identity, and appending to it.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::FutureRecord;
+use rdkafka::producer::future_producer::DeliveryFuture;
+
+use super::Shared;
+use super::clients::{check_length, number};
+use crate::BusError;
+
+/// The topic's id, as 32 hexadecimal digits: Kafka gives another to a topic that is made anew.
+pub(super) async fn log_id(shared: &Shared) -> Result<String, BusError> {
+    let log = shared.clients.describe(&shared.config.events_topic()).await?;
+    Ok(log.topic_id.iter().fold(String::with_capacity(32), |mut id, byte| {
+        write!(id, "{byte:02x}").expect("a string takes whatever is written");
+        id
+    }))
+}
+
+pub(super) async fn publish(shared: &Shared, events: &[(u32, Bytes)]) -> Result<(), BusError> {
+    for (partition, payload) in events {
+        check_length(payload)?;
+        if *partition >= shared.event_partitions {
+            return Err(BusError::Refused(format!("the event log has no partition {partition}")));
+        }
+    }
+    let topic = shared.config.events_topic();
+    let mut waiting = VecDeque::with_capacity(events.len());
+    for (partition, payload) in events {
+        let mut record = FutureRecord::<[u8], [u8]>::to(&topic)
+            .partition(number(*partition))
+            .payload(payload.as_ref());
+        // The client's queue is bounded; room is made by what was written before.
+        loop {
+            match shared.clients.producer.send_result(record) {
+                Ok(delivery) => break waiting.push_back(delivery),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    record = back;
+                    match waiting.pop_front() {
+                        Some(delivery) => delivered(delivery).await?,
+                        None => tokio::task::yield_now().await,
+                    }
+                }
+                Err((error, _)) => return Err(error.into()),
+            }
+        }
+    }
+    for delivery in waiting {
+        delivered(delivery).await?;
+    }
+    Ok(())
+}
+
+async fn delivered(delivery: DeliveryFuture) -> Result<(), BusError> {
+    match delivery.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err((error, _))) => Err(error.into()),
+        Err(_canceled) => Err(KafkaError::Canceled.into()),
+    }
+}

@@ -1,0 +1,279 @@
+//! One reader of the event log: the group says which partitions, the caller says from where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use rdkafka::Message as _;
+use rdkafka::consumer::{Consumer as _, DefaultConsumerContext, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::watch;
+
+use super::clients::{index, number, offset};
+use super::reader_group::{self, Member};
+use super::{Shared, events};
+use crate::{BusError, EventPoll, EventReader, EventRecord, PartitionBounds};
+
+/// Records of one read.
+const READ_RECORDS_MAX: usize = 1000;
+/// A read ends after the record that reaches this.
+const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// One member of the readers of a fleet.
+pub(super) struct KafkaReader {
+    shared: Arc<Shared>,
+    log_id: String,
+    topic: String,
+    member: Option<Member>,
+    assigned: watch::Receiver<BTreeSet<u32>>,
+    /// By assigned partition.
+    positions: BTreeMap<u32, Position>,
+    data: StreamConsumer,
+    /// What was read while records of another partition were gathered.
+    read_ahead: Option<(u32, EventRecord)>,
+    /// What failed after some records were gathered: the next poll's error.
+    failure: Option<KafkaError>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Position {
+    /// The next offset to read; `None` until it was sought.
+    next: Option<u64>,
+    /// Whether it is read from there.
+    started: bool,
+}
+
+impl fmt::Debug for KafkaReader {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("KafkaReader")
+            .field("topic", &self.topic)
+            .field("positions", &self.positions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KafkaReader {
+    pub(super) async fn join(shared: Arc<Shared>) -> Result<Self, BusError> {
+        let log_id = events::log_id(&shared).await?;
+        let topic = shared.config.events_topic();
+        let (member, assigned) = reader_group::join(&shared)?;
+        let data = shared.clients.consumer(&topic, "error", DefaultConsumerContext)?;
+        Ok(Self {
+            shared,
+            log_id,
+            topic,
+            member: Some(member),
+            assigned,
+            positions: BTreeMap::new(),
+            data,
+            read_ahead: None,
+            failure: None,
+        })
+    }
+
+    fn member(&self) -> &Member {
+        self.member.as_ref().expect("the member leaves when the reader is dropped")
+    }
+
+    /// What this reader has now, if that has changed.
+    fn settle(&mut self) -> Result<Option<Vec<u32>>, BusError> {
+        if !self.assigned.has_changed().unwrap_or(false) {
+            return Ok(None);
+        }
+        let assigned: Vec<u32> = self.assigned.borrow_and_update().iter().copied().collect();
+        if assigned.is_empty() && self.positions.is_empty() {
+            return Ok(None);
+        }
+        self.data.unassign()?;
+        self.read_ahead = None;
+        self.positions = assigned.iter().map(|at| (*at, Position::default())).collect();
+        Ok(Some(assigned))
+    }
+
+    /// Begins to read the partitions that were sought since the last poll.
+    async fn start(&mut self) -> Result<(), BusError> {
+        let sought = self.positions.iter().filter(|(_, position)| !position.started);
+        let sought: BTreeMap<u32, u64> =
+            sought.filter_map(|(partition, position)| Some((*partition, position.next?))).collect();
+        if sought.is_empty() {
+            return Ok(());
+        }
+        let partitions: Vec<u32> = sought.keys().copied().collect();
+        for PartitionBounds { partition, start, end } in
+            self.shared.clients.bounds(&self.topic, &partitions).await?
+        {
+            let next = sought[&partition];
+            if !(start..=end).contains(&next) {
+                return Err(BusError::Refused(format!(
+                    "partition {partition} of the event log has offsets {start} to {end}, not {next}"
+                )));
+            }
+            let mut place = TopicPartitionList::new();
+            let from = Offset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
+            place.add_partition_offset(&self.topic, number(partition), from)?;
+            self.data.incremental_assign(&place)?;
+            self.positions.insert(partition, Position { next: Some(next), started: true });
+        }
+        Ok(())
+    }
+
+    /// Stops reading a partition; it has to be started again.
+    fn stop(&mut self, partition: u32) -> Result<(), BusError> {
+        self.read_ahead.take_if(|(at, _)| *at == partition);
+        let Some(position) = self.positions.get_mut(&partition) else {
+            return Ok(());
+        };
+        if std::mem::take(&mut position.started) {
+            let mut place = TopicPartitionList::new();
+            place.add_partition(&self.topic, number(partition));
+            self.data.incremental_unassign(&place)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a record in its turn; one that was fetched before the partition was sought anew is none.
+    fn accept(
+        &mut self,
+        partition: u32,
+        record: EventRecord,
+    ) -> Result<Option<EventRecord>, BusError> {
+        match self.positions.get_mut(&partition) {
+            Some(Position { next: Some(next), started: true }) if record.offset >= *next => {
+                if record.offset > *next {
+                    let (next, found) = (*next, record.offset);
+                    self.stop(partition)?;
+                    return Err(BusError::Refused(format!(
+                        "partition {partition} of the event log goes on at {found}, not {next}"
+                    )));
+                }
+                *next += 1;
+                Ok(Some(record))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A first record, and what else of its partition is at hand.
+    fn gather(&mut self, partition: u32, first: EventRecord) -> Result<EventPoll, BusError> {
+        let mut bytes = first.payload.len();
+        let mut records = vec![first];
+        while bytes < READ_BYTES_MAX && records.len() < READ_RECORDS_MAX {
+            let (other, record) = match self.data.recv().now_or_never() {
+                Some(Ok(message)) => owned(&message),
+                Some(Err(error)) => {
+                    self.failure = Some(error);
+                    break;
+                }
+                None => break,
+            };
+            if other != partition {
+                self.read_ahead = Some((other, record));
+                break;
+            }
+            if let Some(record) = self.accept(other, record)? {
+                bytes += record.payload.len();
+                records.push(record);
+            }
+        }
+        Ok(EventPoll::Records { partition, records })
+    }
+
+    /// After this every partition's bounds are looked at before it is read on.
+    fn failed(&mut self, error: KafkaError) -> BusError {
+        let error = BusError::from(error);
+        if matches!(error, BusError::Refused(_)) {
+            let partitions: Vec<u32> = self.positions.keys().copied().collect();
+            for partition in partitions {
+                if let Err(error) = self.stop(partition) {
+                    return error;
+                }
+            }
+        }
+        error
+    }
+}
+
+fn owned(message: &BorrowedMessage<'_>) -> (u32, EventRecord) {
+    let payload = Bytes::copy_from_slice(message.payload().unwrap_or_default());
+    (index(message.partition()), EventRecord { offset: offset(message.offset()), payload })
+}
+
+#[async_trait]
+impl EventReader for KafkaReader {
+    fn log_id(&self) -> &str {
+        &self.log_id
+    }
+
+    async fn poll(&mut self, wait: Duration) -> Result<EventPoll, BusError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            // The member speaks first: records without end must not keep it from answering its group.
+            if let Some(Err(error)) = self.member().recv().now_or_never() {
+                return Err(error.into());
+            }
+            if let Some(assigned) = self.settle()? {
+                return Ok(EventPoll::Assigned(assigned));
+            }
+            if let Some(error) = self.failure.take() {
+                return Err(self.failed(error));
+            }
+            self.start().await?;
+            let read = match self.read_ahead.take() {
+                Some(read) => Ok(read),
+                None => {
+                    let member = self.member.as_ref().expect("the member leaves with the reader");
+                    tokio::select! {
+                        biased;
+                        _ = self.assigned.changed() => {
+                            self.assigned.mark_changed();
+                            continue;
+                        }
+                        said = member.recv() => match said {
+                            Ok(_) => continue,
+                            Err(error) => return Err(error.into()),
+                        },
+                        message = self.data.recv() => message.as_ref().map(owned).map_err(Clone::clone),
+                        () = tokio::time::sleep_until(deadline.into()) => return Ok(EventPoll::Quiet),
+                    }
+                }
+            };
+            let (partition, record) = read.map_err(|error| self.failed(error))?;
+            if let Some(record) = self.accept(partition, record)? {
+                return self.gather(partition, record);
+            }
+        }
+    }
+
+    async fn seek(&mut self, partition: u32, offset: u64) -> Result<(), BusError> {
+        self.stop(partition)?;
+        let Some(position) = self.positions.get_mut(&partition) else {
+            return Err(BusError::Refused(format!(
+                "partition {partition} is not assigned to this reader"
+            )));
+        };
+        position.next = Some(offset);
+        Ok(())
+    }
+
+    async fn bounds(&mut self) -> Result<Vec<PartitionBounds>, BusError> {
+        let partitions: Vec<u32> = self.positions.keys().copied().collect();
+        self.shared.clients.bounds(&self.topic, &partitions).await
+    }
+}
+
+impl Drop for KafkaReader {
+    /// Leaving the group waits for the broker, so it happens on a thread that may wait.
+    fn drop(&mut self) {
+        let member = self.member.take();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn_blocking(move || drop(member)));
+        }
+    }
+}
