@@ -82,6 +82,29 @@ impl Fleet {
         (self.api, self.objects) = connect(self.folder.path()).await;
     }
 
+    /// What clients find the service by.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn address(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("up.json")).expect("the service's address")
+    }
+
+    /// Starts another service on the same folder, and gives what it says when it ends.
+    ///
+    /// # Panics
+    /// If it stays.
+    pub async fn start_a_second(&self) -> String {
+        let log = self.folder.path().join("log");
+        let said_before = std::fs::read_to_string(&log).expect("a log").len();
+        let mut second = spawn(self.folder.path(), &self.settings);
+        let ended = eventually("the second service ends", READY, async || {
+            second.try_wait().expect("a child of ours")
+        });
+        assert!(!ended.await.success(), "two services own one folder");
+        std::fs::read_to_string(&log).expect("a log").split_off(said_before)
+    }
+
     /// Asks it to end, and gives its exit code.
     ///
     /// # Panics

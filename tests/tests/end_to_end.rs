@@ -211,3 +211,14 @@ async fn a_frozen_service_goes_on_where_it_was() {
         assert!(history.iter().all(|entry| entry.reason != "lease_lapsed"), "{history:?}");
     }
 }
+
+/// A second service on the folder of a running one is refused, and the first one is found as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_service_on_the_same_folder_leaves_the_first_alone() {
+    let fleet = Fleet::start(&[]).await;
+    let before = fleet.address();
+    let refused = fleet.start_a_second().await;
+    assert!(refused.contains("another process"), "{refused}");
+    assert_eq!(fleet.address(), before);
+    assert!(fleet.api.is_ready().await);
+}

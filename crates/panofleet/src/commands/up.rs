@@ -103,9 +103,10 @@ async fn start(config: &mut Config, tasks: &Tasks, now: &CancellationToken) -> R
     let data = config.data_dir.clone();
     std::fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let data = data.canonicalize()?;
+    // Whoever owns this file owns the folder: nothing in it is touched before.
+    let file = SqliteFile::open(&data.join("panofleet.sqlite")).await?;
     Address::forget(&data);
     let secrets = Secrets::read_or_make(&data)?;
-    let file = SqliteFile::open(&data.join("panofleet.sqlite")).await?;
     let db: Arc<dyn JobsDb> = Arc::new(SqliteJobsDb::open(file.clone()).await?);
     let (writer, readers) = (file.writer.clone(), file.readers.clone());
     let bus = EmbeddedBus::open(writer, readers, config.bus.clone()).await?;
