@@ -19,6 +19,7 @@ use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp,
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod counter;
 mod error;
 pub mod postgres;
 mod row;

@@ -142,7 +142,7 @@ impl JobsDb for PostgresJobsDb {
     }
 
     async fn changed(&self, seen: u64, wait: Duration) -> Result<u64, JobsDbError> {
-        Ok(self.changes.since(seen, wait).await)
+        Ok(self.changes.counter.since(seen, wait).await)
     }
 
     async fn list(&self, filter: &JobFilter, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {

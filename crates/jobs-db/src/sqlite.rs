@@ -19,13 +19,13 @@ use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
 use uuid::Uuid;
 
+use crate::counter::Counter;
 use crate::{
     Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Observation,
     PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
-mod changes;
 mod commit;
 mod file;
 mod jobs;
@@ -38,13 +38,11 @@ mod workers;
 
 pub use file::SqliteFile;
 
-use changes::Changes;
-
 /// The job database in SQLite.
 #[derive(Debug)]
 pub struct SqliteJobsDb {
     file: SqliteFile,
-    changes: Changes,
+    changes: Counter,
     /// The latest time that was given out, in milliseconds: the clock never goes back within a process, even if
     /// somebody sets the machine's.
     latest_ms: AtomicI64,
@@ -57,7 +55,7 @@ impl SqliteJobsDb {
     /// [`JobsDbError::Refused`] if a newer program wrote it, otherwise as any call.
     pub async fn open(file: SqliteFile) -> Result<Self, JobsDbError> {
         schema::migrate(&file).await?;
-        Ok(Self { file, changes: Changes::new(), latest_ms: AtomicI64::new(0) })
+        Ok(Self { file, changes: Counter::default(), latest_ms: AtomicI64::new(0) })
     }
 }
 

@@ -62,7 +62,8 @@ pub(crate) fn duration(span: Duration) -> String {
 
 /// A bar for bytes that move; hidden where nobody looks, or where the output is for a script.
 pub(crate) fn byte_bar(length: u64, message: &str, quiet: bool) -> ProgressBar {
-    let template = "{msg:<12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+    let template =
+        "{msg:<12} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
     bar(length, message, template, quiet)
 }
 

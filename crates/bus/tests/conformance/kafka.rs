@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use panofleet_bus::kafka::{KafkaBus, KafkaConfig, topics};
 use panofleet_bus::{Bus, BusError, Queue};
 use panofleet_job_schema::{Lane, Span};
+use panofleet_test_servers::KafkaServer;
 use tokio::sync::OnceCell;
 
-use crate::broker;
 use crate::fixture::{
     DELIVERY_LIMIT, Fixture, LONG_LOCK, PARTITIONS, PATIENCE, SHORT_LOCK, queue, region, send,
 };
@@ -30,7 +30,7 @@ impl KafkaFixture {
     pub(crate) async fn start(lock: Duration) -> Self {
         static WARM: OnceCell<()> = OnceCell::const_new();
         WARM.get_or_init(warm_up).await;
-        Self::with(config(lock).await).await
+        Self::with(config(lock)).await
     }
 
     async fn with(config: KafkaConfig) -> Self {
@@ -44,7 +44,7 @@ impl KafkaFixture {
 /// Uses every part once: a new cluster makes the topics for its own state at their first use, and says that it is
 /// not available meanwhile.
 async fn warm_up() {
-    let fixture = KafkaFixture::with(config(LONG_LOCK).await).await;
+    let fixture = KafkaFixture::with(config(LONG_LOCK)).await;
     let (bus, queue) = (fixture.bus(), queue("a"));
     let placement = send(&*bus, &queue, "first").await;
     let mut member = bus.take_jobs(std::slice::from_ref(&queue), "first").await.unwrap();
@@ -61,11 +61,11 @@ async fn warm_up() {
 }
 
 /// Settings whose topics no other test has.
-async fn config(lock: Duration) -> KafkaConfig {
+fn config(lock: Duration) -> KafkaConfig {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let lock = if lock == SHORT_LOCK { SHORT_BROKER_LOCK } else { lock };
     KafkaConfig {
-        bootstrap_servers: vec![broker::address().await],
+        bootstrap_servers: vec![KafkaServer::shared().address()],
         prefix: format!("test-{}.", NEXT.fetch_add(1, Ordering::Relaxed)),
         replication: 1,
         replicas_in_sync: 1,
@@ -113,7 +113,7 @@ impl Fixture for KafkaFixture {
 
 #[tokio::test]
 async fn topics_are_made_once_and_put_right() {
-    let mut config = config(LONG_LOCK).await;
+    let mut config = config(LONG_LOCK);
     let (regions, lanes) = ([region("a")], [Lane::Image]);
     let refused = KafkaBus::connect(&config).await;
     assert!(

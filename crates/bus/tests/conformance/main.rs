@@ -5,7 +5,6 @@
 //! embedded one's trims and refusals, is in a file of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod broker;
 mod control;
 mod dead_letters;
 mod embedded;

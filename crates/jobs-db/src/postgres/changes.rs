@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::JobsDbError;
+use crate::counter::Counter;
 
 const CHANNEL: &str = "panofleet_jobs";
 /// The time before something is tried again that the server did not do.
@@ -24,7 +25,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Counts the writes that this process made or has heard of, from 0.
 #[derive(Debug)]
 pub(super) struct Changes {
-    counter: watch::Sender<u64>,
+    pub(super) counter: Counter,
     untold: Arc<Notify>,
     /// Ended when this is dropped.
     _tasks: JoinSet<()>,
@@ -37,7 +38,7 @@ pub(super) struct Change<'a>(&'a Changes);
 impl Changes {
     /// Listens from the time that this returns.
     pub(super) async fn start(pool: PgPool, listener_pool: PgPool) -> Result<Self, JobsDbError> {
-        let counter = watch::Sender::new(0);
+        let counter = Counter::default();
         let untold = Arc::new(Notify::new());
         let this_process = Uuid::new_v4().to_string();
         let listener = listen(&listener_pool).await?;
@@ -51,21 +52,11 @@ impl Changes {
     pub(super) const fn announce(&self) -> Change<'_> {
         Change(self)
     }
-
-    /// Waits up to `wait` until the counter is not at `seen`, and returns it.
-    pub(super) async fn since(&self, seen: u64, wait: Duration) -> u64 {
-        let mut counter = self.counter.subscribe();
-        let news = tokio::time::timeout(wait, counter.wait_for(|count| *count != seen)).await;
-        match news {
-            Ok(Ok(count)) => *count,
-            Ok(Err(_)) | Err(_) => *self.counter.borrow(),
-        }
-    }
 }
 
 impl Drop for Change<'_> {
     fn drop(&mut self) {
-        self.0.counter.send_modify(|count| *count += 1);
+        self.0.counter.add();
         self.0.untold.notify_one();
     }
 }
@@ -77,12 +68,7 @@ async fn listen(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
 }
 
 /// Counts what other processes tell.
-async fn hear(
-    mut listener: PgListener,
-    pool: PgPool,
-    counter: watch::Sender<u64>,
-    this_process: String,
-) {
+async fn hear(mut listener: PgListener, pool: PgPool, counter: Counter, this_process: String) {
     loop {
         let Err(_lost) = hear_until_lost(&mut listener, &counter, &this_process).await;
         drop(listener);
@@ -93,20 +79,20 @@ async fn hear(
             }
         };
         // Something may have been told while nobody listened.
-        counter.send_modify(|count| *count += 1);
+        counter.add();
     }
 }
 
 async fn hear_until_lost(
     listener: &mut PgListener,
-    counter: &watch::Sender<u64>,
+    counter: &Counter,
     this_process: &str,
 ) -> Result<Infallible, sqlx::Error> {
     loop {
         match listener.try_recv().await? {
             Some(told) if told.payload() == this_process => {}
             // `None` is a connection that was lost and is there again.
-            Some(_) | None => counter.send_modify(|count| *count += 1),
+            Some(_) | None => counter.add(),
         }
     }
 }

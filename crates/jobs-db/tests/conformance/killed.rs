@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use panofleet_jobs_db::{Batch, JobsDb};
+use panofleet_test_servers::PostgresServer;
 
 use crate::fixture::{accept, advance, entry, get, job, sent, to_state};
-use crate::{postgres, postgres_server, sqlite};
+use crate::{postgres, sqlite};
 
 /// Names the database to the process that is going to be killed.
 const ADDRESS: &str = "PANOFLEET_JOBS_DB_KILLED_ADDRESS";
@@ -104,6 +105,6 @@ async fn sqlite_batches_are_whole_after_kill_9() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_batches_are_whole_after_kill_9() {
-    let address = postgres_server::shared().await.create_database().await;
+    let address = PostgresServer::shared().create_database();
     batches_are_whole_after_kill_9(&address).await;
 }

@@ -13,7 +13,6 @@ mod killed;
 mod list;
 mod partitions;
 mod postgres;
-mod postgres_server;
 mod queues;
 mod sqlite;
 mod workers;

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use panofleet_job_schema::JobId;
 use panofleet_job_schema::message::Progress;
-use panofleet_jobs_db::postgres::{PostgresConfig, PostgresJobsDb, PostgresTls};
+use panofleet_job_schema::{JobId, Span};
+use panofleet_jobs_db::postgres::{PostgresConfig, PostgresJobsDb, PostgresTls, PostgresUrl};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb, JobsDbError, Versioned, WorkerRow};
-use sqlx::{AssertSqlSafe, Executor as _};
+use panofleet_test_servers::PostgresServer;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinSet;
 
 use crate::fixture::{
     Fixture, PATIENCE, WAIT, accept, advance, at, get, job, running, sent, to_state, within,
 };
-use crate::postgres_server::{PostgresServer, admin, config, shared};
 use crate::workers::info;
+
+/// How long a connection of a test is waited for.
+const CONNECT_TIMEOUT: Span = Span::from_secs(20);
 
 /// A process with a database, and the database's URL, which outlives it.
 pub(crate) struct PostgresFixture {
@@ -26,7 +29,7 @@ pub(crate) struct PostgresFixture {
 
 impl PostgresFixture {
     pub(crate) async fn start() -> Self {
-        let url = shared().await.create_database().await;
+        let url = PostgresServer::shared().create_database();
         Self { alive: Some(connect(&url).await), url }
     }
 
@@ -47,6 +50,21 @@ impl PostgresFixture {
              WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         .await;
+    }
+}
+
+/// A connection for what only a test does.
+async fn admin(url: &str) -> PgConnection {
+    let connect = PgConnection::connect(url);
+    tokio::time::timeout(CONNECT_TIMEOUT.0, connect).await.unwrap().unwrap()
+}
+
+fn config(url: &str) -> PostgresConfig {
+    PostgresConfig {
+        tls: PostgresTls::Off,
+        max_connections: 8,
+        connect_timeout: CONNECT_TIMEOUT,
+        ..PostgresConfig::new(PostgresUrl::new(url))
     }
 }
 
@@ -107,7 +125,7 @@ async fn a_database_of_a_newer_program_is_refused_and_left_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn processes_that_start_together_make_one_schema() {
-    let url = shared().await.create_database().await;
+    let url = PostgresServer::shared().create_database();
     let mut starts = JoinSet::new();
     for _ in 0..8 {
         let url = url.clone();
@@ -141,8 +159,8 @@ async fn what_will_never_work_is_refused_without_the_url() {
 
 #[tokio::test]
 async fn tls_is_on_and_the_servers_certificate_is_verified() {
-    let server = shared().await;
-    let url = server.create_database().await;
+    let server = PostgresServer::shared();
+    let url = server.create_database();
     let (by_tcp, certificate) = server.by_tcp(&url);
     let verified = PostgresConfig {
         tls: PostgresTls::Verified,
@@ -344,12 +362,9 @@ async fn one_process_leads_until_it_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_of_the_server_loses_nothing_and_is_survived() {
-    let mut server = PostgresServer::start();
-    let url = server.create_database().await;
-    let short = PostgresConfig {
-        connect_timeout: panofleet_job_schema::Span::from_secs(1),
-        ..config(&url)
-    };
+    let server = PostgresServer::start();
+    let url = server.create_database();
+    let short = PostgresConfig { connect_timeout: Span::from_secs(1), ..config(&url) };
     let db = PostgresJobsDb::connect(&short).await.unwrap();
     accept(&db, &job(1)).await;
     let mut batch = advance("log", 3, 0, 7);
@@ -358,12 +373,12 @@ async fn a_crash_of_the_server_loses_nothing_and_is_survived() {
         vec![HeartbeatWrite { worker: info("w1", 0), claims: vec![], progress: vec![], at: at(5) }];
     db.commit(batch).await.unwrap();
     let before = get(&db, job(1).id).await;
-    server.tell("stop");
+    server.crash();
     let away = db.now().await;
     assert!(matches!(away, Err(JobsDbError::Unavailable(_))), "{away:?}");
     let away = db.commit(advance("log", 3, 7, 8)).await;
     assert!(matches!(away, Err(JobsDbError::Unavailable(_))), "{away:?}");
-    server.tell("start");
+    server.start_again();
     // The same process goes on.
     assert_eq!(get(&db, job(1).id).await, before);
     assert_eq!(db.partitions("log").await.unwrap()[&3].next_offset, 7);
