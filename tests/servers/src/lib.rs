@@ -6,9 +6,11 @@
 pub mod kafka;
 mod keeper;
 pub mod postgres;
+pub mod s3;
 
 pub use kafka::KafkaServer;
 pub use postgres::PostgresServer;
+pub use s3::S3Server;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -36,7 +36,7 @@ pub(crate) enum Fault {
 
 /// A running proxy. Requests of a method take the faults for it in turn; after the last, they pass.
 pub(crate) struct Proxy {
-    pub(crate) endpoint: String,
+    store: Store,
     seen: Arc<Mutex<Vec<(Method, Fault)>>>,
     _server: JoinSet<()>,
 }
@@ -63,11 +63,12 @@ impl Proxy {
             async move { script.play(request).await }
         })
         .await;
-        Self { endpoint, seen, _server: server }
+        Self { store: store.behind(&endpoint), seen, _server: server }
     }
 
+    /// The store behind it.
     pub(crate) fn store(&self) -> Store {
-        Store::at(&self.endpoint)
+        self.store.clone()
     }
 
     /// How the requests of a method went, in order.

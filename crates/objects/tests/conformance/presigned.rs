@@ -7,7 +7,7 @@ use panofleet_objects::ObjectsError;
 use panofleet_objects::client::PresignedRequest;
 
 use crate::round_trips::pattern;
-use crate::servers::{BUCKET, Store, config};
+use crate::servers::{BUCKET, Store};
 use crate::wire::{self, Answer};
 
 crate::suite!(
@@ -85,10 +85,8 @@ async fn an_expired_url_is_refused(store: &Store) {
 
 async fn urls_point_at_the_public_endpoint(store: &Store) {
     let public = "https://objects.example.com".to_owned();
-    let config = panofleet_objects::ObjectsConfig {
-        public_endpoint: Some(public),
-        ..config(&store.endpoint)
-    };
+    let config =
+        panofleet_objects::ObjectsConfig { public_endpoint: Some(public), ..store.config() };
     let behind = panofleet_objects::ObjectStore::new(&config).unwrap();
     behind.head(BUCKET, "nothing").await.unwrap_err();
     let signed = behind.presign_get(BUCKET, "k", MINUTE).await.unwrap();

@@ -8,7 +8,7 @@ use panofleet_objects::client::PutOptions;
 use panofleet_objects::{ObjectStore, ObjectsConfig, ObjectsError, Secret};
 
 use crate::faults::{Fault, Proxy};
-use crate::servers::{BUCKET, Store, config};
+use crate::servers::{BUCKET, Store};
 use crate::wire;
 
 crate::suite!(
@@ -53,8 +53,8 @@ async fn damaged_bodies_leave_no_trace(store: &Store) {
 async fn wrong_credentials_are_refused(store: &Store) {
     let options = PutOptions::of_type("text/plain");
     for config in [
-        ObjectsConfig { secret_key: Secret::new("wrong"), ..config(&store.endpoint) },
-        ObjectsConfig { access_key: "nobody".to_owned(), ..config(&store.endpoint) },
+        ObjectsConfig { secret_key: Secret::new("wrong"), ..store.config() },
+        ObjectsConfig { access_key: "nobody".to_owned(), ..store.config() },
     ] {
         let stranger = ObjectStore::new(&config).unwrap();
         let refused = stranger.put_bytes(BUCKET, "k", Bytes::new(), &options).await.unwrap_err();

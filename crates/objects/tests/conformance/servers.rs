@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use panofleet_objects::server::{ServerConfig, serve};
 use panofleet_objects::{ObjectStore, ObjectsConfig, ObjectsError, Secret};
+use panofleet_test_servers::S3Server;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,39 +18,60 @@ pub(crate) const SECRET_KEY: &str = "conformance-secret";
 pub(crate) const BUCKET: &str = "suite";
 
 /// A store with an empty bucket, whoever serves it.
+#[derive(Clone)]
 pub(crate) struct Store {
     pub(crate) objects: ObjectStore,
     pub(crate) endpoint: String,
 }
 
 impl Store {
+    /// One that takes the key pair of the embedded server.
     pub(crate) fn at(endpoint: &str) -> Self {
-        let objects = ObjectStore::new(&config(endpoint)).unwrap();
-        Self { objects, endpoint: endpoint.to_owned() }
+        Self::of(&config(endpoint))
+    }
+
+    pub(crate) fn of(config: &ObjectsConfig) -> Self {
+        Self { objects: ObjectStore::new(config).unwrap(), endpoint: config.endpoint.clone() }
     }
 
     /// The same store through a client that tries once: retries would hide what should not happen.
     pub(crate) fn impatient(&self) -> Self {
-        let config = ObjectsConfig { attempts_max: 1, ..config(&self.endpoint) };
-        Self { objects: ObjectStore::new(&config).unwrap(), endpoint: self.endpoint.clone() }
+        Self::of(&ObjectsConfig { attempts_max: 1, ..self.config() })
+    }
+
+    /// The same store by another way.
+    pub(crate) fn behind(&self, endpoint: &str) -> Self {
+        Self::of(&ObjectsConfig { endpoint: endpoint.to_owned(), ..self.config() })
+    }
+
+    /// The settings of its client.
+    pub(crate) fn config(&self) -> ObjectsConfig {
+        self.objects.config().clone()
     }
 
     /// The SDK's client, for requests that ours never sends.
     pub(crate) fn sdk(&self) -> aws_sdk_s3::Client {
         use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+        let ObjectsConfig { access_key, secret_key, .. } = self.config();
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .endpoint_url(&self.endpoint)
             .force_path_style(true)
-            .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
+            .credentials_provider(Credentials::new(
+                access_key,
+                secret_key.expose(),
+                None,
+                None,
+                "test",
+            ))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .retry_config(RetryConfig::disabled());
         aws_sdk_s3::Client::from_conf(config.build())
     }
 }
 
-/// The settings of the suites' client.
+/// The settings of a client of the embedded server.
 pub(crate) fn config(endpoint: &str) -> ObjectsConfig {
     ObjectsConfig::new(endpoint, ACCESS_KEY, Secret::new(SECRET_KEY))
 }
@@ -108,6 +130,35 @@ impl Embedded {
         };
         tokio::time::timeout(Duration::from_secs(10), free).await.unwrap();
         self.dir
+    }
+}
+
+/// Somebody else's server, in a process and over a folder of its own.
+pub(crate) struct Versitygw {
+    pub(crate) server: S3Server,
+}
+
+impl Versitygw {
+    pub(crate) async fn start() -> Self {
+        Self::over(S3Server::start).await
+    }
+
+    /// The server that `start` gives, with an empty bucket.
+    pub(crate) async fn over(start: fn() -> S3Server) -> Self {
+        let server = tokio::task::spawn_blocking(start).await.unwrap();
+        let this = Self { server };
+        this.store().objects.create_bucket(BUCKET).await.unwrap();
+        this
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        let secret_key = Secret::new(self.server.secret_key());
+        let endpoint = self.server.endpoint();
+        Store::of(&ObjectsConfig::new(&endpoint, self.server.access_key(), secret_key))
+    }
+
+    pub(crate) async fn stop(self) {
+        tokio::task::spawn_blocking(|| drop(self)).await.unwrap();
     }
 }
 
