@@ -4,11 +4,13 @@ mod download;
 mod presign;
 mod probe;
 mod retry;
+mod tls;
 mod upload;
 
 pub use download::{ByteRange, DownloadTo, Downloaded, ObjectReader};
 pub use presign::PresignedRequest;
 pub(crate) use retry::Backoff;
+pub(crate) use tls::distrust;
 pub use upload::PutOptions;
 
 use std::time::Duration;
@@ -23,7 +25,6 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::Bytes;
 
 use crate::config::ObjectsConfig;
@@ -86,12 +87,16 @@ impl ObjectStore {
     /// [`ObjectsError::Config`].
     pub fn new(config: &ObjectsConfig) -> Result<Self, ObjectsError> {
         config.validate()?;
+        if let Some(endpoint) = config.exposed_endpoint() {
+            tracing::warn!(endpoint, "the object store is reached without TLS");
+        }
+        let http_client = tls::http_client(config)?;
         let public_endpoint = config.public_endpoint.as_ref().unwrap_or(&config.endpoint);
         // A presigned URL carries no body, so no checksum of one may be signed into it.
-        let public = sdk_config(config, public_endpoint)
+        let public = sdk_config(config, public_endpoint, http_client.clone())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
         Ok(Self {
-            client: Client::from_conf(sdk_config(config, &config.endpoint).build()),
+            client: Client::from_conf(sdk_config(config, &config.endpoint, http_client).build()),
             public: Client::from_conf(public.build()),
             config: config.clone(),
         })
@@ -253,7 +258,11 @@ impl ObjectStore {
     }
 }
 
-fn sdk_config(config: &ObjectsConfig, endpoint: &str) -> aws_sdk_s3::config::Builder {
+fn sdk_config(
+    config: &ObjectsConfig,
+    endpoint: &str,
+    http_client: SharedHttpClient,
+) -> aws_sdk_s3::config::Builder {
     let secret = config.secret_key.expose();
     let credentials = Credentials::new(&config.access_key, secret, None, None, "panofleet");
     let timeouts = TimeoutConfig::builder().connect_timeout(config.connect_timeout.into()).build();
@@ -264,20 +273,10 @@ fn sdk_config(config: &ObjectsConfig, endpoint: &str) -> aws_sdk_s3::config::Bui
         .endpoint_url(endpoint)
         .force_path_style(true)
         .credentials_provider(credentials)
-        .http_client(http_client(endpoint))
+        .http_client(http_client)
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
         .stalled_stream_protection(stalls)
-}
-
-/// TLS is rustls with ring. A plain endpoint gets a client without TLS, which wants no root certificates.
-fn http_client(endpoint: &str) -> SharedHttpClient {
-    let builder = aws_smithy_http_client::Builder::new();
-    if endpoint.starts_with("https://") {
-        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-    } else {
-        builder.build_http()
-    }
 }
 
 /// How an object is named in errors.

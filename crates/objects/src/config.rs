@@ -1,7 +1,10 @@
 //! Where an object store is and how patient we are with it.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
+use http::Uri;
 use panofleet_job_schema::Span;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -52,6 +55,9 @@ pub struct ObjectsConfig {
     pub access_key: String,
     /// Secret access key.
     pub secret_key: Secret,
+    /// PEM file of the CAs of which one has to have signed the store's certificate; the machine's own if unset.
+    #[serde(default)]
+    pub tls_ca_file: Option<PathBuf>,
     /// Longest wait for a connection.
     #[serde(default = "default_connect_timeout")]
     pub connect_timeout: Span,
@@ -96,6 +102,7 @@ impl ObjectsConfig {
             region: default_region(),
             access_key: access_key.to_owned(),
             secret_key,
+            tls_ca_file: None,
             connect_timeout: default_connect_timeout(),
             request_timeout: default_request_timeout(),
             slowest_bytes_per_s: default_slowest_bytes_per_s(),
@@ -116,6 +123,11 @@ impl ObjectsConfig {
                 )));
             }
         }
+        if self.tls_ca_file.is_some() && !self.endpoint.starts_with("https://") {
+            let problem =
+                format!("tls_ca_file is set, but endpoint `{}` has no TLS", self.endpoint);
+            return Err(ObjectsError::Config(problem));
+        }
         if self.attempts_max == 0 {
             return Err(ObjectsError::Config("attempts_max must be at least 1".to_owned()));
         }
@@ -124,6 +136,21 @@ impl ObjectsConfig {
         }
         Ok(())
     }
+
+    /// The first endpoint that is reached over a network without TLS: whoever is on the way reads the objects and can
+    /// change answers. The secret key never travels.
+    pub(crate) fn exposed_endpoint(&self) -> Option<&str> {
+        let mut endpoints = std::iter::once(&self.endpoint).chain(&self.public_endpoint);
+        endpoints.find(|endpoint| is_exposed(endpoint)).map(String::as_str)
+    }
+}
+
+fn is_exposed(endpoint: &str) -> bool {
+    let Ok(uri) = endpoint.parse::<Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback =
+        host.parse::<IpAddr>().map_or(host == "localhost", |address| address.is_loopback());
+    uri.scheme_str() == Some("http") && !loopback
 }
 
 #[cfg(test)]
@@ -146,10 +173,31 @@ mod tests {
         for broken in [
             ObjectsConfig { endpoint: "x:9000".to_owned(), ..config.clone() },
             ObjectsConfig { public_endpoint: Some("ftp://x".to_owned()), ..config.clone() },
+            ObjectsConfig { tls_ca_file: Some("ca.crt".into()), ..config.clone() },
             ObjectsConfig { attempts_max: 0, ..config.clone() },
             ObjectsConfig { slowest_bytes_per_s: 0, ..config },
         ] {
             assert!(matches!(broken.validate(), Err(ObjectsError::Config(_))), "{broken:?}");
+        }
+    }
+    #[test]
+    fn plain_http_over_a_network_is_noticed() {
+        for (endpoint, exposed) in [
+            ("http://127.0.0.1:9000", false),
+            ("http://127.8.8.8", false),
+            ("http://[::1]:9000", false),
+            ("http://localhost:9000", false),
+            ("https://s3.example.com", false),
+            ("http://localhost.example.com", true),
+            ("http://10.0.0.1:9000", true),
+            ("http://[fe80::1]", true),
+            ("http://s3", true),
+        ] {
+            let config = ObjectsConfig::new(endpoint, "a", Secret::new("b"));
+            assert_eq!(config.exposed_endpoint(), exposed.then_some(endpoint));
+            let inside = ObjectsConfig::new("http://127.0.0.1", "a", Secret::new("b"));
+            let config = ObjectsConfig { public_endpoint: Some(endpoint.to_owned()), ..inside };
+            assert_eq!(config.exposed_endpoint(), exposed.then_some(endpoint));
         }
     }
 }

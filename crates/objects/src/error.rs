@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use panofleet_job_schema::ErrorClass;
 
+use crate::client::distrust;
+
 /// A call to an object store that did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsError {
@@ -22,6 +24,17 @@ pub enum ObjectsError {
         /// What was asked for.
         object: String,
         /// What happened.
+        reason: String,
+    },
+    /// The store's certificate is not to be trusted: it has expired, is for another host, or none of the CAs that we
+    /// trust has signed it. Nothing was sent.
+    #[error(
+        "the store's certificate is not trusted for {object}: {reason}; is its CA in tls_ca_file?"
+    )]
+    Untrusted {
+        /// What was asked for.
+        object: String,
+        /// What is wrong with the certificate.
         reason: String,
     },
     /// A conditional put was sent and its answer was lost: it may or may not have happened. Put it
@@ -128,7 +141,9 @@ impl ObjectsError {
             | Self::ConditionsNotHonoured { .. }
             | Self::FolderInUse { .. }
             | Self::Config(_) => ErrorClass::Rejected,
+            // An operator repairs a certificate, and the jobs should be there then.
             Self::Unavailable { .. }
+            | Self::Untrusted { .. }
             | Self::OutcomeUnknown { .. }
             | Self::Conflict { .. }
             | Self::Changed { .. }
@@ -198,6 +213,9 @@ impl ObjectsError {
                 code: "InvalidRequest".to_owned(),
                 message: error.source().map(|cause| cause.to_string()).unwrap_or_default(),
             };
+        }
+        if let Some(reason) = distrust(error) {
+            return Self::Untrusted { object: object.to_owned(), reason };
         }
         Self::unavailable(object, DisplayErrorContext(error).to_string())
     }

@@ -154,7 +154,9 @@ impl Versitygw {
     pub(crate) fn store(&self) -> Store {
         let secret_key = Secret::new(self.server.secret_key());
         let endpoint = self.server.endpoint();
-        Store::of(&ObjectsConfig::new(&endpoint, self.server.access_key(), secret_key))
+        let config = ObjectsConfig::new(&endpoint, self.server.access_key(), secret_key);
+        let tls_ca_file = endpoint.starts_with("https").then(|| self.server.ca_file());
+        Store::of(&ObjectsConfig { tls_ca_file, ..config })
     }
 
     pub(crate) async fn stop(self) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use panofleet_objects::client::{PutIfAbsent, PutOptions};
-use panofleet_objects::{ObjectsConfig, ObjectsError};
+use panofleet_objects::{ObjectStore, ObjectsConfig, ObjectsError, Secret};
+use panofleet_test_servers::S3Server;
 
 use crate::servers::{BUCKET, Store, Versitygw};
 
@@ -37,5 +38,58 @@ async fn a_client_outlives_a_crash_of_its_store() {
     for outcome in [PutIfAbsent::Created, PutIfAbsent::Exists] {
         let put = store.objects.put_if_absent(BUCKET, "m", Bytes::from("1"), "text/plain").await;
         assert_eq!(put.unwrap(), outcome);
+    }
+}
+
+fn config_error(settings: &ObjectsConfig) -> String {
+    let Err(ObjectsError::Config(reason)) = ObjectStore::new(settings) else {
+        panic!("{:?} is taken", settings.tls_ca_file);
+    };
+    reason
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_shows_a_certificate_that_we_trust() {
+    let server = Versitygw::over(S3Server::start_with_tls).await;
+    let trusting = server.store();
+    let options = PutOptions::of_type("text/plain");
+    trusting.objects.put_bytes(BUCKET, "k", "safe".into(), &options).await.unwrap();
+    assert_eq!(trusting.objects.get_bytes(BUCKET, "k", 10).await.unwrap(), "safe");
+    trusting.objects.probe_conditional_writes(BUCKET).await.unwrap();
+
+    // The machine's CAs have not signed it; nor has this one.
+    let other = S3Server::start_with_tls();
+    for tls_ca_file in [None, Some(other.ca_file())] {
+        let distrusting = ObjectsConfig { tls_ca_file, ..trusting.config() };
+        let distrusting = Store::of(&distrusting).objects;
+        let refused = distrusting.get_bytes(BUCKET, "k", 10).await.unwrap_err();
+        assert!(matches!(refused, ObjectsError::Untrusted { .. }), "{refused:?}");
+        let said = refused.to_string();
+        assert!(said.contains("certificate") && said.contains("tls_ca_file"), "{said}");
+        let put = distrusting.put_if_absent(BUCKET, "m", "1".into(), "text/plain").await;
+        assert!(matches!(put, Err(ObjectsError::Untrusted { .. })), "nothing was sent: {put:?}");
+    }
+    // Signed by the right CA, for another name.
+    let endpoint = trusting.endpoint.replace("127.0.0.1", "localhost");
+    let misnamed = trusting.behind(&endpoint).objects.head(BUCKET, "k").await;
+    assert!(matches!(misnamed, Err(ObjectsError::Untrusted { .. })), "{misnamed:?}");
+    server.stop().await;
+}
+
+#[test]
+fn a_file_without_a_ca_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ca.crt");
+    let settings = ObjectsConfig::new("https://127.0.0.1:1", "key", Secret::new("secret"));
+    let settings = ObjectsConfig { tls_ca_file: Some(path.clone()), ..settings };
+    assert!(config_error(&settings).contains("No such file"));
+    for (content, reason) in [
+        ("", "it holds no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----\n", "ca.crt: "),
+        ("-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n", "ca.crt: "),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let said = config_error(&settings);
+        assert!(said.contains(reason), "{content}: {said}");
     }
 }
