@@ -22,10 +22,10 @@ use bytes::Bytes;
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::{JobId, Lane, Region};
 
-pub mod control;
 pub mod embedded;
 mod error;
 pub mod kafka;
+pub mod sealed;
 
 pub use error::BusError;
 

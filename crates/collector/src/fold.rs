@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use panofleet_bus::control::sealed_control;
+use panofleet_bus::sealed::sealed_control;
 use panofleet_bus::{DeadLetter, EventRecord};
-use panofleet_job_schema::envelope::{Body, Envelope};
+use panofleet_job_schema::envelope::Body;
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal, decide};
 use panofleet_job_schema::message::{ClaimEvent, Heartbeat, HeldClaim};
-use panofleet_job_schema::{Job, JobId, Timestamp};
+use panofleet_job_schema::{Job, JobId, Region, Timestamp};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
 use panofleet_service::clock::wall_clock;
 
@@ -18,7 +18,14 @@ use crate::{Collector, CollectorError};
 const TRIES_MAX: u32 = 32;
 
 /// One record, read.
-enum News {
+struct News<'a> {
+    record: &'a EventRecord,
+    /// Whose key signed it.
+    region: &'a Region,
+    said: Said,
+}
+
+enum Said {
     Event(Box<ClaimEvent>),
     Heartbeat(Heartbeat),
 }
@@ -52,13 +59,9 @@ impl Collector {
         let advance = OffsetAdvance { log_id: log_id.to_owned(), partition, from, to };
         let mut news = Vec::new();
         for record in records {
-            match Envelope::open(&record.payload, &self.keys).map(|envelope| envelope.body) {
-                Ok(Body::Event(event)) => news.push((record, News::Event(event))),
-                Ok(Body::Heartbeat(heartbeat)) => news.push((record, News::Heartbeat(heartbeat))),
-                Ok(Body::Job(_) | Body::Control(_)) => {
-                    self.bury(partition, record, "not an event or a heartbeat").await?;
-                }
-                Err(unreadable) => self.bury(partition, record, &unreadable.to_string()).await?,
+            match self.read(record) {
+                Ok(read) => news.push(read),
+                Err(reason) => self.bury(partition, record, &reason).await?,
             }
         }
         for tries_left in (0..TRIES_MAX).rev() {
@@ -89,12 +92,28 @@ impl Collector {
         Ok(to)
     }
 
-    async fn fold(
-        &self,
-        partition: u32,
-        news: &[(&EventRecord, News)],
-    ) -> Result<Fold<'_>, CollectorError> {
-        let ids: BTreeSet<JobId> = news.iter().flat_map(|(_, news)| jobs_of(news)).collect();
+    /// Opens a record, or says why nobody can use it.
+    fn read<'a>(&'a self, record: &'a EventRecord) -> Result<News<'a>, String> {
+        let (envelope, region) =
+            self.keys.open(&record.payload).map_err(|unreadable| unreadable.to_string())?;
+        let said = match envelope.body {
+            Body::Event(event) => Said::Event(event),
+            Body::Heartbeat(heartbeat) if heartbeat.worker.region == *region => {
+                Said::Heartbeat(heartbeat)
+            }
+            Body::Heartbeat(heartbeat) => {
+                let of = heartbeat.worker.region;
+                return Err(format!("a heartbeat of region {of}, signed with a key of {region}"));
+            }
+            Body::Job(_) | Body::Control(_) => {
+                return Err("not an event or a heartbeat".to_owned());
+            }
+        };
+        Ok(News { record, region, said })
+    }
+
+    async fn fold(&self, partition: u32, news: &[News<'_>]) -> Result<Fold<'_>, CollectorError> {
+        let ids: BTreeSet<JobId> = news.iter().flat_map(|news| jobs_of(&news.said)).collect();
         let found = self.db.get(&ids.into_iter().collect::<Vec<_>>()).await?;
         let rows = found.into_iter().map(|found| {
             (found.job.id, Row { job: found.job, version: found.version, write: None })
@@ -107,10 +126,10 @@ impl Collector {
             heartbeats: Vec::new(),
             control: BTreeSet::new(),
         };
-        for (record, news) in news {
-            match news {
-                News::Event(event) => fold.event(record, event).await?,
-                News::Heartbeat(heartbeat) => fold.heartbeat(heartbeat),
+        for News { record, region, said } in news {
+            match said {
+                Said::Event(event) => fold.event(record, region, event).await?,
+                Said::Heartbeat(heartbeat) => fold.heartbeat(region, heartbeat),
             }
         }
         Ok(fold)
@@ -147,10 +166,10 @@ impl Collector {
     }
 }
 
-fn jobs_of(news: &News) -> Vec<JobId> {
-    match news {
-        News::Event(event) => vec![event.id.job],
-        News::Heartbeat(heartbeat) => heartbeat.claims.iter().map(|held| held.id.job).collect(),
+fn jobs_of(said: &Said) -> Vec<JobId> {
+    match said {
+        Said::Event(event) => vec![event.id.job],
+        Said::Heartbeat(heartbeat) => heartbeat.claims.iter().map(|held| held.id.job).collect(),
     }
 }
 
@@ -158,9 +177,17 @@ impl Fold<'_> {
     async fn event(
         &mut self,
         record: &EventRecord,
+        region: &Region,
         event: &ClaimEvent,
     ) -> Result<(), CollectorError> {
         let id = event.id;
+        if let Some(row) = self.jobs.get(&id.job)
+            && row.job.region != *region
+        {
+            let reason =
+                format!("about a job of region {}, signed with a key of {region}", row.job.region);
+            return self.collector.bury(self.partition, record, &reason).await;
+        }
         let reported = Event::Reported { event: event.clone(), now: self.now };
         let reason = match self.decide(id.job, &reported) {
             None => "the job is not known".to_owned(),
@@ -174,8 +201,11 @@ impl Fold<'_> {
         self.collector.bury(self.partition, record, &reason).await
     }
 
-    fn heartbeat(&mut self, heartbeat: &Heartbeat) {
+    fn heartbeat(&mut self, region: &Region, heartbeat: &Heartbeat) {
         for HeldClaim { id, claim, .. } in &heartbeat.claims {
+            if self.jobs.get(&id.job).is_some_and(|row| row.job.region != *region) {
+                continue; // Not this region's to say anything about.
+            }
             let renewed = Event::Renewed {
                 id: *id,
                 claim: *claim,
@@ -192,8 +222,10 @@ impl Fold<'_> {
             }
         }
         let progress = heartbeat.claims.iter().filter_map(|held| {
-            let running =
-                self.jobs.get(&held.id.job).is_some_and(|row| !row.job.state.is_terminal());
+            let running = self
+                .jobs
+                .get(&held.id.job)
+                .is_some_and(|row| row.job.region == *region && !row.job.state.is_terminal());
             held.progress.clone().filter(|_| running).map(|progress| (held.id.job, progress))
         });
         self.heartbeats.push(HeartbeatWrite {

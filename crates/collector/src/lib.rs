@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use panofleet_bus::{Bus, BusError, EventPoll, EventReader};
-use panofleet_job_schema::envelope::KeyRing;
+use panofleet_job_schema::RegionKeys;
 use panofleet_job_schema::policy::Policy;
 use panofleet_jobs_db::{JobsDb, JobsDbError};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ pub struct Collector {
     /// The bus.
     pub bus: Arc<dyn Bus>,
     /// What events are verified with, and control records signed.
-    pub keys: KeyRing,
+    pub keys: RegionKeys,
     /// What decides.
     pub policy: Policy,
     /// Its name among the collectors.

@@ -133,6 +133,11 @@ impl KeyRing {
         Ok(Self { signing: (signing.to_owned(), secret.clone()), keys })
     }
 
+    /// The ids of its keys.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
+    }
+
     fn mac(secret: &[u8], key_id: &str, payload: &[u8]) -> Hmac<Sha256> {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
             unreachable!("HMAC takes a key of any length");
@@ -171,13 +176,7 @@ impl Envelope {
     /// # Errors
     /// [`Unreadable`] with the reason for the dead letters.
     pub fn open(wire: &[u8], ring: &KeyRing) -> Result<Self, Unreadable> {
-        if wire.len() > ENVELOPE_BYTES_MAX {
-            return Err(Unreadable::TooLong(wire.len()));
-        }
-        let (version, key_id, signature, payload) = parse(wire).ok_or(Unreadable::NotAnEnvelope)?;
-        if !(VERSION_MIN..=VERSION).contains(&version) {
-            return Err(Unreadable::UnknownVersion(version));
-        }
+        let (key_id, signature, payload) = known(wire)?;
         let Some(secret) = ring.keys.get(key_id) else {
             return Err(Unreadable::UnknownKey(key_id.to_owned()));
         };
@@ -186,6 +185,33 @@ impl Envelope {
             .map_err(|_mismatch| Unreadable::BadSignature)?;
         serde_json::from_slice(payload).map_err(|e| Unreadable::BadPayload(e.to_string()))
     }
+}
+
+impl Unreadable {
+    /// Why nobody can read an envelope whose key is on no ring.
+    pub(crate) fn of_nobody(wire: &[u8]) -> Self {
+        match known(wire) {
+            Ok((key_id, ..)) => Self::UnknownKey(key_id.to_owned()),
+            Err(unreadable) => unreadable,
+        }
+    }
+}
+
+/// The id of the key that an envelope says it was signed with.
+pub(crate) fn key_id(wire: &[u8]) -> Option<&str> {
+    parse(wire).map(|(_, key_id, ..)| key_id)
+}
+
+/// Key id, signature and payload of an envelope of a version that this program reads.
+fn known(wire: &[u8]) -> Result<(&str, Vec<u8>, &[u8]), Unreadable> {
+    if wire.len() > ENVELOPE_BYTES_MAX {
+        return Err(Unreadable::TooLong(wire.len()));
+    }
+    let (version, key_id, signature, payload) = parse(wire).ok_or(Unreadable::NotAnEnvelope)?;
+    if !(VERSION_MIN..=VERSION).contains(&version) {
+        return Err(Unreadable::UnknownVersion(version));
+    }
+    Ok((key_id, signature, payload))
 }
 
 /// Version, key id, signature and payload of what looks like an envelope.

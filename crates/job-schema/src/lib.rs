@@ -4,7 +4,7 @@
 //! | you look for | file |
 //! |---|---|
 //! | what a client submits | [`spec`], [`source`], [`operation`], `operations/` |
-//! | what travels between parts | [`envelope`], [`message`] |
+//! | what travels between parts | [`envelope`], [`message`], [`region_keys`] |
 //! | what a finished job leaves behind | [`manifest`] |
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
@@ -29,6 +29,7 @@ pub mod operation;
 mod operation_doc;
 mod operations;
 pub mod policy;
+pub mod region_keys;
 pub mod runner_protocol;
 pub mod source;
 pub mod spec;
@@ -38,5 +39,6 @@ pub use failure::{ErrorClass, Failure};
 pub use ids::{Attempt, ClaimId, Generation, JobId, Lane, OutputName, Region, Tenant, WorkerId};
 pub use job::Job;
 pub use operation::Operation;
+pub use region_keys::RegionKeys;
 pub use spec::JobSpec;
 pub use time::{Span, Timestamp};

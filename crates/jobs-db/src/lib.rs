@@ -167,6 +167,25 @@ pub trait JobsDb: Debug + Send + Sync {
     /// # Errors
     /// [`JobsDbError`].
     async fn upload(&self, id: Uuid) -> Result<Option<Upload>, JobsDbError>;
+
+    /// Takes the lead under a name, or finds that somebody else has it: another process, or another part of this one.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn try_lead(&self, name: &str) -> Result<Option<Box<dyn Lead>>, JobsDbError>;
+}
+
+/// While it lives and is not lost, nobody else leads under the same name. Dropped, it gives the lead up.
+#[async_trait]
+pub trait Lead: Debug + Send {
+    /// Returns when the lead is lost: stop at once, then try anew. May be dropped and called again.
+    async fn lost(&mut self);
+
+    /// Gives the lead up, and waits until somebody else can take it.
+    ///
+    /// # Errors
+    /// [`JobsDbError::Unavailable`] if the database does not answer; it gives the lead up when it notices.
+    async fn resign(self: Box<Self>) -> Result<(), JobsDbError>;
 }
 
 /// A job with the version that a write must expect.

@@ -27,8 +27,8 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::{
-    Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Observation,
-    PartitionRow, Upload, Versioned, WorkerRow,
+    Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Lead,
+    Observation, PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
@@ -46,7 +46,6 @@ mod uploads;
 mod workers;
 
 pub use config::{PostgresConfig, PostgresTls, PostgresUrl};
-pub use leader::LeaderGuard;
 
 use changes::Changes;
 
@@ -77,14 +76,6 @@ impl PostgresJobsDb {
         let changes = Changes::start(pool.clone(), listener).await?;
         let latest_ms = AtomicI64::new(0);
         Ok(Self { pool, changes, options, connect_timeout: config.connect_timeout.0, latest_ms })
-    }
-
-    /// Takes the lead under a name, or finds that another process (or another guard of this one) has it.
-    ///
-    /// # Errors
-    /// [`JobsDbError`].
-    pub async fn try_lead(&self, name: &str) -> Result<Option<LeaderGuard>, JobsDbError> {
-        leader::try_lead(&self.options, self.connect_timeout, name).await
     }
 }
 
@@ -193,5 +184,10 @@ impl JobsDb for PostgresJobsDb {
 
     async fn upload(&self, id: Uuid) -> Result<Option<Upload>, JobsDbError> {
         uploads::get(&self.pool, id).await
+    }
+
+    async fn try_lead(&self, name: &str) -> Result<Option<Box<dyn Lead>>, JobsDbError> {
+        let lead = leader::try_lead(&self.options, self.connect_timeout, name).await?;
+        Ok(lead.map(|lead| Box::new(lead) as Box<dyn Lead>))
     }
 }

@@ -21,14 +21,15 @@ use uuid::Uuid;
 
 use crate::counter::Counter;
 use crate::{
-    Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Observation,
-    PartitionRow, Upload, Versioned, WorkerRow,
+    Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Lead,
+    Observation, PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
 mod commit;
 mod file;
 mod jobs;
+mod leads;
 mod list;
 mod partitions;
 mod row;
@@ -38,11 +39,14 @@ mod workers;
 
 pub use file::SqliteFile;
 
+use leads::Leads;
+
 /// The job database in SQLite.
 #[derive(Debug)]
 pub struct SqliteJobsDb {
     file: SqliteFile,
     changes: Counter,
+    leads: Leads,
     /// The latest time that was given out, in milliseconds: the clock never goes back within a process, even if
     /// somebody sets the machine's.
     latest_ms: AtomicI64,
@@ -55,7 +59,12 @@ impl SqliteJobsDb {
     /// [`JobsDbError::Refused`] if a newer program wrote it, otherwise as any call.
     pub async fn open(file: SqliteFile) -> Result<Self, JobsDbError> {
         schema::migrate(&file).await?;
-        Ok(Self { file, changes: Counter::default(), latest_ms: AtomicI64::new(0) })
+        Ok(Self {
+            file,
+            changes: Counter::default(),
+            leads: Leads::default(),
+            latest_ms: AtomicI64::new(0),
+        })
     }
 }
 
@@ -165,5 +174,10 @@ impl JobsDb for SqliteJobsDb {
 
     async fn upload(&self, id: Uuid) -> Result<Option<Upload>, JobsDbError> {
         uploads::get(&self.file.readers, id).await
+    }
+
+    async fn try_lead(&self, name: &str) -> Result<Option<Box<dyn Lead>>, JobsDbError> {
+        let lead = self.leads.try_take(name);
+        Ok(lead.map(|lead| Box::new(lead) as Box<dyn Lead>))
     }
 }

@@ -11,16 +11,23 @@ use crate::client::Client;
 use crate::config::{self, Layered, Sources};
 
 mod act;
+mod collector;
 mod config_cmd;
+mod dispatcher;
 mod doctor;
 mod job;
 mod jobs;
+mod listening;
 mod operations;
+mod producer;
 mod ready;
+mod role;
 mod run;
 mod submit;
+mod topics;
 mod up;
 mod waiting;
+mod worker;
 
 /// Something could not be done: the service is away, a file cannot be read, a setting does not fit.
 pub(crate) const EXIT_TROUBLE: u8 = 1;
@@ -64,6 +71,16 @@ pub(crate) struct Shared {
 enum Command {
     /// Run everything in this process, with embedded parts
     Up(up::Up),
+    /// A fleet's API, and a dispatcher beside it
+    Producer(producer::Producer),
+    /// A fleet's dispatcher: of several, one leads
+    Dispatcher(dispatcher::Dispatcher),
+    /// A fleet's collector: several share the event log
+    Collector(collector::Collector),
+    /// A fleet's worker, in one region
+    Worker(worker::Worker),
+    /// Make and check what a fleet needs in Kafka
+    Topics(topics::Topics),
     /// Wait until the service is ready
     Ready(ready::Ready),
     /// Submit a job for a file, an s3:// object or an https:// address
@@ -101,6 +118,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     runtime.block_on(async move {
         match command {
             Command::Up(command) => Box::pin(command.run(&shared)).await,
+            Command::Producer(command) => Box::pin(command.run(&shared)).await,
+            Command::Dispatcher(command) => Box::pin(command.run(&shared)).await,
+            Command::Collector(command) => Box::pin(command.run(&shared)).await,
+            Command::Worker(command) => Box::pin(command.run(&shared)).await,
+            Command::Topics(command) => Box::pin(command.run(&shared)).await,
             Command::Ready(command) => command.run(&shared).await,
             Command::Submit(command) => Box::pin(command.run(&shared)).await,
             Command::Jobs(command) => command.run(&shared).await,

@@ -3,22 +3,24 @@
 //! A setting is named by its path: `policy.lease` in the file's terms, `PANOFLEET__POLICY__LEASE` in the
 //! environment, `--set policy.lease=30s` on the command line. Values are TOML; what is not TOML is taken as text.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use panofleet_bus::embedded::EmbeddedConfig;
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Region, Span};
+use panofleet_job_schema::{Region, Span, WorkerId};
 use panofleet_producer::api::ApiConfig;
 use panofleet_service::telemetry::LogFormat;
 use panofleet_worker::WorkerConfig;
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
 
-/// Variables of the environment that set something begin with this.
-const PREFIX: &str = "PANOFLEET__";
+mod fleet;
+mod layers;
+
+pub(crate) use fleet::FleetConfig;
+pub(crate) use layers::{Layered, Sources, load};
+
 /// The region and the bucket of a service that runs in one process.
 const REGION: &str = "local";
 const BUCKET: &str = "panofleet";
@@ -43,6 +45,9 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerConfig,
     /// What the lifecycle decides by.
     pub(crate) policy: Policy,
+    /// The servers of a fleet; a service that runs in one process has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fleet: Option<FleetConfig>,
 }
 
 /// Logs.
@@ -68,8 +73,9 @@ pub(crate) struct StoreConfig {
     pub(crate) bucket: String,
 }
 
-impl Default for Config {
-    fn default() -> Self {
+impl Config {
+    /// The defaults of a service that runs in one process.
+    fn of_one_process() -> Self {
         let region = Region::new(REGION).expect("the name keeps its own rule");
         Self {
             data_dir: "panofleet-data".into(),
@@ -94,61 +100,24 @@ impl Default for Config {
                 lease: Span::from_secs(15),
                 ..Policy::default()
             },
+            fleet: None,
         }
     }
-}
 
-/// A configuration, and where each of its values came from.
-#[derive(Clone, Debug)]
-pub(crate) struct Layered {
-    /// The result.
-    pub(crate) config: Config,
-    /// The result as TOML, by path, with its origin.
-    pub(crate) origins: BTreeMap<String, (Value, String)>,
-}
-
-/// Where the layers come from; the caller reads the environment.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sources<'a> {
-    /// The file, if there is one.
-    pub(crate) file: Option<&'a Path>,
-    /// The environment.
-    pub(crate) environment: BTreeMap<String, String>,
-    /// `path=value`, in order.
-    pub(crate) flags: &'a [String],
-}
-
-/// Merges the layers and checks the result.
-pub(crate) fn load(sources: &Sources<'_>) -> Result<Layered> {
-    let mut table =
-        Table::try_from(Config::default()).context("the defaults cannot be written as TOML")?;
-    let mut origins = BTreeMap::new();
-    note(&mut origins, "", &table, "default");
-    if let Some(path) = sources.file {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-        let layer: Table = text.parse().with_context(|| format!("{shown} is not TOML"))?;
-        note(&mut origins, "", &layer, &format!("file {shown}"));
-        merge(&mut table, layer);
-    }
-    for (name, text) in &sources.environment {
-        if let Some(path) = name.strip_prefix(PREFIX) {
-            let path = path.to_lowercase().replace("__", ".");
-            set(&mut table, &mut origins, (&path, text), &format!("environment {name}"))?;
+    /// The defaults of a role of a fleet: patient with bad networks. Which regions there are has no default.
+    fn of_a_fleet() -> Self {
+        let one = Self::of_one_process();
+        let worker = WorkerConfig::default();
+        let named = host_name().and_then(|name| WorkerId::new(name).ok());
+        Self {
+            shutdown_grace: Span::from_secs(30),
+            worker: WorkerConfig { name: named.unwrap_or(worker.name.clone()), ..worker },
+            // A message must have had its time to arrive before it counts as not sent.
+            policy: Policy { place_timeout: Span::from_secs(45), ..Policy::default() },
+            ..one
         }
     }
-    for flag in sources.flags {
-        let (path, text) = flag.split_once('=').ok_or_else(|| {
-            anyhow!("--set {flag} needs the form path=value, such as policy.lease=30s")
-        })?;
-        set(&mut table, &mut origins, (path, text), "flag")?;
-    }
-    let config: Config = table.try_into().context("the configuration does not fit")?;
-    config.check()?;
-    Ok(Layered { config, origins })
-}
 
-impl Config {
     /// Checks the parts, and the parts against each other.
     fn check(&self) -> Result<()> {
         self.policy.check()?;
@@ -157,107 +126,15 @@ impl Config {
         if !self.api.regions.contains_key(&self.worker.region) {
             bail!("worker.region `{}` is not under api.regions", self.worker.region);
         }
-        Ok(())
-    }
-}
-
-/// Lays one table over another; a value takes the place of a value or a whole table.
-fn merge(below: &mut Table, above: Table) {
-    for (key, value) in above {
-        match (below.get_mut(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
-            (_, value) => {
-                below.insert(key, value);
-            }
+        match &self.fleet {
+            Some(fleet) => fleet.check(&self.policy),
+            None => Ok(()),
         }
     }
 }
 
-fn set(
-    table: &mut Table,
-    origins: &mut BTreeMap<String, (Value, String)>,
-    (path, text): (&str, &str),
-    origin: &str,
-) -> Result<()> {
-    let value = format!("value = {text}")
-        .parse::<Table>()
-        .ok()
-        .and_then(|mut parsed| parsed.remove("value"))
-        .unwrap_or_else(|| Value::String(text.to_owned()));
-    let layer = path
-        .rsplit('.')
-        .fold(value, |inner, key| Value::Table(Table::from_iter([(key.to_owned(), inner)])));
-    let Value::Table(layer) = layer else { bail!("{origin}: no setting is named") };
-    note(origins, "", &layer, origin);
-    merge(table, layer);
-    Ok(())
-}
-
-/// Notes the origin of every value of a layer.
-fn note(origins: &mut BTreeMap<String, (Value, String)>, below: &str, layer: &Table, origin: &str) {
-    for (key, value) in layer {
-        let path = if below.is_empty() { key.clone() } else { format!("{below}.{key}") };
-        match value {
-            Value::Table(layer) => note(origins, &path, layer, origin),
-            value => {
-                origins.insert(path, (value.clone(), origin.to_owned()));
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
-        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn flags_go_before_the_environment_and_that_before_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("panofleet.toml");
-        std::fs::write(
-            &file,
-            "[policy]\nlease = \"90s\"\nheartbeat = \"20s\"\n[worker]\nslots = 3\n",
-        )
-        .unwrap();
-        let flags = ["policy.heartbeat=15s".to_owned(), "api.listen=127.0.0.1:0".to_owned()];
-        let sources = Sources {
-            file: Some(&file),
-            environment: environment(&[("PANOFLEET__POLICY__LEASE", "80s"), ("HOME", "/")]),
-            flags: &flags,
-        };
-        let loaded = load(&sources).unwrap();
-        assert_eq!(loaded.config.policy.lease, Span::from_secs(80));
-        assert_eq!(loaded.config.policy.heartbeat, Span::from_secs(15));
-        assert_eq!(loaded.config.worker.slot_count(), 3);
-        assert_eq!(loaded.config.api.listen.port(), 0);
-        let origin = |path: &str| loaded.origins[path].1.clone();
-        assert_eq!(origin("policy.lease"), "environment PANOFLEET__POLICY__LEASE");
-        assert_eq!(origin("policy.heartbeat"), "flag");
-        assert!(origin("worker.slots").starts_with("file "));
-        assert_eq!(origin("policy.deadline"), "default");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named() {
-        let refusal = |flag: &str| {
-            let flags = [flag.to_owned()];
-            let refused = load(&Sources { flags: &flags, ..Sources::default() }).unwrap_err();
-            format!("{refused:#}")
-        };
-        for (flag, expected) in [
-            ("policy.laese=3s", "laese"),
-            ("policy.lease=5s", "policy.lease"),
-            ("policy.lease=soon", "`soon`"),
-            ("worker.slots=0", "slots"),
-            ("worker.region=mars", "mars"),
-            ("policy", "path=value"),
-        ] {
-            let said = refusal(flag);
-            assert!(said.contains(expected), "{flag}: {said}");
-        }
-    }
+/// The machine's name; a container's is its own.
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_lowercase())
 }

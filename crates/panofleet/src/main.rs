@@ -8,6 +8,7 @@ use clap::Parser as _;
 mod client;
 mod commands;
 mod config;
+mod roles;
 mod terminal;
 
 fn main() -> ExitCode {

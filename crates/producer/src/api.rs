@@ -22,9 +22,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use panofleet_bus::Bus;
-use panofleet_job_schema::envelope::KeyRing;
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{JobId, limits};
+use panofleet_job_schema::{JobId, RegionKeys, limits};
 use panofleet_jobs_db::{JobsDb, Versioned};
 use panofleet_objects::ObjectStore;
 use tokio_util::sync::CancellationToken;
@@ -68,7 +67,7 @@ pub struct ApiState {
     /// The object store of every configured bucket.
     pub objects: ObjectStore,
     /// What control records are signed with.
-    pub keys: KeyRing,
+    pub keys: RegionKeys,
     /// What jobs get that do not say.
     pub policy: Policy,
     /// The settings; checked by whoever made them.
@@ -81,7 +80,7 @@ pub(crate) struct Api {
     pub(crate) db: Arc<dyn JobsDb>,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) objects: ObjectStore,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: RegionKeys,
     pub(crate) policy: Policy,
     pub(crate) config: ApiConfig,
     pub(crate) manifests: Manifests,

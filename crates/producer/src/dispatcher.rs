@@ -4,22 +4,22 @@
 //! again by the timer of a `Sent` job without a placement. It decides who runs next: a lane's queue holds only
 //! a small window, so that an urgent job does not wait behind what was sent before.
 //!
-//! One dispatcher leads a database. Two would be safe, each write being a compare-and-set, but would send some
-//! jobs twice.
+//! One dispatcher leads a database, the others stand by. Two at work would be safe, each write being a
+//! compare-and-set, but would send some jobs twice; that happens for a moment when a lead is lost unnoticed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use panofleet_bus::control::sealed_control;
+use panofleet_bus::sealed::{seal, sealed_control};
 use panofleet_bus::{Bus, BusError, Queue};
-use panofleet_job_schema::envelope::{Body, Envelope, KeyRing};
+use panofleet_job_schema::envelope::{Body, Envelope};
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Reason, decide};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Attempt, Job, Lane, Region, Timestamp};
-use panofleet_jobs_db::{Batch, JobWrite, JobsDb, JobsDbError, Versioned};
+use panofleet_job_schema::{Attempt, Job, Lane, Region, RegionKeys, Timestamp};
+use panofleet_jobs_db::{Batch, JobWrite, JobsDb, JobsDbError, Lead, Versioned};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use tokio::sync::mpsc;
@@ -40,6 +40,10 @@ const CLOSINGS_MAX: usize = 256;
 const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Wait while a timer is due that may not fire yet: silence is not trusted before the log is caught up.
 const NOT_YET_WAIT: Duration = Duration::from_millis(250);
+/// Time between two tries of a standby to lead.
+const STANDBY_WAIT: Duration = Duration::from_secs(1);
+/// What the dispatchers of a database lead under.
+const LEAD: &str = "dispatcher";
 /// Wait after a turn that failed.
 const TROUBLE_WAIT: Duration = Duration::from_secs(1);
 
@@ -53,7 +57,7 @@ pub struct Dispatcher {
     /// The object store, for seals.
     pub objects: ObjectStore,
     /// What messages are signed with.
-    pub keys: KeyRing,
+    pub keys: RegionKeys,
     /// What timers go by.
     pub policy: Policy,
     /// The regions whose queues it fills.
@@ -70,10 +74,52 @@ enum TurnError {
 }
 
 impl Dispatcher {
-    /// Runs until `shutdown`. Trouble with the database or the bus is waited out.
+    /// Runs until `shutdown`: stands by, and works while it leads. Trouble with the database or the bus is waited out.
     pub async fn run(self, shutdown: CancellationToken) {
+        while let Some(mut lead) = self.await_lead(&shutdown).await {
+            tracing::info!("leading: this dispatcher sends jobs");
+            tokio::select! {
+                () = self.work(&shutdown) => {}
+                () = lead.lost() => {
+                    tracing::warn!("the lead is lost; standing by");
+                    continue;
+                }
+            }
+            if let Err(error) = lead.resign().await {
+                tracing::warn!(%error, "the lead is not given up; the database will notice");
+            }
+        }
+    }
+
+    /// The lead, once nobody else has it; `None` when it is time to end.
+    async fn await_lead(&self, shutdown: &CancellationToken) -> Option<Box<dyn Lead>> {
+        let mut trouble = false;
+        while !shutdown.is_cancelled() {
+            let tried = tokio::select! {
+                tried = self.db.try_lead(LEAD) => tried,
+                () = shutdown.cancelled() => return None,
+            };
+            match tried {
+                Ok(Some(lead)) => return Some(lead),
+                Ok(None) => trouble = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut trouble, true) {
+                        tracing::warn!(%error, "nobody can be asked for the lead");
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(STANDBY_WAIT) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+        None
+    }
+
+    /// What the leader does until `shutdown`. May be dropped anywhere: what was not carried out is found again.
+    async fn work(&self, shutdown: &CancellationToken) {
         let (closings, closing) = mpsc::channel(CLOSINGS_MAX);
-        tokio::join!(self.dispatch(&closings, &shutdown), self.close(closing, &shutdown));
+        tokio::join!(self.dispatch(&closings, shutdown), self.close(closing, shutdown));
     }
 
     /// Puts seals beside the turns: a store that does not answer holds up nobody else's job.
@@ -126,7 +172,7 @@ impl Dispatcher {
         self.look_after_timers(closings).await?;
         for region in &self.regions {
             for lane in Lane::ALL {
-                self.fill_window(&Queue { region: region.clone(), lane }).await?;
+                self.fill_window(&Queue { region: region.clone(), lane }, closings).await?;
             }
         }
         let wait = match self.db.next_due().await? {
@@ -161,18 +207,17 @@ impl Dispatcher {
                 let id = decision.job.id;
                 tracing::warn!(job = %id, reason = %decision.reason.name(), "attempt given up");
             }
-            if decision.effects.contains(&Effect::Close)
-                && let Err(full) = closings.try_send(decision.job.clone())
-            {
-                tracing::debug!(job = %decision.job.id, %full, "closing waits for its next timer");
-            }
-            self.carry_out(&decision).await;
+            self.carry_out(&decision, closings).await;
         }
         Ok(())
     }
 
     /// Sends jobs of one queue until its window is full.
-    async fn fill_window(&self, queue: &Queue) -> Result<(), TurnError> {
+    async fn fill_window(
+        &self,
+        queue: &Queue,
+        closings: &mpsc::Sender<Job>,
+    ) -> Result<(), TurnError> {
         let sent = self.db.sent_count(&queue.region, queue.lane).await?;
         let room = self.window(queue).await?.saturating_sub(sent).min(TURN_JOBS_MAX);
         if room == 0 {
@@ -191,7 +236,7 @@ impl Dispatcher {
         }
         let written = self.write(decided, now).await?;
         stream::iter(&written)
-            .for_each_concurrent(CONCURRENT_MAX, |decision| self.carry_out(decision))
+            .for_each_concurrent(CONCURRENT_MAX, |decision| self.carry_out(decision, closings))
             .await;
         Ok(())
     }
@@ -243,16 +288,21 @@ impl Dispatcher {
     }
 
     /// Carries out what follows from a decision that is written. What fails is found again by its timer.
-    async fn carry_out(&self, decision: &Decision) {
+    async fn carry_out(&self, decision: &Decision, closings: &mpsc::Sender<Job>) {
+        let job = &decision.job;
         for effect in &decision.effects {
             let done = match effect {
-                Effect::Produce(attempt) => self.produce(&decision.job, *attempt).await,
-                Effect::Control => self.publish_control(&decision.job).await,
-                // Beside the turns; see `close`.
-                Effect::Close => Ok(()),
+                Effect::Produce(attempt) => self.produce(job, *attempt).await,
+                Effect::Control => self.publish_control(job).await,
+                Effect::Close => {
+                    if let Err(full) = closings.try_send(job.clone()) {
+                        tracing::debug!(job = %job.id, %full, "closing waits for its next timer");
+                    }
+                    Ok(())
+                }
             };
             if let Err(error) = done {
-                tracing::warn!(job = %decision.job.id, ?effect, %error, "effect is tried again later");
+                tracing::warn!(job = %job.id, ?effect, %error, "effect is tried again later");
             }
         }
     }
@@ -260,9 +310,9 @@ impl Dispatcher {
     async fn produce(&self, job: &Job, attempt: Attempt) -> Result<(), TurnError> {
         let body = Body::Job(Box::new(job.message(attempt)));
         let envelope = Envelope { sent_at: wall_clock(), trace: job.trace.clone(), body };
-        let wire = envelope.seal(&self.keys).map_err(|e| BusError::Refused(e.to_string()))?;
+        let wire = seal(&envelope, &self.keys, &job.region)?;
         let queue = Queue { region: job.region.clone(), lane: job.lane };
-        let placement = self.bus.send_job(&queue, job.id, wire.into()).await?;
+        let placement = self.bus.send_job(&queue, job.id, wire).await?;
         self.record_placement(job, attempt, placement).await
     }
 

@@ -19,7 +19,7 @@ use panofleet_job_schema::message::{
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::source::SourceLocation;
 use panofleet_job_schema::{
-    ClaimId, Job, JobId, JobSpec, Lane, Region, Span, Tenant, Timestamp, WorkerId,
+    ClaimId, Job, JobId, JobSpec, Lane, Region, RegionKeys, Span, Tenant, Timestamp, WorkerId,
 };
 use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
 use panofleet_jobs_db::{Accepted, JobsDb};
@@ -135,7 +135,7 @@ impl House {
             db: Arc::clone(&self.db),
             bus: Arc::new(self.bus.clone()),
             objects: self.objects.clone(),
-            keys: self.keys.clone(),
+            keys: self.region_keys(),
             policy: self.policy,
             regions: vec![self.queue.region.clone()],
         };
@@ -144,11 +144,15 @@ impl House {
         self
     }
 
+    fn region_keys(&self) -> RegionKeys {
+        RegionKeys::of_one(self.queue.region.clone(), self.keys.clone())
+    }
+
     pub(crate) fn collector(&self) -> Collector {
         Collector {
             db: Arc::clone(&self.db),
             bus: Arc::new(self.bus.clone()),
-            keys: self.keys.clone(),
+            keys: self.region_keys(),
             policy: self.policy,
             member: "collector".into(),
         }

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::JobsDbError;
+use crate::{JobsDbError, Lead};
 
 /// The first half of the lock's key; the second is the name's hash. A lock of two halves never meets one of a
 /// single number, such as the migrations'.
@@ -16,18 +17,16 @@ const LEADER_LOCKS: i32 = i32::from_be_bytes(*b"lead");
 /// The time between two looks at the connection.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// While it lives and its connection stands, no other process leads under the same name. Dropped, it gives the lead
-/// up.
+/// The lead stands as long as its connection.
 #[derive(Debug)]
-pub struct LeaderGuard {
+pub(super) struct PostgresLead {
     connection: PgConnection,
     patience: Duration,
 }
 
-impl LeaderGuard {
-    /// Returns when the connection is lost, and the lead with it: stop at once, then try anew. May be dropped and
-    /// called again.
-    pub async fn lost(&mut self) {
+#[async_trait]
+impl Lead for PostgresLead {
+    async fn lost(&mut self) {
         loop {
             let answer = tokio::time::timeout(self.patience, self.connection.ping()).await;
             if !matches!(answer, Ok(Ok(()))) {
@@ -37,11 +36,7 @@ impl LeaderGuard {
         }
     }
 
-    /// Gives the lead up, and waits until another process can take it.
-    ///
-    /// # Errors
-    /// [`JobsDbError::Unavailable`] if the server does not answer; it gives the lead up when it notices.
-    pub async fn resign(mut self) -> Result<(), JobsDbError> {
+    async fn resign(mut self: Box<Self>) -> Result<(), JobsDbError> {
         // The server notices the end of a connection a moment later; this, it answers.
         sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut self.connection).await?;
         Ok(self.connection.close().await?)
@@ -53,7 +48,7 @@ pub(super) async fn try_lead(
     options: &PgConnectOptions,
     patience: Duration,
     name: &str,
-) -> Result<Option<LeaderGuard>, JobsDbError> {
+) -> Result<Option<PostgresLead>, JobsDbError> {
     let connect = PgConnection::connect_with(options);
     let mut connection = tokio::time::timeout(patience, connect)
         .await
@@ -64,7 +59,7 @@ pub(super) async fn try_lead(
         .fetch_one(&mut connection)
         .await?;
     if leads {
-        return Ok(Some(LeaderGuard { connection, patience }));
+        return Ok(Some(PostgresLead { connection, patience }));
     }
     connection.close().await?;
     Ok(None)

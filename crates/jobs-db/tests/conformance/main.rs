@@ -10,6 +10,7 @@ mod changes;
 mod commit;
 mod fixture;
 mod killed;
+mod leads;
 mod list;
 mod partitions;
 mod postgres;
@@ -75,6 +76,10 @@ macro_rules! conformance {
             changes {
                 a_write_ends_the_wait_and_silence_times_out
                 the_clock_never_goes_back
+            }
+            leads {
+                one_leads_until_it_gives_the_lead_up
+                the_lead_ends_with_its_process
             }
         }
     };

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
 
 use super::Shared;
 use crate::terminal::{say, table};
@@ -18,18 +17,13 @@ impl ConfigCommand {
     pub(crate) fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let layered = shared.load()?;
         if shared.json {
-            let origins: Vec<_> = layered
-                .origins
-                .iter()
-                .map(|(path, (value, origin))| json!({ "path": path, "value": value, "origin": origin }))
-                .collect();
-            say(serde_json::to_string_pretty(&origins)?);
+            say(serde_json::to_string_pretty(&layered.settings)?);
             return Ok(ExitCode::SUCCESS);
         }
         let rows: Vec<_> = layered
-            .origins
-            .iter()
-            .map(|(path, (value, origin))| vec![path.clone(), value.to_string(), origin.clone()])
+            .settings
+            .into_iter()
+            .map(|(path, setting)| vec![path, setting.value.to_string(), setting.origin])
             .collect();
         say(table(&["setting", "value", "from"], &rows));
         Ok(ExitCode::SUCCESS)

@@ -3,30 +3,27 @@
 //! The same producer, dispatcher, collector and worker as in a fleet; behind their interfaces stand a SQLite file
 //! and an S3 server over a folder.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use panofleet_bus::embedded::EmbeddedBus;
-use panofleet_collector::Collector;
-use panofleet_job_schema::envelope::KeyRing;
+use panofleet_job_schema::RegionKeys;
 use panofleet_jobs_db::JobsDb;
 use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
 use panofleet_objects::server::ServerConfig;
 use panofleet_objects::{ObjectStore, ObjectsConfig};
-use panofleet_producer::api::{self, ApiState};
-use panofleet_producer::dispatcher::Dispatcher;
 use panofleet_service::{OnError, Tasks, signals};
-use panofleet_worker::WorkerResources;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::listening::{listen, local_url};
 use crate::config::Config;
+use crate::roles::{self, Parts, WorkerParts};
 use crate::terminal::say;
 
 mod housekeeping;
@@ -53,19 +50,17 @@ pub(crate) struct Address {
     pub(crate) pid: u32,
 }
 
-/// What the parts of the service share.
-struct Parts {
-    db: Arc<dyn JobsDb>,
-    bus: EmbeddedBus,
-    objects: ObjectStore,
-    keys: KeyRing,
-}
-
 impl Up {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let mut layered = shared.load()?;
         Shared::start_logs(&layered)?;
         let config = &mut layered.config;
+        if config.fleet.is_some() {
+            bail!(
+                "the configuration has [fleet] settings, and `up` runs everything by itself: start the roles with \
+                 `panofleet producer`, `collector` and `worker`, or take the settings away"
+            );
+        }
         if let Some(listen) = self.listen {
             config.api.listen = listen;
             if listen.port() == 0 {
@@ -119,9 +114,26 @@ async fn start(config: &mut Config, tasks: &Tasks, now: &CancellationToken) -> R
     objects.create_bucket(&config.store.bucket).await?;
     objects.probe_conditional_writes(&config.store.bucket).await?;
 
-    let parts = Parts { db, bus, objects, keys: secrets.key_ring()? };
-    let api = serve_api(config, &parts, tasks).await?;
-    start_roles(config, &data, &parts, (tasks, now));
+    let ring = secrets.key_ring()?;
+    let region = config.worker.region.clone();
+    config.api.regions.entry(region.clone()).and_modify(|settings| {
+        settings.bucket.clone_from(&config.store.bucket);
+    });
+    let parts = Parts {
+        db: Arc::clone(&db),
+        bus: Arc::new(bus.clone()),
+        objects: objects.clone(),
+        keys: RegionKeys::of_one(region, ring.clone()),
+    };
+    let listener = listen(config.api.listen, "api.listen").await?;
+    let api = local_url(listener.local_addr()?);
+    roles::start_api(config, &parts, listener, tasks);
+    roles::start_dispatcher(config, &parts, tasks);
+    roles::start_collector(config, &parts, tasks);
+    let worker = WorkerParts { bus: Arc::clone(&parts.bus), objects, keys: ring };
+    roles::start_worker(config, &data, worker, (tasks, now));
+    let keeping = housekeeping::run(bus, db, config.policy, tasks.shutdown().clone());
+    tasks.spawn("housekeeping", OnError::Log, keeping);
     let address = Address { api, store, pid: std::process::id() };
     address.write(&data)?;
     say(format!("panofleet is up: {}", address.api));
@@ -157,97 +169,11 @@ async fn serve_store(
     Ok(url)
 }
 
-async fn serve_api(config: &mut Config, parts: &Parts, tasks: &Tasks) -> Result<String> {
-    let listener = listen(config.api.listen, "api.listen").await?;
-    let url = local_url(listener.local_addr()?);
-    config.api.regions.entry(config.worker.region.clone()).and_modify(|region| {
-        region.bucket.clone_from(&config.store.bucket);
-    });
-    let state = ApiState {
-        db: Arc::clone(&parts.db),
-        bus: Arc::new(parts.bus.clone()),
-        objects: parts.objects.clone(),
-        keys: parts.keys.clone(),
-        policy: config.policy,
-        config: config.api.clone(),
-    };
-    let shutdown = tasks.shutdown().clone();
-    tasks.spawn("api", OnError::Shutdown, async move {
-        api::serve(listener, state, shutdown).await;
-        Ok::<_, String>(())
-    });
-    Ok(url)
-}
-
-fn start_roles(
-    config: &Config,
-    data: &Path,
-    parts: &Parts,
-    (tasks, now): (&Tasks, &CancellationToken),
-) {
-    let bus = Arc::new(parts.bus.clone());
-    let dispatcher = Dispatcher {
-        db: Arc::clone(&parts.db),
-        bus: bus.clone(),
-        objects: parts.objects.clone(),
-        keys: parts.keys.clone(),
-        policy: config.policy,
-        regions: config.api.regions.keys().cloned().collect(),
-    };
-    let shutdown = tasks.shutdown().clone();
-    tasks.spawn("dispatcher", OnError::Shutdown, async move {
-        dispatcher.run(shutdown).await;
-        Ok::<_, String>(())
-    });
-    let collector = Collector {
-        db: Arc::clone(&parts.db),
-        bus: bus.clone(),
-        keys: parts.keys.clone(),
-        policy: config.policy,
-        member: "collector-1".into(),
-    };
-    tasks.spawn("collector", OnError::Shutdown, collector.run(tasks.shutdown().clone()));
-    let keeping = housekeeping::run(
-        parts.bus.clone(),
-        Arc::clone(&parts.db),
-        config.policy,
-        tasks.shutdown().clone(),
-    );
-    tasks.spawn("housekeeping", OnError::Log, keeping);
-    let mut worker = config.worker.clone();
-    if worker.scratch.is_relative() {
-        worker.scratch = data.join(&worker.scratch);
-    }
-    let resources = WorkerResources {
-        bus,
-        objects: parts.objects.clone(),
-        keys: parts.keys.clone(),
-        config: worker,
-        heartbeat: config.policy.heartbeat,
-    };
-    let working = panofleet_worker::run(resources, tasks.shutdown().clone(), now.clone());
-    tasks.spawn("worker", OnError::Shutdown, working);
-}
-
 /// The object store of a running service, with its own credentials.
 pub(super) fn store_of(data: &Path, address: &Address) -> Result<ObjectStore> {
     let secrets = Secrets::read_or_make(data)?;
     let config = ObjectsConfig::new(&address.store, &secrets.access_key, secrets.secret_key);
     Ok(ObjectStore::new(&config)?)
-}
-
-/// How this machine reaches a listener, also one on every address.
-fn local_url(mut address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        address.set_ip(Ipv4Addr::LOCALHOST.into());
-    }
-    format!("http://{address}")
-}
-
-async fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}: is another service running there? set {setting} or use --listen")
-    })
 }
 
 impl Address {

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use panofleet_bus::BusError;
-use panofleet_bus::control::sealed_control;
+use panofleet_bus::sealed::sealed_control;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal};
 use panofleet_job_schema::{Job, JobId, Timestamp};
 use panofleet_service::clock::wall_clock;

@@ -10,7 +10,9 @@ use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Attempt, ClaimId, Failure, Job, JobId, Region, Timestamp, WorkerId};
+use panofleet_job_schema::{
+    Attempt, ClaimId, Failure, Job, JobId, Region, RegionKeys, Timestamp, WorkerId,
+};
 use panofleet_jobs_db::JobsDb;
 use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
 use panofleet_objects::server::{self, ServerConfig};
@@ -120,7 +122,7 @@ impl Fleet {
             db: db.clone(),
             bus: Arc::new(bus.clone()),
             objects: objects.clone(),
-            keys: keys.clone(),
+            keys: RegionKeys::of_one(Region::new(HOME).unwrap(), keys.clone()),
             policy,
             config,
         };
