@@ -1,36 +1,48 @@
-//! A fleet under test. Today it is one process with embedded parts; the tests do not know.
+//! A fleet under test: one process with embedded parts, or a process for each role over real servers. The tests that
+//! both must pass do not know which.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
-use serde_json::Value;
+use panofleet_objects::ObjectStore;
 use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::{eventually, processes};
 
+mod one_process;
+mod over_servers;
+
+pub use over_servers::Roles;
+
 /// How long a fleet may take to be ready.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(90);
 
 /// Timers that let a test see a lost worker within seconds. Leases outlive three lost heartbeats as ever.
-const QUICK: [&str; 6] = [
+const QUICK: [&str; 5] = [
     "policy.heartbeat=500ms",
     "policy.lease=3s",
     "policy.backoff_base=200ms",
     "policy.backoff_cap=1s",
-    "policy.place_timeout=500ms",
     "policy.seal_retry=1s",
 ];
+
+/// What a fleet is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `panofleet up`.
+    OneProcess,
+    /// A process for each role, over Kafka, PostgreSQL and an S3 server of others.
+    OverServers,
+}
 
 /// A running fleet. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Fleet {
     folder: TempDir,
-    service: Option<Child>,
-    settings: Vec<String>,
-    /// Its API.
+    processes: Vec<Process>,
+    /// Its API; where there are several, the first.
     pub api: Api,
     /// Its object store, with the fleet's own credentials.
     pub objects: ObjectStore,
@@ -38,84 +50,143 @@ pub struct Fleet {
     pub bucket: String,
 }
 
+/// One process of a fleet.
+#[derive(Debug)]
+struct Process {
+    /// Its role, and which of it: `worker-2`.
+    name: String,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
 impl Fleet {
     /// Starts a fleet with quick timers and further settings, such as `worker.slots=1`.
     ///
     /// # Panics
     /// If it does not come up.
-    pub async fn start(settings: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let settings: Vec<_> =
-            QUICK.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
-        let service = spawn(folder.path(), &settings);
-        let (api, objects) = connect(folder.path()).await;
-        Self { folder, service: Some(service), settings, api, objects, bucket: "panofleet".into() }
+    pub async fn start(kind: Kind, settings: &[&str]) -> Self {
+        match kind {
+            Kind::OneProcess => one_process::start(settings).await,
+            Kind::OverServers => Self::of_roles(&Roles::default(), settings).await,
+        }
     }
 
-    /// The process that runs everything.
+    /// Starts so many processes of each role over real servers.
     ///
     /// # Panics
-    /// If it was killed and not started again.
-    pub fn pid(&self) -> u32 {
-        self.service.as_ref().expect("a running service").id()
+    /// If it does not come up.
+    pub async fn of_roles(roles: &Roles, settings: &[&str]) -> Self {
+        over_servers::start(roles, settings).await
     }
 
-    /// Ends the whole service as a power cut would.
+    /// The folder of everything that the fleet keeps on this machine.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The names of its processes.
+    pub fn names(&self) -> Vec<String> {
+        self.processes.iter().map(|process| process.name.clone()).collect()
+    }
+
+    /// The processes that run now.
+    pub fn pids(&self) -> Vec<u32> {
+        self.processes.iter().filter_map(Process::pid).collect()
+    }
+
+    /// One process, by its name.
     ///
     /// # Panics
     /// If it is not there.
-    pub fn kill(&mut self) {
-        let mut service = self.service.take().expect("a running service");
-        service.kill().expect("it can be killed");
-        service.wait().expect("it has ended");
-        // Whoever looks for the address would find the dead one.
-        std::fs::remove_file(self.folder.path().join("up.json"))
-            .expect("a running service has an address");
+    pub fn pid(&self, name: &str) -> u32 {
+        let process = self.processes.iter().find(|process| process.name == name);
+        process.and_then(Process::pid).unwrap_or_else(|| panic!("no {name} is running"))
+    }
+
+    /// The runners at work.
+    pub fn runners(&self) -> Vec<u32> {
+        let below = |pid| processes::descendants(pid, "panofleet-runner");
+        self.pids().into_iter().flat_map(below).collect()
+    }
+
+    /// Ends one process as a power cut would.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn kill_one(&mut self, name: &str) {
+        let process = self.processes.iter_mut().find(|process| process.name == name);
+        process.unwrap_or_else(|| panic!("there is no {name}")).kill();
     }
 
     /// Starts it again over what is left.
     ///
     /// # Panics
-    /// If it does not come up.
-    pub async fn start_again(&mut self) {
-        self.service = Some(spawn(self.folder.path(), &self.settings));
-        (self.api, self.objects) = connect(self.folder.path()).await;
+    /// If there is no such process.
+    pub fn start_one(&mut self, name: &str) {
+        let folder = self.folder.path().to_owned();
+        let process = self.processes.iter_mut().find(|process| process.name == name);
+        process.unwrap_or_else(|| panic!("there is no {name}")).start(&folder);
     }
 
-    /// What clients find the service by.
+    /// Ends every process as a power cut would.
+    pub fn kill(&mut self) {
+        self.processes.iter_mut().for_each(Process::kill);
+        one_process::forget_address(self.folder.path());
+    }
+
+    /// Starts everything again over what is left.
     ///
     /// # Panics
-    /// If it is not there.
-    pub fn address(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("up.json")).expect("the service's address")
+    /// If it does not come up.
+    pub async fn start_again(&mut self) {
+        let folder = self.folder.path().to_owned();
+        self.processes.iter_mut().for_each(|process| process.start(&folder));
+        if self.processes.iter().any(|process| process.name == one_process::NAME) {
+            (self.api, self.objects) = one_process::connect(&folder).await;
+        }
+        await_ready(&self.api).await;
     }
 
-    /// Starts another service on the same folder, and gives what it says when it ends.
+    /// Starts another process like one that runs, and gives what it says when it ends.
     ///
     /// # Panics
     /// If it stays.
-    pub async fn start_a_second(&self) -> String {
-        let log = self.folder.path().join("log");
-        let said_before = std::fs::read_to_string(&log).expect("a log").len();
-        let mut second = spawn(self.folder.path(), &self.settings);
-        let ended = eventually("the second service ends", READY, async || {
-            second.try_wait().expect("a child of ours")
+    pub async fn start_a_second(&self, name: &str) -> String {
+        let like = self.processes.iter().find(|process| process.name == name).expect("its name");
+        let mut second = Process {
+            name: format!("{name}-second"),
+            arguments: like.arguments.clone(),
+            child: None,
+        };
+        second.start(self.folder.path());
+        let child = second.child.as_mut().expect("it was started");
+        let ended = eventually("the second process ends", READY, async || {
+            child.try_wait().expect("a child of ours")
         });
-        assert!(!ended.await.success(), "two services own one folder");
-        std::fs::read_to_string(&log).expect("a log").split_off(said_before)
+        assert!(!ended.await.success(), "two of {name} run");
+        self.log(&second.name)
     }
 
-    /// Asks it to end, and gives its exit code.
+    /// What a process has said.
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(log_file(self.folder.path(), name)).unwrap_or_default()
+    }
+
+    /// Asks every process to end, and gives the worst exit code.
     ///
     /// # Panics
-    /// If it does not end.
+    /// If one does not end.
     pub async fn stop(&mut self) -> Option<i32> {
-        let mut service = self.service.take().expect("a running service");
-        processes::signal(service.id(), "TERM");
-        let status = eventually("the service ends when it is told to", READY, async || {
-            service.try_wait().expect("a child of ours")
-        });
-        status.await.code()
+        self.pids().into_iter().for_each(|pid| processes::signal(pid, "TERM"));
+        let mut worst = Some(0);
+        for process in &mut self.processes {
+            let Some(mut child) = process.child.take() else { continue };
+            let what = format!("{} ends when it is told to", process.name);
+            let status =
+                eventually(&what, READY, async || child.try_wait().expect("a child of ours"));
+            worst = worst.max(status.await.code().or(Some(i32::MAX)));
+        }
+        worst
     }
 
     /// Keys below a prefix of the bucket.
@@ -138,44 +209,53 @@ impl Fleet {
 
 impl Drop for Fleet {
     fn drop(&mut self) {
-        if let Some(mut service) = self.service.take() {
-            // It may have ended by itself.
-            drop(service.kill());
-            drop(service.wait());
-        }
+        self.processes.iter_mut().for_each(Process::kill);
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            let last: Vec<_> = log.lines().rev().take(40).collect();
-            eprintln!("the fleet's last words:");
-            last.iter().rev().for_each(|line| eprintln!("{line}"));
+            for process in &self.processes {
+                eprintln!("the last words of {}:", process.name);
+                let log = self.log(&process.name);
+                let last: Vec<_> = log.lines().rev().take(25).collect();
+                last.iter().rev().for_each(|line| eprintln!("  {line}"));
+            }
         }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests start the programs that they test")]
-fn spawn(folder: &Path, settings: &[String]) -> Child {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log"));
-    let mut command = Command::new(processes::program("panofleet"));
-    command.args(["up", "--listen", "127.0.0.1:0", "--data"]).arg(folder);
-    for setting in settings {
-        command.args(["--set", setting]);
+impl Process {
+    fn new(name: impl Into<String>, arguments: Vec<String>) -> Self {
+        Self { name: name.into(), arguments, child: None }
     }
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("a log"));
-    command.spawn().expect("panofleet starts")
+
+    fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    fn start(&mut self, folder: &Path) {
+        if self.child.is_some() {
+            return;
+        }
+        let path = log_file(folder, &self.name);
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        #[expect(clippy::disallowed_methods, reason = "tests start the programs that they test")]
+        let mut command = Command::new(processes::program("panofleet"));
+        command.args(&self.arguments).current_dir(folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("a log"));
+        self.child = Some(command.spawn().expect("panofleet starts"));
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
 }
 
-async fn connect(folder: &Path) -> (Api, ObjectStore) {
-    let read = |name: &str| -> Option<Value> {
-        serde_json::from_slice(&std::fs::read(folder.join(name)).ok()?).ok()
-    };
-    let address =
-        eventually("the service writes its address", READY, async || read("up.json")).await;
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
-    let api = Api::new(&text(&address["api"]));
-    eventually("the service is ready", READY, async || api.is_ready().await.then_some(())).await;
-    let secrets = read("secrets.json").expect("the fleet's secrets");
-    let secret = Secret::new(text(&secrets["secret_key"]));
-    let config =
-        ObjectsConfig::new(&text(&address["store"]), &text(&secrets["access_key"]), secret);
-    (api, ObjectStore::new(&config).expect("an object store"))
+fn log_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.log"))
+}
+
+async fn await_ready(api: &Api) {
+    eventually("the fleet is ready", READY, async || api.is_ready().await.then_some(())).await;
 }

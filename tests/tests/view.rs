@@ -10,7 +10,7 @@ use panofleet_media::decode;
 use panofleet_producer::api::JobView;
 use panofleet_projection::{Orientation, Rectilinear, Size, View};
 use panofleet_raster::{Panorama, Picture, Rect, Sampling, remap};
-use panofleet_tests::fleet::Fleet;
+use panofleet_tests::fleet::{Fleet, Kind};
 use panofleet_tests::{eventually, root};
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ fn look(url: &str, folder: &Path) -> Value {
 async fn viewers_show_what_the_source_shows() {
     let folder = tempfile::tempdir().unwrap();
     let source = panorama_png(folder.path());
-    let fleet = Fleet::start(&[]).await;
+    let fleet = Fleet::start(Kind::OneProcess, &[]).await;
     let upload = fleet.api.upload(source).await.unwrap();
     let outputs = json!({ "tiles": { "op": "pano.tiles", "quality": 95 } });
     let job = fleet.api.submit(&json!({ "source": upload, "outputs": outputs })).await.unwrap();

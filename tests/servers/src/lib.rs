@@ -26,8 +26,11 @@ fn root() -> PathBuf {
     tests.parent().expect("tests/ lies in the repository").to_owned()
 }
 
-/// Ports that nobody uses now. Nobody else is given them while they are not in use yet, or the server fails loudly.
-fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+/// Ports of loopback that nobody uses now. Nobody else is given them while they are not in use yet, or the server fails loudly.
+///
+/// # Panics
+/// If there are none.
+pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of loopback");
     let listeners = [(); COUNT].map(|()| bind());
     listeners.map(|listener| listener.local_addr().expect("a bound address").port())

@@ -1,0 +1,30 @@
+//! A fleet of real processes, end to end. Every promise is held by every kind of fleet; what is particular to one has a
+//! file of its own.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod one_process;
+mod over_servers;
+mod promises;
+mod site;
+
+/// Makes every promise a test of one kind of fleet.
+macro_rules! promises {
+    ($($module:ident: $kind:ident),+) => {$(
+        mod $module {
+            promises! { @tests $kind,
+                fifty_jobs_survive_a_killed_runner_and_a_killed_service
+                bad_input_gets_an_answer_and_harms_nobody
+                a_cancelled_job_stops_and_leaves_a_seal
+                a_frozen_service_goes_on_where_it_was
+            }
+        }
+    )+};
+    (@tests $kind:ident, $($promise:ident)+) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $promise() {
+            crate::promises::$promise(panofleet_tests::fleet::Kind::$kind).await;
+        }
+    )+};
+}
+
+promises!(in_one_process: OneProcess, with_servers: OverServers);
