@@ -42,8 +42,10 @@ pub enum Kind {
 pub struct Fleet {
     folder: TempDir,
     processes: Vec<Process>,
-    /// Its API; where there are several, the first.
+    /// Its API; where there are several, one of them.
     pub api: Api,
+    /// All of them: that of the process `producer-<n>` is at n − 1.
+    pub apis: Vec<Api>,
     /// Its object store, with the fleet's own credentials.
     pub objects: ObjectStore,
     /// The bucket of its outputs.
@@ -101,6 +103,15 @@ impl Fleet {
     pub fn pid(&self, name: &str) -> u32 {
         let process = self.processes.iter().find(|process| process.name == name);
         process.and_then(Process::pid).unwrap_or_else(|| panic!("no {name} is running"))
+    }
+
+    /// The process that dispatches now, if one has said so since the one before has ended.
+    pub fn leader(&self) -> Option<String> {
+        let running = self.processes.iter().filter(|process| process.child.is_some());
+        let mut leaders = running
+            .map(|process| &process.name)
+            .filter(|name| self.log(name).contains("leading: this dispatcher sends jobs"));
+        leaders.next().cloned()
     }
 
     /// The runners at work.

@@ -25,7 +25,8 @@ pub(super) async fn start(settings: &[&str]) -> Fleet {
     process.start(folder.path());
     let (api, objects) = connect(folder.path()).await;
     await_ready(&api).await;
-    Fleet { folder, processes: vec![process], api, objects, bucket: "panofleet".into() }
+    let (apis, bucket) = (vec![api.clone()], "panofleet".into());
+    Fleet { folder, processes: vec![process], api, apis, objects, bucket }
 }
 
 /// Whoever looks for the address of a killed service would find the dead one.

@@ -68,9 +68,11 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
         processes.push(role("worker", number, &["--set", &name], settings));
     }
     processes.iter_mut().for_each(|process| process.start(folder.path()));
-    let api = Api::new(&urls[0]);
-    await_ready(&api).await;
-    Fleet { folder, processes, api, objects, bucket }
+    let apis: Vec<_> = urls.iter().map(|url| Api::new(url)).collect();
+    for api in &apis {
+        await_ready(api).await;
+    }
+    Fleet { folder, processes, api: apis[0].clone(), apis, objects, bucket }
 }
 
 fn role(name: &str, number: u32, arguments: &[&str], settings: &[&str]) -> Process {
