@@ -27,11 +27,20 @@ pub struct Roles {
     pub workers: u32,
     /// A broker of their own, so that it can be crashed.
     pub kafka: Option<&'static KafkaServer>,
+    /// Where the first API listens, and the next ones behind it; on any free ports without it.
+    pub first_port: Option<u16>,
 }
 
 impl Default for Roles {
     fn default() -> Self {
-        Self { producers: 1, dispatchers: 0, collectors: 1, workers: 1, kafka: None }
+        Self {
+            producers: 1,
+            dispatchers: 0,
+            collectors: 1,
+            workers: 1,
+            kafka: None,
+            first_port: None,
+        }
     }
 }
 
@@ -52,7 +61,9 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     let mut processes = Vec::new();
     let mut urls = Vec::new();
     for number in 1..=roles.producers {
-        let [port] = free_ports();
+        let [free] = free_ports();
+        let port =
+            roles.first_port.map_or(free, |first| first + u16::try_from(number - 1).unwrap_or(0));
         let address = format!("127.0.0.1:{port}");
         urls.push(format!("http://{address}"));
         processes.push(role("producer", number, &["--listen", &address], settings));

@@ -17,6 +17,8 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::terminal::{Paint, paint, say};
 
+mod fleet;
+
 /// Check what this machine and the service need
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {}
@@ -47,9 +49,10 @@ impl Doctor {
         let config = shared.load()?.config;
         let mut findings = vec![check_folder(&config.data_dir)];
         findings.extend(check_sandbox(&config).await);
-        match up::Address::read(&config.data_dir) {
-            Some(address) => findings.extend(check_service(&address, &config).await),
-            None => findings.extend(check_start(&config).await),
+        match (&config.fleet, up::Address::read(&config.data_dir)) {
+            (Some(servers), _) => findings.extend(Box::pin(fleet::check(&config, servers)).await),
+            (None, Some(address)) => findings.extend(check_service(&address, &config).await),
+            (None, None) => findings.extend(check_start(&config).await),
         }
         let ok = findings.iter().all(|finding| finding.ok);
         if shared.json {

@@ -243,6 +243,15 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_shows_a_configuration_that_fits() {
+        let manual = include_str!("../../../../docs/fleet.md");
+        let (_, rest) = manual.split_once("```toml\n").unwrap();
+        let (text, _) = rest.split_once("```").unwrap();
+        let loaded = load_text(text, &[]).unwrap();
+        assert_eq!(loaded.config.fleet.unwrap().kafka.bootstrap_servers.len(), 3);
+    }
+
+    #[test]
     fn what_a_fleet_cannot_run_with_is_named() {
         for (flag, expected) in [
             ("fleet.signing.hangzhou.key=hangzhou-3", "hangzhou-3"),
