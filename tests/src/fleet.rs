@@ -40,8 +40,9 @@ pub enum Kind {
 /// A running fleet. It is killed when it is dropped.
 #[derive(Debug)]
 pub struct Fleet {
+    // Before the folder, which the processes write to.
+    processes: Processes,
     folder: TempDir,
-    processes: Vec<Process>,
     /// Its API; where there are several, one of them.
     pub api: Api,
     /// All of them: that of the process `producer-<n>` is at n − 1.
@@ -52,12 +53,18 @@ pub struct Fleet {
     pub bucket: String,
 }
 
+/// Killed when they are dropped.
+#[derive(Debug)]
+struct Processes(Vec<Process>);
+
 /// One process of a fleet.
 #[derive(Debug)]
 struct Process {
     /// Its role, and which of it: `worker-2`.
     name: String,
     arguments: Vec<String>,
+    /// Where it runs, and what it says goes.
+    folder: PathBuf,
     child: Option<Child>,
 }
 
@@ -88,12 +95,12 @@ impl Fleet {
 
     /// The names of its processes.
     pub fn names(&self) -> Vec<String> {
-        self.processes.iter().map(|process| process.name.clone()).collect()
+        self.processes.0.iter().map(|process| process.name.clone()).collect()
     }
 
     /// The processes that run now.
     pub fn pids(&self) -> Vec<u32> {
-        self.processes.iter().filter_map(Process::pid).collect()
+        self.processes.0.iter().filter_map(Process::pid).collect()
     }
 
     /// One process, by its name.
@@ -101,13 +108,13 @@ impl Fleet {
     /// # Panics
     /// If it is not there.
     pub fn pid(&self, name: &str) -> u32 {
-        let process = self.processes.iter().find(|process| process.name == name);
+        let process = self.processes.0.iter().find(|process| process.name == name);
         process.and_then(Process::pid).unwrap_or_else(|| panic!("no {name} is running"))
     }
 
     /// The process that dispatches now, if one has said so since the one before has ended.
     pub fn leader(&self) -> Option<String> {
-        let running = self.processes.iter().filter(|process| process.child.is_some());
+        let running = self.processes.0.iter().filter(|process| process.child.is_some());
         let mut leaders = running
             .map(|process| &process.name)
             .filter(|name| self.log(name).contains("leading: this dispatcher sends jobs"));
@@ -125,7 +132,7 @@ impl Fleet {
     /// # Panics
     /// If it is not there.
     pub fn kill_one(&mut self, name: &str) {
-        let process = self.processes.iter_mut().find(|process| process.name == name);
+        let process = self.processes.0.iter_mut().find(|process| process.name == name);
         process.unwrap_or_else(|| panic!("there is no {name}")).kill();
     }
 
@@ -134,14 +141,13 @@ impl Fleet {
     /// # Panics
     /// If there is no such process.
     pub fn start_one(&mut self, name: &str) {
-        let folder = self.folder.path().to_owned();
-        let process = self.processes.iter_mut().find(|process| process.name == name);
-        process.unwrap_or_else(|| panic!("there is no {name}")).start(&folder);
+        let process = self.processes.0.iter_mut().find(|process| process.name == name);
+        process.unwrap_or_else(|| panic!("there is no {name}")).start();
     }
 
     /// Ends every process as a power cut would.
     pub fn kill(&mut self) {
-        self.processes.iter_mut().for_each(Process::kill);
+        self.processes.0.iter_mut().for_each(Process::kill);
         one_process::forget_address(self.folder.path());
     }
 
@@ -150,10 +156,9 @@ impl Fleet {
     /// # Panics
     /// If it does not come up.
     pub async fn start_again(&mut self) {
-        let folder = self.folder.path().to_owned();
-        self.processes.iter_mut().for_each(|process| process.start(&folder));
-        if self.processes.iter().any(|process| process.name == one_process::NAME) {
-            (self.api, self.objects) = one_process::connect(&folder).await;
+        self.processes.0.iter_mut().for_each(Process::start);
+        if self.processes.0.iter().any(|process| process.name == one_process::NAME) {
+            (self.api, self.objects) = one_process::connect(self.folder.path()).await;
         }
         await_ready(&self.api).await;
     }
@@ -163,24 +168,22 @@ impl Fleet {
     /// # Panics
     /// If it stays.
     pub async fn start_a_second(&self, name: &str) -> String {
-        let like = self.processes.iter().find(|process| process.name == name).expect("its name");
-        let mut second = Process {
-            name: format!("{name}-second"),
-            arguments: like.arguments.clone(),
-            child: None,
-        };
-        second.start(self.folder.path());
+        let like = self.processes.0.iter().find(|process| process.name == name).expect("its name");
+        let mut second =
+            Process::new(format!("{name}-second"), like.arguments.clone(), self.folder.path());
+        second.start();
         let child = second.child.as_mut().expect("it was started");
         let ended = eventually("the second process ends", READY, async || {
             child.try_wait().expect("a child of ours")
         });
         assert!(!ended.await.success(), "two of {name} run");
-        self.log(&second.name)
+        second.log()
     }
 
     /// What a process has said.
     pub fn log(&self, name: &str) -> String {
-        std::fs::read_to_string(log_file(self.folder.path(), name)).unwrap_or_default()
+        let process = self.processes.0.iter().find(|process| process.name == name);
+        process.map(Process::log).unwrap_or_default()
     }
 
     /// Asks every process to end, and gives the worst exit code.
@@ -190,7 +193,7 @@ impl Fleet {
     pub async fn stop(&mut self) -> Option<i32> {
         self.pids().into_iter().for_each(|pid| processes::signal(pid, "TERM"));
         let mut worst = Some(0);
-        for process in &mut self.processes {
+        for process in &mut self.processes.0 {
             let Some(mut child) = process.child.take() else { continue };
             let what = format!("{} ends when it is told to", process.name);
             let status =
@@ -218,13 +221,13 @@ impl Fleet {
     }
 }
 
-impl Drop for Fleet {
+impl Drop for Processes {
     fn drop(&mut self) {
-        self.processes.iter_mut().for_each(Process::kill);
+        self.0.iter_mut().for_each(Process::kill);
         if std::thread::panicking() {
-            for process in &self.processes {
+            for process in &self.0 {
                 eprintln!("the last words of {}:", process.name);
-                let log = self.log(&process.name);
+                let log = process.log();
                 let last: Vec<_> = log.lines().rev().take(25).collect();
                 last.iter().rev().for_each(|line| eprintln!("  {line}"));
             }
@@ -233,23 +236,30 @@ impl Drop for Fleet {
 }
 
 impl Process {
-    fn new(name: impl Into<String>, arguments: Vec<String>) -> Self {
-        Self { name: name.into(), arguments, child: None }
+    fn new(name: impl Into<String>, arguments: Vec<String>, folder: &Path) -> Self {
+        Self { name: name.into(), arguments, folder: folder.to_owned(), child: None }
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.name))
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
     fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
-    fn start(&mut self, folder: &Path) {
+    fn start(&mut self) {
         if self.child.is_some() {
             return;
         }
-        let path = log_file(folder, &self.name);
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file());
         #[expect(clippy::disallowed_methods, reason = "tests start the programs that they test")]
         let mut command = Command::new(processes::program("panofleet"));
-        command.args(&self.arguments).current_dir(folder);
+        command.args(&self.arguments).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("a log"));
         self.child = Some(command.spawn().expect("panofleet starts"));
     }
@@ -261,10 +271,6 @@ impl Process {
             drop(child.wait());
         }
     }
-}
-
-fn log_file(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.log"))
 }
 
 async fn await_ready(api: &Api) {

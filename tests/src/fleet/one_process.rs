@@ -5,7 +5,7 @@ use std::path::Path;
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
 use serde_json::Value;
 
-use super::{Fleet, Process, QUICK, READY, await_ready};
+use super::{Fleet, Process, Processes, QUICK, READY, await_ready};
 use crate::api::Api;
 use crate::eventually;
 
@@ -21,12 +21,13 @@ pub(super) async fn start(settings: &[&str]) -> Fleet {
     for setting in QUICK.iter().chain([&PLACE_TIMEOUT]).chain(settings) {
         arguments.extend(["--set".to_owned(), (*setting).to_owned()]);
     }
-    let mut process = Process::new(NAME, arguments);
-    process.start(folder.path());
+    let mut process = Process::new(NAME, arguments, folder.path());
+    process.start();
+    let processes = Processes(vec![process]);
     let (api, objects) = connect(folder.path()).await;
     await_ready(&api).await;
     let (apis, bucket) = (vec![api.clone()], "panofleet".into());
-    Fleet { folder, processes: vec![process], api, apis, objects, bucket }
+    Fleet { folder, processes, api, apis, objects, bucket }
 }
 
 /// Whoever looks for the address of a killed service would find the dead one.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
 use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server, free_ports};
 
-use super::{Fleet, Process, QUICK, await_ready};
+use super::{Fleet, Process, Processes, QUICK, await_ready};
 use crate::api::Api;
 use crate::processes;
 
@@ -58,7 +58,11 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     let objects = ObjectStore::new(&objects).expect("an object store");
     objects.create_bucket(&bucket).await.expect("a bucket");
 
-    let mut processes = Vec::new();
+    let mut processes = Processes(Vec::new());
+    let role = |name: &str, number: u32, arguments: &[&str]| {
+        let arguments = arguments_of(name, arguments, settings);
+        Process::new(format!("{name}-{number}"), arguments, folder.path())
+    };
     let mut urls = Vec::new();
     for number in 1..=roles.producers {
         let [free] = free_ports();
@@ -66,31 +70,33 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
             roles.first_port.map_or(free, |first| first + u16::try_from(number - 1).unwrap_or(0));
         let address = format!("127.0.0.1:{port}");
         urls.push(format!("http://{address}"));
-        processes.push(role("producer", number, &["--listen", &address], settings));
+        processes.0.push(role("producer", number, &["--listen", &address]));
     }
     for number in 1..=roles.dispatchers {
-        processes.push(role("dispatcher", number, &[], settings));
+        processes.0.push(role("dispatcher", number, &[]));
     }
     for number in 1..=roles.collectors {
-        processes.push(role("collector", number, &[], settings));
+        processes.0.push(role("collector", number, &[]));
     }
     for number in 1..=roles.workers {
         let name = format!("worker.name=worker-{number}");
-        processes.push(role("worker", number, &["--set", &name], settings));
+        processes.0.push(role("worker", number, &["--set", &name]));
     }
-    processes.iter_mut().for_each(|process| process.start(folder.path()));
+    processes.0.iter_mut().for_each(Process::start);
     let apis: Vec<_> = urls.iter().map(|url| Api::new(url)).collect();
-    for api in &apis {
+    // It is a fleet from here on: if it does not come up, its processes end with it.
+    let fleet = Fleet { folder, processes, api: apis[0].clone(), apis, objects, bucket };
+    for api in &fleet.apis {
         await_ready(api).await;
     }
-    Fleet { folder, processes, api: apis[0].clone(), apis, objects, bucket }
+    fleet
 }
 
-fn role(name: &str, number: u32, arguments: &[&str], settings: &[&str]) -> Process {
-    let mut all = vec![name, "--config", "fleet.toml"];
+fn arguments_of(role: &str, arguments: &[&str], settings: &[&str]) -> Vec<String> {
+    let mut all = vec![role, "--config", "fleet.toml"];
     all.extend(arguments);
     settings.iter().for_each(|setting| all.extend(["--set", setting]));
-    Process::new(format!("{name}-{number}"), all.into_iter().map(str::to_owned).collect())
+    all.into_iter().map(str::to_owned).collect()
 }
 
 /// The configuration file that all roles share.
