@@ -78,11 +78,16 @@ pub trait JobsDb: Debug + Send + Sync {
     /// [`JobsDbError`].
     async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError>;
 
-    /// Jobs whose timer is due at `now`, longest due first.
+    /// Jobs whose timer is due at `now`, longest due first, from the one behind `after` on.
     ///
     /// # Errors
     /// [`JobsDbError`].
-    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Versioned>, JobsDbError>;
+    async fn due(
+        &self,
+        now: Timestamp,
+        after: Option<DueKey>,
+        limit: u32,
+    ) -> Result<Vec<Due>, JobsDbError>;
 
     /// The time of the next timer, if there is any.
     ///
@@ -195,6 +200,37 @@ pub struct Versioned {
     pub job: Job,
     /// Its version, from 1; each write adds 1.
     pub version: u64,
+}
+
+/// A job whose timer is due.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// Since when.
+    pub timer_at: Timestamp,
+    /// The job.
+    pub found: Versioned,
+}
+
+/// The place of a job among those that are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueKey {
+    /// When its timer is due.
+    pub timer_at: Timestamp,
+    /// Which job.
+    pub job: JobId,
+}
+
+impl DueKey {
+    /// Before every job.
+    pub(crate) const BEFORE_ALL: Self =
+        Self { timer_at: Timestamp::from_millis(i64::MIN), job: JobId(Uuid::nil()) };
+}
+
+impl Due {
+    /// Its place among those that are due.
+    pub const fn key(&self) -> DueKey {
+        DueKey { timer_at: self.timer_at, job: self.found.job.id }
+    }
 }
 
 /// A client's key for a job.

@@ -27,8 +27,8 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::{
-    Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Lead,
-    Observation, PartitionRow, Upload, Versioned, WorkerRow,
+    Accepted, Batch, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError,
+    Lead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
@@ -124,8 +124,13 @@ impl JobsDb for PostgresJobsDb {
         jobs::sent_count(&self.pool, region, lane).await
     }
 
-    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
-        jobs::due(&self.pool, now, limit).await
+    async fn due(
+        &self,
+        now: Timestamp,
+        after: Option<DueKey>,
+        limit: u32,
+    ) -> Result<Vec<Due>, JobsDbError> {
+        jobs::due(&self.pool, now, after, limit).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError> {

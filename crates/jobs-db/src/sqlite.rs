@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use crate::counter::Counter;
 use crate::{
-    Accepted, Batch, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError, Lead,
-    Observation, PartitionRow, Upload, Versioned, WorkerRow,
+    Accepted, Batch, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError,
+    Lead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
@@ -112,8 +112,13 @@ impl JobsDb for SqliteJobsDb {
         jobs::sent_count(&self.file.readers, region, lane).await
     }
 
-    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
-        jobs::due(&self.file.readers, now, limit).await
+    async fn due(
+        &self,
+        now: Timestamp,
+        after: Option<DueKey>,
+        limit: u32,
+    ) -> Result<Vec<Due>, JobsDbError> {
+        jobs::due(&self.file.readers, now, after, limit).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError> {

@@ -19,7 +19,7 @@ use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Reason, decide};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Attempt, Job, Lane, Region, RegionKeys, Timestamp};
-use panofleet_jobs_db::{Batch, JobWrite, JobsDb, JobsDbError, Lead, Versioned};
+use panofleet_jobs_db::{Batch, Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Versioned};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use tokio::sync::mpsc;
@@ -30,8 +30,10 @@ use crate::transition::{Transition, transition};
 mod closing;
 mod horizon;
 
-/// Timers that one turn looks after, and jobs that it sends to one queue.
+/// Jobs that one turn sends to one queue, and timers that it reads at once.
 const TURN_JOBS_MAX: u32 = 256;
+/// Readings of timers in one turn. The next turn goes on behind them: timers that may not fire yet hold up no others.
+const TURN_READINGS_MAX: u32 = 16;
 /// Sends, and seals, under way at once.
 const CONCURRENT_MAX: usize = 16;
 /// Jobs that wait to be sealed. Those beyond it wait for their next timer.
@@ -62,6 +64,15 @@ pub struct Dispatcher {
     pub policy: Policy,
     /// The regions whose queues it fills.
     pub regions: Vec<Region>,
+}
+
+/// Where the turns have come to.
+#[derive(Debug, Default)]
+struct Place {
+    /// The database's change counter.
+    seen: u64,
+    /// The last timer that was looked after, if there are more behind it.
+    after: Option<DueKey>,
 }
 
 /// What went wrong in a turn. Nothing is lost: the next turn finds it all again.
@@ -138,11 +149,11 @@ impl Dispatcher {
     }
 
     async fn dispatch(&self, closings: &mpsc::Sender<Job>, shutdown: &CancellationToken) {
-        let mut seen = 0;
+        let mut place = Place::default();
         let mut in_trouble = false;
         while !shutdown.is_cancelled() {
             let turn = tokio::select! {
-                turn = self.turn(&mut seen, closings) => turn,
+                turn = self.turn(&mut place, closings) => turn,
                 () = shutdown.cancelled() => return,
             };
             match turn {
@@ -166,10 +177,10 @@ impl Dispatcher {
     }
 
     /// One turn: due timers, then whoever goes next, then a wait for something to change.
-    async fn turn(&self, seen: &mut u64, closings: &mpsc::Sender<Job>) -> Result<(), TurnError> {
+    async fn turn(&self, place: &mut Place, closings: &mpsc::Sender<Job>) -> Result<(), TurnError> {
         // Read before the work: what is written meanwhile ends the wait at once.
-        *seen = self.db.changed(*seen, Duration::ZERO).await?;
-        self.look_after_timers(closings).await?;
+        place.seen = self.db.changed(place.seen, Duration::ZERO).await?;
+        self.look_after_timers(&mut place.after, closings).await?;
         for region in &self.regions {
             for lane in Lane::ALL {
                 self.fill_window(&Queue { region: region.clone(), lane }, closings).await?;
@@ -182,19 +193,43 @@ impl Dispatcher {
             },
             None => TURN_WAIT_MAX,
         };
-        *seen = self.db.changed(*seen, wait).await?;
+        place.seen = self.db.changed(place.seen, wait).await?;
         Ok(())
     }
 
-    async fn look_after_timers(&self, closings: &mpsc::Sender<Job>) -> Result<(), TurnError> {
-        let now = self.db.now().await?;
-        let due = self.db.due(now, TURN_JOBS_MAX).await?;
+    /// Looks after due timers, from the one behind `after` on.
+    async fn look_after_timers(
+        &self,
+        after: &mut Option<DueKey>,
+        closings: &mpsc::Sender<Job>,
+    ) -> Result<(), TurnError> {
+        for _ in 0..TURN_READINGS_MAX {
+            let now = self.db.now().await?;
+            let due = self.db.due(now, *after, TURN_JOBS_MAX).await?;
+            let is_last = due.len() < TURN_JOBS_MAX as usize;
+            // From the first again, once the last was looked after.
+            *after = due.last().filter(|_| !is_last).map(Due::key);
+            let due: Vec<_> = due.into_iter().map(|due| due.found).collect();
+            self.look_after(&due, now, closings).await?;
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_after(
+        &self,
+        due: &[Versioned],
+        now: Timestamp,
+        closings: &mpsc::Sender<Job>,
+    ) -> Result<(), TurnError> {
         if due.is_empty() {
             return Ok(());
         }
-        let horizons = horizon::Horizons::read(self, &due).await?;
+        let horizons = horizon::Horizons::read(self, due).await?;
         let mut decided = Vec::new();
-        for Versioned { job, version } in &due {
+        for Versioned { job, version } in due {
             let horizon = horizons.of(job, self).await;
             if let Ok(decision) = decide(job, &Event::Tick { now, horizon }, &self.policy) {
                 decided.push((decision, *version));

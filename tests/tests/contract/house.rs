@@ -11,7 +11,7 @@ use panofleet_bus::{Bus as _, JobSource, Queue, Received};
 use panofleet_collector::Collector;
 use panofleet_job_schema::envelope::{Body, Envelope, KeyRing};
 use panofleet_job_schema::job::Acceptance;
-use panofleet_job_schema::lifecycle::Event;
+use panofleet_job_schema::lifecycle::{Event, next_timer};
 use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::message::{
     ClaimEvent, ControlRecord, Heartbeat, HeldClaim, JobMessage, Report, WorkerInfo,
@@ -22,7 +22,7 @@ use panofleet_job_schema::{
     ClaimId, Job, JobId, JobSpec, Lane, Region, RegionKeys, Span, Tenant, Timestamp, WorkerId,
 };
 use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
-use panofleet_jobs_db::{Accepted, JobsDb};
+use panofleet_jobs_db::{Accepted, Batch, JobWrite, JobsDb, Versioned};
 use panofleet_objects::manifest::{Published, publish};
 use panofleet_objects::server::{ServerConfig, serve};
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
@@ -131,6 +131,10 @@ impl House {
 
     pub(crate) fn start(self) -> Self {
         self.start_collector();
+        self.start_dispatcher()
+    }
+
+    pub(crate) fn start_dispatcher(self) -> Self {
         let dispatcher = Dispatcher {
             db: Arc::clone(&self.db),
             bus: Arc::new(self.bus.clone()),
@@ -217,6 +221,15 @@ impl House {
         let job = Job::accept(spec, acceptance, &self.policy);
         assert_eq!(self.db.accept(&job, None).await.unwrap(), Accepted::Created);
         job.id
+    }
+
+    /// Makes a job what no event makes of it so quickly.
+    pub(crate) async fn put(&self, id: JobId, change: impl FnOnce(&mut Job)) {
+        let Versioned { mut job, version } = self.db.get(&[id]).await.unwrap().pop().unwrap();
+        change(&mut job);
+        let timer_at = next_timer(&job, &self.policy);
+        let write = JobWrite { expected_version: version, job, timer_at, history: Vec::new() };
+        self.db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
     }
 
     pub(crate) async fn job(&self, id: JobId) -> Job {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use house::House;
 use panofleet_bus::{Bus as _, CopyFate};
-use panofleet_job_schema::job::{CloseTarget, DeadReason, State};
+use panofleet_job_schema::job::{Claim, CloseTarget, DeadReason, State};
 use panofleet_job_schema::lifecycle::{Event, decide};
 use panofleet_job_schema::manifest::{Manifest, SourceRecord};
 use panofleet_job_schema::media_info::MediaInfo;
@@ -312,4 +312,35 @@ async fn a_log_that_is_out_of_step_stops_the_collector() {
     let ended = house.collector().run(Default::default()).await;
     let said = ended.unwrap_err().to_string();
     assert!(said.contains("applied up to 7") && said.contains("another time"), "{said}");
+}
+
+/// While nobody collects, no lease may lapse. Jobs that wait for that hold up nobody else's timer.
+#[tokio::test(flavor = "multi_thread")]
+async fn timers_that_may_not_fire_hold_up_no_others() {
+    let house = House::closed().await;
+    for n in 1..=600 {
+        house.accept(n).await;
+        let id = house::job_id(n);
+        let silent = |job: &mut Job| {
+            let renewed_at = Timestamp::from_millis(0);
+            let claim = Claim {
+                claim: house::claim_id(),
+                attempt: Attempt(1),
+                worker: house::worker(1),
+                heartbeat_partition: 1,
+                claimed_at: renewed_at,
+                renewed_at,
+            };
+            job.counters.last_attempt = 1;
+            job.state = State::Running { claims: vec![claim], placement: None };
+        };
+        house.put(id, silent).await;
+    }
+    let id = house.accept(601).await;
+    let now = house.db.now().await.unwrap();
+    house.put(id, |job| job.state = State::Waiting { due_at: now }).await;
+    let house = house.start_dispatcher();
+    let taken = house.take().await;
+    assert_eq!(taken.message.id.job, id);
+    assert!(is_running(&house.job(house::job_id(1)).await), "nothing is concluded from silence");
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::row::{JobRow, id_list, versioned};
 use crate::row::{from_doc, time};
-use crate::{HistoryEntry, JobsDbError, Versioned};
+use crate::{Due, DueKey, HistoryEntry, JobsDbError, Versioned};
 
 /// The jobs in the order of `ids`.
 pub(super) async fn get(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {
@@ -61,16 +61,24 @@ pub(super) async fn sent_count(
 pub(super) async fn due(
     pool: &PgPool,
     now: Timestamp,
+    after: Option<DueKey>,
     limit: u32,
-) -> Result<Vec<Versioned>, JobsDbError> {
-    let rows: Vec<JobRow> = sqlx::query_as(
-        "SELECT id, version, doc FROM jobs WHERE timer_at <= $1 ORDER BY timer_at, id LIMIT $2",
+) -> Result<Vec<Due>, JobsDbError> {
+    let after = after.unwrap_or(DueKey::BEFORE_ALL);
+    let rows: Vec<(i64, Uuid, i64, String)> = sqlx::query_as(
+        "SELECT timer_at, id, version, doc FROM jobs
+         WHERE timer_at <= $1 AND (timer_at, id) > ($2, $3) ORDER BY timer_at, id LIMIT $4",
     )
     .bind(now.as_millis())
+    .bind(after.timer_at.as_millis())
+    .bind(after.job.0)
     .bind(i64::from(limit))
     .fetch_all(pool)
     .await?;
-    rows.into_iter().map(versioned).collect()
+    let due = |(timer_at, id, version, doc)| {
+        Ok(Due { timer_at: time(timer_at), found: versioned((id, version, doc))? })
+    };
+    rows.into_iter().map(due).collect()
 }
 
 pub(super) async fn next_due(pool: &PgPool) -> Result<Option<Timestamp>, JobsDbError> {

@@ -9,7 +9,7 @@ use sqlx::SqlitePool;
 use super::accept::job_key;
 use super::row::{JobRow, id_list, job_id, versioned};
 use crate::row::{from_doc, time};
-use crate::{HistoryEntry, JobsDbError, Versioned};
+use crate::{Due, DueKey, HistoryEntry, JobsDbError, Versioned};
 
 /// The jobs in the order of `ids`.
 pub(super) async fn get(
@@ -66,16 +66,24 @@ pub(super) async fn sent_count(
 pub(super) async fn due(
     readers: &SqlitePool,
     now: Timestamp,
+    after: Option<DueKey>,
     limit: u32,
-) -> Result<Vec<Versioned>, JobsDbError> {
-    let rows: Vec<JobRow> = sqlx::query_as(
-        "SELECT id, version, doc FROM jobs WHERE timer_at <= ? ORDER BY timer_at, id LIMIT ?",
+) -> Result<Vec<Due>, JobsDbError> {
+    let after = after.unwrap_or(DueKey::BEFORE_ALL);
+    let rows: Vec<(i64, Vec<u8>, i64, String)> = sqlx::query_as(
+        "SELECT timer_at, id, version, doc FROM jobs
+         WHERE timer_at <= ? AND (timer_at, id) > (?, ?) ORDER BY timer_at, id LIMIT ?",
     )
     .bind(now.as_millis())
+    .bind(after.timer_at.as_millis())
+    .bind(job_key(after.job))
     .bind(limit)
     .fetch_all(readers)
     .await?;
-    rows.into_iter().map(versioned).collect()
+    let due = |(timer_at, id, version, doc)| {
+        Ok(Due { timer_at: time(timer_at), found: versioned((id, version, doc))? })
+    };
+    rows.into_iter().map(due).collect()
 }
 
 pub(super) async fn next_due(readers: &SqlitePool) -> Result<Option<Timestamp>, JobsDbError> {

@@ -3,7 +3,7 @@
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Job, Lane};
-use panofleet_jobs_db::{Batch, JobWrite, Versioned};
+use panofleet_jobs_db::{Batch, Due, DueKey, JobWrite, JobsDb, Versioned};
 
 use crate::fixture::{
     Fixture, accept, at, get, ids, job, move_to, region, running, sent, to_state,
@@ -75,15 +75,25 @@ pub(crate) async fn due_comes_longest_due_first(fixture: &mut dyn Fixture) {
         };
         db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
     }
-    assert_eq!(ids(&db.due(at(30), 10).await.unwrap()), [2, 4, 3, 1], "due at this very time, too");
-    assert_eq!(ids(&db.due(at(30), 2).await.unwrap()), [2, 4]);
-    assert!(db.due(at(9), 10).await.unwrap().is_empty());
+    assert_eq!(due(&*db, 30, None, 10).await, [2, 4, 3, 1], "due at this very time, too");
+    assert_eq!(due(&*db, 30, None, 2).await, [2, 4]);
+    let behind = |seconds, number| Some(DueKey { timer_at: at(seconds), job: job(number).id });
+    assert_eq!(due(&*db, 30, behind(10, 2), 2).await, [4, 3]);
+    assert_eq!(due(&*db, 30, behind(10, 4), 10).await, [3, 1]);
+    assert!(due(&*db, 30, behind(30, 1), 10).await.is_empty());
+    assert!(due(&*db, 9, None, 10).await.is_empty());
     assert_eq!(db.next_due().await.unwrap(), Some(at(10)));
     for number in [2, 4] {
         move_to(&*db, job(number).id, State::Cancelled).await;
     }
     assert_eq!(db.next_due().await.unwrap(), Some(at(20)));
-    assert_eq!(ids(&db.due(at(30), 10).await.unwrap()), [3, 1]);
+    assert_eq!(due(&*db, 30, None, 10).await, [3, 1]);
+}
+
+async fn due(db: &dyn JobsDb, seconds: i64, after: Option<DueKey>, limit: u32) -> Vec<u128> {
+    let found = db.due(at(seconds), after, limit).await.unwrap();
+    assert!(found.is_sorted_by_key(Due::key));
+    ids(&found.into_iter().map(|due| due.found).collect::<Vec<_>>())
 }
 
 pub(crate) async fn an_accepted_job_has_a_timer(fixture: &mut dyn Fixture) {
