@@ -3,8 +3,8 @@
 //! | you look for | file |
 //! |---|---|
 //! | which topics and groups there must be, and with which settings | `kafka/topics.rs` |
-//! | how the clients are made, and their errors | `kafka/clients.rs` |
-//! | sending, taking and settling messages | `kafka/queue.rs`, `kafka/source.rs`, `kafka/member.rs` |
+//! | how the clients are made, and what their errors mean | `kafka/clients.rs`, `kafka/producer.rs`, `kafka/errors.rs` |
+//! | sending, taking and settling messages | `kafka/queue.rs`, `kafka/source.rs`, `kafka/member.rs`, `kafka/share_runtime.rs` |
 //! | the event log and who reads which partition | `kafka/events.rs`, `kafka/reader.rs`, `kafka/reader_group.rs` |
 //!
 //! Messages are taken through share groups, by `krafka`; everything else goes through `rdkafka`, and questions to
@@ -25,11 +25,14 @@ use crate::{Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, J
 mod clients;
 mod control;
 mod dead_letters;
+mod errors;
 mod events;
 mod member;
+mod producer;
 mod queue;
 mod reader;
 mod reader_group;
+mod share_runtime;
 mod source;
 pub mod topics;
 
@@ -160,6 +163,13 @@ impl KafkaBus {
         let event_partitions = u32::try_from(log.partitions.len()).unwrap_or(u32::MAX);
         Ok(Self { shared: Arc::new(Shared { config: config.clone(), clients, event_partitions }) })
     }
+
+    fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, BusError>>,
+    ) -> impl Future<Output = Result<T, BusError>> {
+        self.shared.clients.within(call)
+    }
 }
 
 #[async_trait]
@@ -174,7 +184,7 @@ impl Bus for KafkaBus {
     }
 
     async fn copy_fate(&self, queue: &Queue, placement: Placement) -> Result<CopyFate, BusError> {
-        queue::fate(&self.shared, queue, placement).await
+        self.within(queue::fate(&self.shared, queue, placement)).await
     }
 
     async fn take_jobs(
@@ -183,7 +193,8 @@ impl Bus for KafkaBus {
         member: &str,
     ) -> Result<Box<dyn JobSource>, BusError> {
         tracing::debug!(member, queues = queues.len(), "member joins");
-        Ok(Box::new(source::KafkaSource::join(Arc::clone(&self.shared), queues).await?))
+        let joining = source::KafkaSource::join(Arc::clone(&self.shared), queues);
+        Ok(Box::new(self.within(joining).await?))
     }
 
     fn event_partitions(&self) -> u32 {
@@ -200,7 +211,7 @@ impl Bus for KafkaBus {
 
     async fn read_events(&self, member: &str) -> Result<Box<dyn EventReader>, BusError> {
         tracing::debug!(member, "reader joins");
-        Ok(Box::new(reader::KafkaReader::join(Arc::clone(&self.shared)).await?))
+        Ok(Box::new(self.within(reader::KafkaReader::join(Arc::clone(&self.shared))).await?))
     }
 
     async fn publish_control(
@@ -221,6 +232,6 @@ impl Bus for KafkaBus {
     }
 
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
-        dead_letters::newest(&self.shared, limit).await
+        self.within(dead_letters::newest(&self.shared, limit)).await
     }
 }

@@ -1,30 +1,36 @@
-//! The clients of one process: how they are made, what they ask the cluster, and what their errors mean.
+//! The clients of one process: how they are made, and what they ask the cluster.
 
 use std::fmt;
+use std::time::Duration;
 
 use krafka::Kafka;
 use krafka::admin::{
     AdminClient, DescribeTopicsOptions, ListOffsetsOptions, OffsetSpec, TopicDescription,
     TopicPartition,
 };
-use krafka::error::{ErrorCode, KrafkaError};
+use krafka::error::KrafkaError;
 use panofleet_job_schema::limits::ENVELOPE_BYTES_MAX;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{ConsumerContext, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::FutureRecord;
 
 use super::KafkaConfig;
+use super::producer::Producer;
+use super::share_runtime::ShareRuntime;
 use crate::{BusError, PartitionBounds};
 
-/// Bytes of a record beyond its payload: key, headers, framing.
-const OVERHEAD_BYTES: usize = 64 * 1024;
+/// The longest that making one connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// The longest pause between two tries to reach a broker that is away.
+const RECONNECT_MAX_MS: &str = "1000";
 
 /// The clients that a process shares between its parts.
 pub(super) struct Clients {
     pub(super) admin: AdminClient,
-    pub(super) producer: FutureProducer,
+    pub(super) producer: Producer,
+    pub(super) share_runtime: ShareRuntime,
     base: ClientConfig,
+    timeout: Duration,
 }
 
 impl fmt::Debug for Clients {
@@ -35,21 +41,21 @@ impl fmt::Debug for Clients {
 
 impl Clients {
     pub(super) async fn connect(config: &KafkaConfig) -> Result<Self, BusError> {
-        let admin = connect(config).await?.admin();
-        let timeout_ms = config.timeout.0.as_millis().to_string();
+        let admin = admin(config).await?;
+        let timeout = config.timeout.0;
+        let timeout_ms = timeout.as_millis().to_string();
         let mut base = ClientConfig::new();
         base.set("bootstrap.servers", config.bootstrap_servers.join(","))
             .set("client.id", &config.client_id)
-            .set("socket.keepalive.enable", "true");
-        let producer = base
-            .clone()
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("linger.ms", "1")
-            .set("message.timeout.ms", &timeout_ms)
-            .set("message.max.bytes", (ENVELOPE_BYTES_MAX + OVERHEAD_BYTES).to_string())
-            .create()?;
-        Ok(Self { admin, producer, base })
+            .set("socket.keepalive.enable", "true")
+            .set("socket.timeout.ms", timeout.max(Duration::from_secs(1)).as_millis().to_string())
+            .set(
+                "socket.connection.setup.timeout.ms",
+                connect_timeout(config).as_millis().to_string(),
+            )
+            .set("reconnect.backoff.max.ms", RECONNECT_MAX_MS);
+        let producer = Producer::new(&base, &timeout_ms)?;
+        Ok(Self { admin, producer, share_runtime: ShareRuntime::start()?, base, timeout })
     }
 
     /// A consumer that begins where it is told and commits nothing.
@@ -79,19 +85,21 @@ impl Clients {
         &self,
         record: FutureRecord<'_, [u8], [u8]>,
     ) -> Result<(u32, u64), BusError> {
-        let patience = rdkafka::util::Timeout::Never; // The record's own timeout ends the wait.
-        let delivery = self
-            .producer
-            .send(record, patience)
-            .await
-            .map_err(|(error, _)| BusError::from(error))?;
-        Ok((index(delivery.partition), offset(delivery.offset)))
+        self.producer.send(record, self.timeout).await
+    }
+
+    /// The answer to a question, if it comes in time.
+    pub(super) fn within<T, E: Into<BusError>>(
+        &self,
+        question: impl Future<Output = Result<T, E>>,
+    ) -> impl Future<Output = Result<T, BusError>> {
+        within(self.timeout, question)
     }
 
     /// A topic that must be there.
     pub(super) async fn describe(&self, topic: &str) -> Result<TopicDescription, BusError> {
-        let mut described =
-            self.admin.describe_topics([topic], DescribeTopicsOptions::default()).await?;
+        let asked = self.admin.describe_topics([topic], DescribeTopicsOptions::default());
+        let mut described = self.within(asked).await?;
         described.remove(topic).unwrap_or_else(|| Err(KrafkaError::unknown_topic(topic))).map_err(
             |error| match BusError::from(error) {
                 BusError::Refused(reason) => {
@@ -112,8 +120,8 @@ impl Clients {
             let places = partitions.iter().map(move |partition| (place(topic, *partition), spec));
             self.admin.list_offsets(places, ListOffsetsOptions::default())
         };
-        let mut starts = at(OffsetSpec::Earliest).await?;
-        let mut ends = at(OffsetSpec::Latest).await?;
+        let asked = async { tokio::try_join!(at(OffsetSpec::Earliest), at(OffsetSpec::Latest)) };
+        let (mut starts, mut ends) = self.within(asked).await?;
         let missing = || KrafkaError::unknown_topic(topic);
         let mut bounds = Vec::with_capacity(partitions.len());
         for partition in partitions {
@@ -136,8 +144,32 @@ pub(super) async fn connect(config: &KafkaConfig) -> Result<Kafka, BusError> {
     let builder = Kafka::builder(servers)
         .client_id(&config.client_id)
         .request_timeout(config.timeout.0)
+        .connect_timeout(connect_timeout(config))
         .allow_auto_create_topics(false);
-    Ok(builder.connect().await?)
+    within(config.timeout.0, builder.connect()).await
+}
+
+/// What asks questions and changes settings.
+pub(super) async fn admin(config: &KafkaConfig) -> Result<AdminClient, BusError> {
+    Ok(connect(config).await?.admin().default_api_timeout(config.timeout.0))
+}
+
+fn connect_timeout(config: &KafkaConfig) -> Duration {
+    config.timeout.0.clamp(Duration::from_secs(1), CONNECT_MAX)
+}
+
+/// The result of a call, if it comes in time.
+pub(super) fn within<T, E: Into<BusError>>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T, BusError>> {
+    let call = Box::pin(call); // Calls to a cluster are large.
+    async move {
+        match tokio::time::timeout(limit, call).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(_elapsed) => Err(BusError::Unavailable(format!("no answer within {limit:?}"))),
+        }
+    }
 }
 
 pub(super) fn place(topic: &str, partition: u32) -> TopicPartition {
@@ -168,48 +200,4 @@ pub(super) fn check_length(payload: &[u8]) -> Result<(), BusError> {
         )));
     }
     Ok(())
-}
-
-impl From<KafkaError> for BusError {
-    fn from(error: KafkaError) -> Self {
-        use RDKafkaErrorCode as Code;
-        let refused = match error.rdkafka_error_code() {
-            Some(code) => matches!(
-                code,
-                Code::UnknownTopic
-                    | Code::UnknownPartition
-                    | Code::UnknownTopicOrPartition
-                    | Code::MessageSizeTooLarge
-                    | Code::InvalidMessageSize
-                    | Code::InvalidTopic
-                    | Code::TopicAuthorizationFailed
-                    | Code::GroupAuthorizationFailed
-                    | Code::AutoOffsetReset
-                    | Code::OffsetOutOfRange
-            ),
-            None => matches!(error, KafkaError::ClientConfig(..) | KafkaError::Nul(_)),
-        };
-        if refused {
-            Self::Refused(error.to_string())
-        } else {
-            Self::Unavailable(error.to_string())
-        }
-    }
-}
-
-impl From<KrafkaError> for BusError {
-    fn from(error: KrafkaError) -> Self {
-        let refused = match &error {
-            KrafkaError::Config { .. } | KrafkaError::Auth { .. } => true,
-            KrafkaError::Broker { code, .. } => {
-                *code == ErrorCode::UnknownTopicOrPartition || !code.is_retriable()
-            }
-            _ => !error.is_retriable(),
-        };
-        if refused {
-            Self::Refused(error.to_string())
-        } else {
-            Self::Unavailable(error.to_string())
-        }
-    }
 }

@@ -11,12 +11,12 @@ use futures_util::FutureExt as _;
 use panofleet_job_schema::{JobId, Region};
 use rdkafka::Message as _;
 use rdkafka::consumer::{Consumer as _, DefaultConsumerContext, StreamConsumer};
-use rdkafka::message::BorrowedMessage;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::FutureRecord;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Shared;
-use super::clients::{check_length, index, number, offset};
+use super::clients::{self, check_length, index, number, offset};
 use crate::{BusError, ControlFollower};
 
 /// Records of one wait; the rest come with the next.
@@ -41,6 +41,8 @@ pub(super) struct KafkaFollower {
     consumer: StreamConsumer,
     /// The next offset to see, by partition.
     next: BTreeMap<u32, u64>,
+    /// What was seen and not yet told: a call that fails in between loses nothing.
+    seen: Vec<Bytes>,
 }
 
 impl fmt::Debug for KafkaFollower {
@@ -66,14 +68,17 @@ impl KafkaFollower {
             assignment.add_partition_offset(&topic, number(*partition), Offset::Beginning)?;
         }
         consumer.assign(&assignment)?;
-        Ok(Self { shared, topic, consumer, next })
+        Ok(Self { shared, topic, consumer, next, seen: Vec::new() })
     }
-}
 
-/// Notes that a message was seen. A deleted record says nothing.
-fn see(next: &mut BTreeMap<u32, u64>, message: &BorrowedMessage<'_>) -> Option<Bytes> {
-    next.insert(index(message.partition()), offset(message.offset()) + 1);
-    message.payload().map(Bytes::copy_from_slice)
+    /// Waits for the next record.
+    async fn see(&mut self) -> Result<(), KafkaError> {
+        let message = self.consumer.recv().await?;
+        self.next.insert(index(message.partition()), offset(message.offset()) + 1);
+        // A deleted record says nothing.
+        self.seen.extend(message.payload().map(Bytes::copy_from_slice));
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -85,30 +90,29 @@ impl ControlFollower for KafkaFollower {
             let next = self.next.entry(bounds.partition).or_default();
             *next = bounds.start.max(*next); // What retention deleted will not come.
         }
-        let mut records = Vec::new();
+        let timeout = self.shared.config.timeout.0;
         while bounds.iter().any(|bounds| self.next[&bounds.partition] < bounds.end) {
-            let received =
-                tokio::time::timeout(self.shared.config.timeout.0, self.consumer.recv()).await;
-            let message = received.map_err(|late| BusError::Unavailable(late.to_string()))??;
-            records.extend(see(&mut self.next, &message));
+            clients::within(timeout, self.see()).await?;
         }
-        Ok(records)
+        Ok(std::mem::take(&mut self.seen))
     }
 
     async fn next(&mut self, wait: Duration) -> Result<Vec<Bytes>, BusError> {
         let deadline = Instant::now() + wait;
-        let mut records = Vec::new();
-        while records.is_empty() {
-            match tokio::time::timeout_at(deadline.into(), self.consumer.recv()).await {
-                Ok(message) => records.extend(see(&mut self.next, &message?)),
-                Err(_elapsed) => return Ok(records),
+        while self.seen.is_empty() {
+            match tokio::time::timeout_at(deadline.into(), self.see()).await {
+                Ok(seen) => seen?,
+                Err(_elapsed) => return Ok(Vec::new()),
             }
         }
-        while records.len() < RECORDS_MAX
-            && let Some(message) = self.consumer.recv().now_or_never()
+        while self.seen.len() < RECORDS_MAX
+            && let Some(seen) = self.see().now_or_never()
         {
-            records.extend(see(&mut self.next, &message?));
+            if let Err(error) = seen {
+                tracing::debug!(%error, "control records end here for now");
+                break;
+            }
         }
-        Ok(records)
+        Ok(std::mem::take(&mut self.seen))
     }
 }

@@ -59,8 +59,7 @@ pub(super) async fn newest(shared: &Shared, limit: u32) -> Result<Vec<DeadLetter
     consumer.assign(&assignment)?;
     let mut letters = Vec::new();
     while next < bounds.end {
-        let received = tokio::time::timeout(shared.config.timeout.0, consumer.recv()).await;
-        let message = received.map_err(|late| BusError::Unavailable(late.to_string()))??;
+        let message = consumer.recv().await?;
         next = offset(message.offset()) + 1;
         letters.extend(letter(&message));
     }

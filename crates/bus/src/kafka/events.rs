@@ -2,15 +2,20 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::FutureRecord;
 use rdkafka::producer::future_producer::DeliveryFuture;
 
 use super::Shared;
 use super::clients::{check_length, number};
+use super::producer::Unqueued;
 use crate::BusError;
+
+/// How long others' records get to make room in the client's queue, before it is looked at again.
+const QUEUE_FULL: Duration = Duration::from_millis(10);
 
 /// The topic's id, as 32 hexadecimal digits: Kafka gives another to a topic that is made anew.
 pub(super) async fn log_id(shared: &Shared) -> Result<String, BusError> {
@@ -35,17 +40,17 @@ pub(super) async fn publish(shared: &Shared, events: &[(u32, Bytes)]) -> Result<
             .partition(number(*partition))
             .payload(payload.as_ref());
         // The client's queue is bounded; room is made by what was written before.
+        let deadline = Instant::now() + shared.config.timeout.0;
         loop {
-            match shared.clients.producer.send_result(record) {
+            match shared.clients.producer.queue(record) {
                 Ok(delivery) => break waiting.push_back(delivery),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    record = back;
-                    match waiting.pop_front() {
-                        Some(delivery) => delivered(delivery).await?,
-                        None => tokio::task::yield_now().await,
-                    }
-                }
-                Err((error, _)) => return Err(error.into()),
+                Err(Unqueued::Full(back)) => record = back,
+                Err(Unqueued::Failed(error)) => return Err(error),
+            }
+            match waiting.pop_front() {
+                Some(delivery) => delivered(delivery).await?,
+                None if Instant::now() < deadline => tokio::time::sleep(QUEUE_FULL).await,
+                None => return Err(KafkaError::MessageProduction(Code::QueueFull).into()),
             }
         }
     }

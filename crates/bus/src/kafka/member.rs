@@ -4,16 +4,20 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use krafka::CloseOptions;
 use krafka::consumer::ConsumerRecord;
-use krafka::error::{ErrorCode, KrafkaError};
+use krafka::error::KrafkaError;
 use krafka::share_consumer::{AcknowledgementMode, AcquireMode, ShareConsumer};
 use panofleet_job_schema::job::Placement;
+use tokio::task::AbortHandle;
 
-use super::{KafkaConfig, clients};
+use super::share_runtime::ShareRuntime;
+use super::{KafkaConfig, Shared, clients};
 use crate::{BusError, Receipt};
 
 /// How long a member that leaves may take.
@@ -79,9 +83,17 @@ pub(super) struct Held {
 
 pub(super) struct Member {
     consumer: ShareConsumer,
+    runtime: ShareRuntime,
+    /// Gives back what arrives while nobody asks.
+    watch: Option<AbortHandle>,
     lock: Lock,
+    timeout: Duration,
     pub(super) batch: usize,
     held: HashMap<Receipt, Held>,
+    /// Messages whose settlement failed, and when their locks lapse: nobody knows whether they are settled.
+    doubtful: HashMap<Receipt, Instant>,
+    /// Whether the client gave up: it is to be left.
+    broken: bool,
     /// When the last poll began and ended, if it brought nothing: its answer may still come.
     last_empty: Option<(Instant, Instant)>,
     last_begun: Instant,
@@ -101,32 +113,53 @@ impl Member {
     /// Joins a group. Each member has connections of its own: a broker answers one request of a connection at a
     /// time, and a question that waits for messages would hold up another's acknowledgement.
     pub(super) async fn join(
-        config: &KafkaConfig,
-        group: &str,
-        topic: &str,
+        shared: &Shared,
+        group: String,
+        topic: String,
         batch: usize,
     ) -> Result<Self, BusError> {
-        let lock = Lock::new(config);
+        let (config, runtime) = (shared.config.clone(), shared.clients.share_runtime.clone());
+        let (lock, timeout) = (Lock::new(&config), config.timeout.0);
         let size = i32::try_from(batch).unwrap_or(i32::MAX);
-        let consumer = clients::connect(config)
-            .await?
-            .share_consumer(group)
-            .acknowledgement_mode(AcknowledgementMode::Explicit)
-            .acquire_mode(AcquireMode::RecordLimit)
-            .max_poll_records(size)
-            .batch_size(size)
-            .fetch_max_wait(lock.question())
-            .metrics_push(false)
-            .build()
-            .await?;
-        consumer.subscribe([topic]).await?;
-        let last_begun = Instant::now();
-        Ok(Self { consumer, lock, batch, held: HashMap::new(), last_empty: None, last_begun })
+        let joining = async move {
+            let consumer = clients::connect(&config)
+                .await?
+                .share_consumer(group)
+                .acknowledgement_mode(AcknowledgementMode::Explicit)
+                .acquire_mode(AcquireMode::RecordLimit)
+                .max_poll_records(size)
+                .batch_size(size)
+                .fetch_max_wait(lock.question())
+                .metrics_push(false)
+                .build()
+                .await?;
+            clients::within(timeout, consumer.subscribe([topic])).await?;
+            Ok::<_, BusError>(consumer)
+        };
+        let consumer = runtime.run(joining).await??;
+        Ok(Self {
+            consumer,
+            runtime,
+            watch: None,
+            lock,
+            timeout,
+            batch,
+            held: HashMap::new(),
+            doubtful: HashMap::new(),
+            broken: false,
+            last_empty: None,
+            last_begun: Instant::now(),
+        })
     }
 
     /// Whether it may ask for more.
     pub(super) fn is_idle(&self) -> bool {
-        self.held.is_empty()
+        self.held.is_empty() && !self.broken
+    }
+
+    /// Whether it is of no use any more.
+    pub(super) fn is_spent(&self) -> bool {
+        self.held.is_empty() && self.doubtful.is_empty() && self.broken
     }
 
     /// Whether an answer to its last question may be under way.
@@ -150,6 +183,7 @@ impl Member {
             }
             stands
         });
+        self.doubtful.retain(|_, lapses_at| *lapses_at > now);
     }
 
     /// Asks for a batch for at most `wait`, which is at most [`Lock::poll_max`]. Everything that comes is held; the
@@ -159,44 +193,49 @@ impl Member {
         topic: &str,
         wait: Duration,
     ) -> Result<Vec<Receipt>, BusError> {
+        if let Some(watch) = self.watch.take() {
+            watch.abort();
+        }
         let begun = Instant::now();
         let before = std::mem::replace(&mut self.last_begun, begun);
-        let (polled, asked_at) = {
-            let mut polling = pin!(self.consumer.poll(wait));
+        self.broken = true; // Unless the answer comes to us: if this call is given up, nobody knows what it took.
+        let consumer = self.consumer.clone();
+        let polling = async move {
+            let mut polling = pin!(consumer.poll(wait));
             match futures_util::poll!(polling.as_mut()) {
-                Poll::Ready(polled) => (polled, before), // It lay here: an answer to the last question.
-                Poll::Pending => {
-                    let polled = polling.await;
-                    match self.last_empty {
-                        Some((asked_at, ended_at)) if begun < ended_at + self.lock.answer() => {
-                            (polled, asked_at)
-                        }
-                        _ => (polled, begun),
-                    }
-                }
+                Poll::Ready(polled) => (true, polled),
+                Poll::Pending => (false, polling.await),
             }
         };
+        let (lay_here, polled) = self.runtime.run(polling).await?;
         let records = polled?;
+        self.broken = false;
+        let asked_at = match self.last_empty {
+            _ if lay_here => before, // An answer to the last question.
+            Some((asked_at, ended_at)) if begun < ended_at + self.lock.answer() => asked_at,
+            _ => begun,
+        };
         self.last_empty = records.is_empty().then(|| (begun, Instant::now()));
         Ok(self.hold(topic, records, asked_at))
     }
 
     /// Waits for the answer to the last question, which nobody asks again: no message must lie here, locked, while
-    /// its caller does something else.
+    /// its caller does something else. One that comes even later is given back.
     pub(super) async fn drain(&mut self, topic: &str) -> Result<Vec<Receipt>, BusError> {
         let Some((asked_at, ended_at)) = self.last_empty else {
             return Ok(Vec::new());
         };
         tokio::time::sleep_until((ended_at + self.lock.answer()).into()).await;
-        let answered = {
-            let mut polling = pin!(self.consumer.poll(Duration::ZERO));
-            futures_util::poll!(polling.as_mut()) // Given up at once if nothing lies here.
-        };
+        self.broken = true;
+        let consumer = self.consumer.clone();
+        let records = self.runtime.run(async move { lying_here(&consumer) }).await??;
+        self.broken = false;
         self.last_empty = None;
-        match answered {
-            Poll::Ready(records) => Ok(self.hold(topic, records?, asked_at)),
-            Poll::Pending => Ok(Vec::new()),
+        if records.is_empty() {
+            let watching = give_back_late(self.consumer.clone(), self.lock);
+            self.watch = Some(self.runtime.spawn(watching));
         }
+        Ok(self.hold(topic, records, asked_at))
     }
 
     fn hold(
@@ -213,7 +252,7 @@ impl Member {
                 partition: clients::index(record.partition),
                 offset: clients::offset(record.offset),
             };
-            let delivery = u64::from(deliveries(&record));
+            let delivery = delivery(deliveries(&record));
             let receipt = Receipt { topic: topic.to_owned(), placement, delivery };
             self.held.insert(receipt.clone(), Held { record, received_at });
             receipts.push(receipt);
@@ -235,36 +274,85 @@ impl Member {
         settlement: Settlement,
     ) -> Result<(), BusError> {
         self.lapse(Instant::now());
-        let mut any = false;
+        let doubtful = receipts.iter().any(|receipt| self.doubtful.contains_key(receipt));
+        let mut outcome =
+            if doubtful { Err(lost("it is not known what was settled")) } else { Ok(()) };
+        let mut noted = Vec::new();
         for receipt in receipts {
             let Some(held) = self.held.remove(receipt) else {
                 continue;
             };
-            let noted = match settlement {
+            let lapses_at = held.received_at + self.lock.promised();
+            let told = match settlement {
                 Settlement::Acknowledge => self.consumer.ack(&held.record),
                 Settlement::Release => self.consumer.release(&held.record),
                 Settlement::Reject => self.consumer.reject(&held.record),
             };
-            match noted {
-                Ok(()) => any = true,
-                // The group took the partition away, and the message with it: as if the lock had lapsed.
-                Err(error) => tracing::debug!(%error, "a message was no longer held"),
-            }
-        }
-        if !any {
-            return Ok(());
-        }
-        for (_, outcome) in self.consumer.commit().await? {
-            match outcome {
-                Ok(()) => {}
-                Err(KrafkaError::Broker { code: ErrorCode::InvalidRecordState, .. }) => {
-                    tracing::debug!("a lock lapsed before the settlement");
+            match told {
+                Ok(()) => noted.push((receipt.clone(), lapses_at)),
+                Err(error) => {
+                    outcome = Err(lost(error)); // The group put this member out.
+                    self.doubtful.insert(receipt.clone(), lapses_at);
                 }
-                Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        let settled = self.commit(&noted).await;
+        if settled.is_err() {
+            self.doubtful.extend(noted);
+        }
+        settled.and(outcome)
     }
+
+    /// Tells the broker what was noted, for as long as the locks stand.
+    async fn commit(&self, noted: &[(Receipt, Instant)]) -> Result<(), BusError> {
+        let Some(lapses_at) = noted.iter().map(|(_, lapses_at)| *lapses_at).min() else {
+            return Ok(());
+        };
+        let left = lapses_at.saturating_duration_since(Instant::now());
+        let consumer = self.consumer.clone();
+        let committing = self.runtime.run(async move { consumer.commit().await });
+        let outcomes = clients::within(left.min(self.timeout), committing).await??;
+        outcomes.into_values().find_map(Result::err).map_or(Ok(()), |error| Err(lost(error)))
+    }
+}
+
+/// What has arrived, without asking for more.
+fn lying_here(consumer: &ShareConsumer) -> Result<Vec<ConsumerRecord>, KrafkaError> {
+    consumer.poll(Duration::ZERO).now_or_never().unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// Gives back what arrives while nobody asks, for as long as the last question could have locked it.
+async fn give_back_late(consumer: ShareConsumer, lock: Lock) {
+    let begun_at = Instant::now();
+    while begun_at.elapsed() < lock.broker {
+        tokio::time::sleep(lock.answer()).await;
+        let Ok(late) = lying_here(&consumer) else {
+            return;
+        };
+        for record in &late {
+            if let Err(error) = consumer.release(record) {
+                tracing::debug!(%error, "a late message was no longer held");
+            }
+        }
+        if !late.is_empty()
+            && let Err(error) = consumer.commit().await
+        {
+            tracing::debug!(%error, "a late message was not given back");
+        }
+    }
+}
+
+/// The broker did not confirm a settlement although, by our clock, the lock stands: the message may be another's.
+/// A broker that was started again has forgotten all locks.
+fn lost(reason: impl fmt::Display) -> BusError {
+    BusError::Unavailable(format!("a settlement is not confirmed: {reason}"))
+}
+
+/// The number of one handing out. How often it was handed out does not suffice: a broker that was started again
+/// counts from what it had written down.
+fn delivery(count: u32) -> u64 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    u64::from(count) << 32 | u64::from(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// How often a message was handed out, this time included.
@@ -275,14 +363,15 @@ pub(super) fn deliveries(record: &ConsumerRecord) -> u32 {
 impl Drop for Member {
     /// Leaves the group, which gives back what it holds at once. A process that dies cannot: its locks lapse.
     fn drop(&mut self) {
-        let consumer = self.consumer.clone();
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        drop(runtime.spawn(async move {
+        if let Some(watch) = self.watch.take() {
+            watch.abort();
+        }
+        let (consumer, runtime) = (self.consumer.clone(), self.runtime.clone());
+        self.runtime.spawn(async move {
             if let Err(error) = consumer.close_with(CloseOptions::new().timeout(LEAVE)).await {
                 tracing::debug!(%error, "a member left without the group's knowledge");
             }
-        }));
+            drop(runtime); // It must live until here.
+        });
     }
 }

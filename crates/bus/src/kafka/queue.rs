@@ -40,7 +40,8 @@ pub(super) async fn fate(
     let place = place(&topic, placement.partition);
     let options = DescribeShareGroupOffsetsOptions::default().partitions(vec![place.clone()]);
     let group = shared.config.workers_group(queue);
-    let mut offsets = shared.clients.admin.describe_share_group_offsets(group, options).await?;
+    let asked = shared.clients.admin.describe_share_group_offsets(group, options);
+    let mut offsets = shared.clients.within(asked).await?;
     let Some(known) = offsets.remove(&place) else {
         return Ok(CopyFate::Present);
     };

@@ -59,12 +59,11 @@ impl KafkaSource {
         receipts: &[Receipt],
         settlement: Settlement,
     ) -> Result<(), BusError> {
-        for membership in &mut self.queues {
-            for member in &mut membership.members {
-                member.settle(receipts, settlement).await?;
-            }
+        let mut outcome = Ok(());
+        for member in self.queues.iter_mut().flat_map(|membership| &mut membership.members) {
+            outcome = outcome.and(member.settle(receipts, settlement).await);
         }
-        Ok(())
+        outcome
     }
 }
 
@@ -72,7 +71,7 @@ impl Membership {
     async fn join(&mut self, shared: &Shared, batch: usize) -> Result<usize, BusError> {
         let group = shared.config.workers_group(&self.queue);
         let topic = shared.config.jobs_topic(&self.queue);
-        self.members.push(Member::join(&shared.config, &group, &topic, batch).await?);
+        self.members.push(Member::join(shared, group, topic, batch).await?);
         Ok(self.members.len() - 1)
     }
 
@@ -82,6 +81,7 @@ impl Membership {
         for member in &mut self.members {
             member.lapse(now);
         }
+        self.members.retain(|member| !member.is_spent());
         let fits = |(_, member): &(usize, &Member)| member.is_idle() && member.batch <= max;
         // One that may have an answer under way comes first, lest messages lie there locked.
         let best = self.members.iter().enumerate().filter(fits);
@@ -101,8 +101,8 @@ impl Membership {
         }
     }
 
-    /// Takes up to `max` messages, waiting up to `wait`; `ends` if this queue is not asked again at once. Messages that were handed out too often become dead letters
-    /// instead.
+    /// Takes up to `max` messages, waiting up to `wait`; `ends` if this queue is not asked again at once. Messages
+    /// that were handed out too often become dead letters instead.
     async fn take(
         &mut self,
         shared: &Shared,
@@ -130,10 +130,10 @@ impl Membership {
                 received_at: held.received_at,
                 payload: held.record.value.clone().unwrap_or_default(),
             };
-            if message.deliveries > shared.config.delivery_limit {
-                bury(shared, member, message).await?;
-            } else {
+            if message.deliveries <= shared.config.delivery_limit {
                 received.push(message);
+            } else if let Err(error) = bury(shared, member, message).await {
+                tracing::warn!(%error, "a dead letter is not kept; its lock returns it");
             }
         }
         Ok(received)

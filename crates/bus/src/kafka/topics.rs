@@ -10,7 +10,7 @@ use krafka::admin::{
 use krafka::error::{ErrorCode, KrafkaError};
 use panofleet_job_schema::{Lane, Region};
 
-use super::clients::{connect, number};
+use super::clients::{self, number};
 use super::{KafkaConfig, Queue};
 use crate::BusError;
 
@@ -49,8 +49,16 @@ pub async fn apply(
     regions: &[Region],
     lanes: &[Lane],
 ) -> Result<Vec<Difference>, BusError> {
+    clients::within(config.timeout.0 * 2, put_right(config, regions, lanes)).await
+}
+
+async fn put_right(
+    config: &KafkaConfig,
+    regions: &[Region],
+    lanes: &[Lane],
+) -> Result<Vec<Difference>, BusError> {
     config.check()?;
-    let admin = connect(config).await?.admin();
+    let admin = clients::admin(config).await?;
     let queues: Vec<Queue> = regions
         .iter()
         .flat_map(|region| lanes.iter().map(|lane| Queue { region: region.clone(), lane: *lane }))

@@ -29,11 +29,16 @@ pub(crate) struct KafkaFixture {
 impl KafkaFixture {
     pub(crate) async fn start(lock: Duration) -> Self {
         static WARM: OnceCell<()> = OnceCell::const_new();
-        WARM.get_or_init(warm_up).await;
-        Self::with(config(lock)).await
+        WARM.get_or_init(|| warm_up(KafkaServer::shared())).await;
+        Self::with(config(KafkaServer::shared().address(), lock)).await
     }
 
-    async fn with(config: KafkaConfig) -> Self {
+    /// What the names of its topics and groups begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.config.prefix
+    }
+
+    pub(crate) async fn with(config: KafkaConfig) -> Self {
         topics::apply(&config, &REGIONS.map(region), &[Lane::Image]).await.unwrap();
         let mut fixture = Self { config, alive: None };
         fixture.crash().await;
@@ -43,8 +48,8 @@ impl KafkaFixture {
 
 /// Uses every part once: a new cluster makes the topics for its own state at their first use, and says that it is
 /// not available meanwhile.
-async fn warm_up() {
-    let fixture = KafkaFixture::with(config(LONG_LOCK)).await;
+pub(crate) async fn warm_up(server: &KafkaServer) {
+    let fixture = KafkaFixture::with(config(server.address(), LONG_LOCK)).await;
     let (bus, queue) = (fixture.bus(), queue("a"));
     let placement = send(&*bus, &queue, "first").await;
     let mut member = bus.take_jobs(std::slice::from_ref(&queue), "first").await.unwrap();
@@ -61,11 +66,11 @@ async fn warm_up() {
 }
 
 /// Settings whose topics no other test has.
-fn config(lock: Duration) -> KafkaConfig {
+pub(crate) fn config(address: String, lock: Duration) -> KafkaConfig {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let lock = if lock == SHORT_LOCK { SHORT_BROKER_LOCK } else { lock };
     KafkaConfig {
-        bootstrap_servers: vec![KafkaServer::shared().address()],
+        bootstrap_servers: vec![address],
         prefix: format!("test-{}.", NEXT.fetch_add(1, Ordering::Relaxed)),
         replication: 1,
         replicas_in_sync: 1,
@@ -113,7 +118,7 @@ impl Fixture for KafkaFixture {
 
 #[tokio::test]
 async fn topics_are_made_once_and_put_right() {
-    let mut config = config(LONG_LOCK);
+    let mut config = config(KafkaServer::shared().address(), LONG_LOCK);
     let (regions, lanes) = ([region("a")], [Lane::Image]);
     let refused = KafkaBus::connect(&config).await;
     assert!(

@@ -1,58 +1,100 @@
-//! The process with the embedded bus is killed at whatever point it has reached.
+//! The process with the bus is killed at whatever point it has reached.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use panofleet_bus::Bus as _;
+use panofleet_bus::Bus;
+use panofleet_bus::kafka::KafkaBus;
+use panofleet_test_servers::KafkaServer;
 
 use crate::embedded::EmbeddedFixture;
 use crate::fixture::{
-    LONG_LOCK, job, queue, read_count, reader_of_all, receipts, receive_now, send, text,
+    LONG_LOCK, PATIENCE, SHORT_LOCK, queue, read_count, reader_of_all, receipts, send, text,
 };
+use crate::kafka::{KafkaFixture, config};
 
-/// Names the folder to the process that is going to be killed.
-const FOLDER: &str = "PANOFLEET_BUS_KILLED_FOLDER";
+/// Names the bus to the process that is going to be killed.
+const WHERE: &str = "PANOFLEET_BUS_KILLED_WHERE";
 /// Names the number of its first message to it.
 const FIRST: &str = "PANOFLEET_BUS_KILLED_FIRST";
 
-/// Not a test: the process that `what_was_told_is_true_after_kill_9` kills. Whatever it says has happened.
+/// A bus that outlives its process.
+enum Where {
+    Embedded(PathBuf),
+    Kafka { address: String, prefix: String },
+}
+
+impl Where {
+    fn name(&self) -> String {
+        match self {
+            Self::Embedded(folder) => folder.display().to_string(),
+            Self::Kafka { address, prefix } => format!("{address} {prefix}"),
+        }
+    }
+
+    fn of(name: &str) -> Self {
+        match name.split_once(' ') {
+            None => Self::Embedded(name.into()),
+            Some((address, prefix)) => {
+                Self::Kafka { address: address.to_owned(), prefix: prefix.to_owned() }
+            }
+        }
+    }
+
+    async fn bus(&self) -> Box<dyn Bus> {
+        match self {
+            Self::Embedded(folder) => Box::new(EmbeddedFixture::bus_in(folder, LONG_LOCK).await),
+            Self::Kafka { address, prefix } => {
+                let mut config = config(address.clone(), SHORT_LOCK);
+                config.prefix = prefix.clone();
+                Box::new(KafkaBus::connect(&config).await.unwrap())
+            }
+        }
+    }
+}
+
+/// Not a test: the process that these tests kill. Whatever it says has happened.
 #[test]
 #[ignore = "runs as a process of its own, started by another test"]
 fn work_until_killed() {
     #[expect(clippy::disallowed_methods, reason = "how the parent says what to do")]
-    let [folder, first] = [FOLDER, FIRST].map(|name| std::env::var(name).unwrap());
+    let [name, first] = [WHERE, FIRST].map(|name| std::env::var(name).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let bus = EmbeddedFixture::bus_in(Path::new(&folder), LONG_LOCK).await;
+        let bus = Where::of(&name).bus().await;
         let mut member = bus.take_jobs(&[queue("a")], "member").await.unwrap();
         for number in first.parse::<u32>().unwrap().. {
             let name = number.to_string();
             println!("sending {number}.");
-            send(&bus, &queue("a"), &name).await;
+            send(&*bus, &queue("a"), &name).await;
             println!("sent {number}.");
             bus.publish_events(vec![(0, Bytes::from(name))]).await.unwrap();
             println!("published {number}.");
             if number % 3 == 0 {
-                let received = member.receive(1, Duration::ZERO).await.unwrap();
-                println!("settling {}.", text(&received[0].payload));
+                let received = member.receive(1, Duration::from_millis(200)).await.unwrap();
+                for message in &received {
+                    println!("settling {}.", text(&message.payload));
+                }
                 member.acknowledge(&receipts(&received)).await.unwrap();
-                println!("settled {}.", text(&received[0].payload));
+                for message in &received {
+                    println!("settled {}.", text(&message.payload));
+                }
             }
         }
     });
 }
 
 /// What the process said before it died, `lines_max` lines or a few more.
-fn run_and_kill(folder: &Path, first: u32, lines_max: usize) -> Vec<(String, u32)> {
+fn run_and_kill(place: &Where, first: u32, lines_max: usize) -> Vec<(String, u32)> {
     #[expect(clippy::disallowed_methods, reason = "the process to be killed")]
     let mut command = Command::new(std::env::current_exe().unwrap());
     let mut child = command
         .args(["--ignored", "--exact", "--nocapture", "killed::work_until_killed"])
-        .env(FOLDER, folder)
+        .env(WHERE, place.name())
         .env(FIRST, first.to_string())
         .stdout(Stdio::piped())
         .spawn()
@@ -77,36 +119,51 @@ fn run_and_kill(folder: &Path, first: u32, lines_max: usize) -> Vec<(String, u32
 #[tokio::test]
 async fn what_was_told_is_true_after_kill_9() {
     let folder = tempfile::tempdir().unwrap();
+    kill_and_look(&Where::Embedded(folder.path().to_owned())).await;
+}
+
+#[tokio::test]
+async fn what_kafka_was_told_is_true_after_kill_9() {
+    let fixture = KafkaFixture::start(SHORT_LOCK).await;
+    let (address, prefix) = (KafkaServer::shared().address(), fixture.prefix().to_owned());
+    kill_and_look(&Where::Kafka { address, prefix }).await;
+}
+
+async fn kill_and_look(place: &Where) {
     let mut said = Vec::new();
     for (life, lines_max) in [7, 50, 123, 200].into_iter().enumerate() {
-        said.extend(run_and_kill(
-            folder.path(),
-            u32::try_from(life).unwrap() * 1_000_000,
-            lines_max,
-        ));
+        said.extend(run_and_kill(place, u32::try_from(life).unwrap() * 1_000_000, lines_max));
     }
     let all = |verb: &str| -> BTreeSet<u32> {
         said.iter().filter(|(said, _)| said == verb).map(|(_, number)| *number).collect()
     };
-    let bus = EmbeddedFixture::bus_in(folder.path(), LONG_LOCK).await;
+    let bus = place.bus().await;
     let mut member = bus.take_jobs(&[queue("a")], "member").await.unwrap();
+    let mut missing: BTreeSet<u32> = all("sent").difference(&all("settling")).copied().collect();
     let mut left = BTreeSet::new();
-    for text in receive_now(&mut *member).await {
-        assert!(left.insert(text.parse().unwrap()), "message {text} is there twice");
+    let begun_at = Instant::now();
+    loop {
+        let received = member.receive(64, Duration::from_millis(100)).await.unwrap();
+        for message in &received {
+            let number = text(&message.payload).parse().unwrap();
+            assert!(left.insert(number), "message {number} is there twice");
+            missing.remove(&number);
+        }
+        member.acknowledge(&receipts(&received)).await.unwrap();
+        // What the dead process held comes when its locks lapse.
+        if received.is_empty() && missing.is_empty() {
+            break;
+        }
+        assert!(begun_at.elapsed() < PATIENCE, "sent, never settled, and gone: {missing:?}");
     }
-    let lost: Vec<_> = all("sent")
-        .difference(&all("settling"))
-        .filter(|sent| !left.contains(*sent))
-        .copied()
-        .collect();
-    assert!(lost.is_empty(), "sent, never settled, and gone: {lost:?}");
     assert!(left.is_disjoint(&all("settled")), "settled, and handed out again");
     assert!(left.is_subset(&all("sending")), "nobody sent that");
 
     let count = all("published").len();
-    let records = read_count(&mut *reader_of_all(&bus).await, count).await;
+    let records = read_count(&mut *reader_of_all(&*bus).await, count).await;
     let events: BTreeSet<u32> = records.iter().map(|(_, _, text)| text.parse().unwrap()).collect();
     assert!(events.is_superset(&all("published")) && records.len() == events.len());
-    bus.send_job(&queue("a"), job(1), Bytes::from_static(b"more")).await.unwrap();
-    assert_eq!(receive_now(&mut *member).await, ["more"]);
+    send(&*bus, &queue("a"), "more").await;
+    let received = member.receive(1, PATIENCE).await.unwrap();
+    assert_eq!(text(&received[0].payload), "more");
 }

@@ -13,6 +13,7 @@ mod fixture;
 mod kafka;
 mod killed;
 mod locks;
+mod outages;
 mod queue;
 mod readers;
 
