@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+mod secured;
+
 use crate::keeper::Keeper;
 use crate::{await_port, free_ports, root};
 
@@ -31,17 +33,33 @@ impl KafkaServer {
     /// # Panics
     /// If Kafka is not here or does not start.
     pub fn start() -> Self {
+        let folder = folder();
+        Self::start_in(folder, "CLIENTS:PLAINTEXT", "", "")
+    }
+
+    /// Starts a broker with an empty log and these users, and one more, `admin`, who may do everything. It takes
+    /// TLS connections only, and denies whatever no ACL allows.
+    ///
+    /// # Panics
+    /// If Kafka or `openssl` is not here, or does not start.
+    pub fn start_secured(users: &[&str]) -> Self {
+        let folder = folder();
+        secured::make_certificates(&folder);
+        let options = secured::format_options(users);
+        let properties = secured::properties(&folder);
+        Self::start_in(folder, "CLIENTS:SASL_SSL", &options, &properties)
+    }
+
+    fn start_in(folder: PathBuf, clients: &str, format_options: &str, more: &str) -> Self {
         let libs = root().join(".dev/kafka/libs");
         assert!(
             libs.is_dir(),
             "Kafka is not here: run tests/servers/kafka/fetch.sh, or ./dev test"
         );
-        let folder = tempfile::Builder::new().prefix("panofleet-kafka.").tempdir();
-        let folder = folder.expect("a folder").keep();
-        let [port, controller_port] = free_ports();
-        fs::write(folder.join("id"), "cGFub2ZsZWV0LXRlc3RzMQ").expect("a writable folder");
-        fs::write(folder.join("server.properties"), properties(&folder, port, controller_port))
-            .expect("a writable folder");
+        let ports = free_ports();
+        let properties = properties(&folder, ports, clients) + more;
+        fs::write(folder.join("format"), format_options).expect("a writable folder");
+        fs::write(folder.join("server.properties"), properties).expect("a writable folder");
         #[expect(clippy::disallowed_methods, reason = "the broker is a process")]
         let mut command = Command::new("sh");
         command
@@ -51,7 +69,7 @@ impl KafkaServer {
             .arg(libs.join("*"));
         let (keeper, said) = Keeper::start(&mut command);
         assert!(!said.is_empty(), "Kafka did not start; what it said is above");
-        let server = Self { keeper, folder, port };
+        let server = Self { keeper, folder, port: ports[0] };
         server.await_port();
         server
     }
@@ -59,6 +77,21 @@ impl KafkaServer {
     /// Where it listens: `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The password of a user of a secured broker.
+    pub fn password(&self, user: &str) -> String {
+        secured::password(user)
+    }
+
+    /// The CA that signed a secured broker's certificate.
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    /// A CA that signed nothing.
+    pub fn other_ca_file(&self) -> PathBuf {
+        self.folder.join("stranger.pem")
     }
 
     /// Kills it: what it had not written is lost.
@@ -80,17 +113,28 @@ impl KafkaServer {
     }
 }
 
+/// A folder that the server's keeper takes away.
+fn folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("panofleet-kafka.").tempdir();
+    folder.expect("a folder").keep()
+}
+
 /// One node that is both broker and controller, with no copies of anything, quick to notice its clients.
-fn properties(folder: &Path, port: u16, controller_port: u16) -> String {
+fn properties(
+    folder: &Path,
+    [port, broker_port, controller_port]: [u16; 3],
+    clients: &str,
+) -> String {
     let logs = folder.join("data");
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=BROKERS
+listeners=CLIENTS://127.0.0.1:{port},BROKERS://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=CLIENTS://127.0.0.1:{port},BROKERS://127.0.0.1:{broker_port}
+listener.security.protocol.map={clients},BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={}
 auto.create.topics.enable=false
 broker.session.timeout.ms=2000

@@ -4,7 +4,10 @@ set -eu
 folder=$1; shift
 trap 'rm -rf "$folder"' EXIT
 
-"$@" kafka.tools.StorageTool format -t "$(cat "$folder/id")" -c "$folder/server.properties" >"$folder/log" 2>&1 \
+set -f # Options hold brackets.
+# shellcheck disable=SC2046 # One word each.
+"$@" kafka.tools.StorageTool format -t cGFub2ZsZWV0LXRlc3RzMQ -c "$folder/server.properties" $(cat "$folder/format") \
+  >"$folder/log" 2>&1 \
   || { cat "$folder/log" >&2; exit 1; }
 
 start() {

@@ -8,15 +8,16 @@ use krafka::admin::{
     AdminClient, DescribeTopicsOptions, ListOffsetsOptions, OffsetSpec, TopicDescription,
     TopicPartition,
 };
+use krafka::auth::{AuthConfig, TlsConfig};
 use krafka::error::KrafkaError;
 use panofleet_job_schema::limits::ENVELOPE_BYTES_MAX;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{ConsumerContext, StreamConsumer};
 use rdkafka::producer::FutureRecord;
 
-use super::KafkaConfig;
 use super::producer::Producer;
 use super::share_runtime::ShareRuntime;
+use super::{KafkaConfig, KafkaTls};
 use crate::{BusError, PartitionBounds};
 
 /// The longest that making one connection may take.
@@ -54,6 +55,7 @@ impl Clients {
                 connect_timeout(config).as_millis().to_string(),
             )
             .set("reconnect.backoff.max.ms", RECONNECT_MAX_MS);
+        secure(&mut base, config)?;
         let producer = Producer::new(&base, &timeout_ms)?;
         Ok(Self { admin, producer, share_runtime: ShareRuntime::start()?, base, timeout })
     }
@@ -141,17 +143,63 @@ impl Clients {
 /// The connections that share consumers and questions to the cluster use.
 pub(super) async fn connect(config: &KafkaConfig) -> Result<Kafka, BusError> {
     let servers = config.bootstrap_servers.join(",");
-    let builder = Kafka::builder(servers)
+    let mut builder = Kafka::builder(servers)
         .client_id(&config.client_id)
         .request_timeout(config.timeout.0)
         .connect_timeout(connect_timeout(config))
         .allow_auto_create_topics(false);
+    if let Some(security) = security(config)? {
+        builder = builder.security(security);
+    }
     within(config.timeout.0, builder.connect()).await
 }
 
 /// What asks questions and changes settings.
 pub(super) async fn admin(config: &KafkaConfig) -> Result<AdminClient, BusError> {
     Ok(connect(config).await?.admin().default_api_timeout(config.timeout.0))
+}
+
+/// TLS and SASL as krafka is told of them; `None` for neither.
+fn security(config: &KafkaConfig) -> Result<Option<AuthConfig>, BusError> {
+    let sasl = config.sasl.as_ref();
+    let sasl =
+        sasl.map(|sasl| AuthConfig::sasl_scram_sha512(&sasl.username, sasl.password.reveal()));
+    if config.tls() == KafkaTls::Off {
+        return Ok(sasl);
+    }
+    let tls = match ca_file(config)? {
+        Some(file) => TlsConfig::new().with_ca_cert(file),
+        None => TlsConfig::new().with_native_roots(),
+    };
+    Ok(Some(sasl.unwrap_or_else(AuthConfig::plaintext).with_tls(tls)))
+}
+
+/// TLS and SASL as librdkafka is told of them.
+fn secure(base: &mut ClientConfig, config: &KafkaConfig) -> Result<(), BusError> {
+    let protocol = match (config.tls(), &config.sasl) {
+        (KafkaTls::Off, None) => "plaintext",
+        (KafkaTls::Off, Some(_)) => "sasl_plaintext",
+        (KafkaTls::Verified, None) => "ssl",
+        (KafkaTls::Verified, Some(_)) => "sasl_ssl",
+    };
+    base.set("security.protocol", protocol);
+    if config.tls() == KafkaTls::Verified {
+        base.set("ssl.ca.location", ca_file(config)?.unwrap_or("probe"));
+    }
+    if let Some(sasl) = &config.sasl {
+        base.set("sasl.mechanism", "SCRAM-SHA-512")
+            .set("sasl.username", &sasl.username)
+            .set("sasl.password", sasl.password.reveal());
+    }
+    Ok(())
+}
+
+fn ca_file(config: &KafkaConfig) -> Result<Option<&str>, BusError> {
+    let Some(file) = &config.tls_ca_file else {
+        return Ok(None);
+    };
+    let file = file.to_str();
+    file.map(Some).ok_or_else(|| BusError::Refused("tls_ca_file is no text".to_owned()))
 }
 
 fn connect_timeout(config: &KafkaConfig) -> Duration {

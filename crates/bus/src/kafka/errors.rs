@@ -62,9 +62,31 @@ impl From<KrafkaError> for BusError {
             _ => false,
         };
         if refused {
-            Self::Refused(error.to_string())
+            Self::Refused(format!("{error}{}", advice(&error)))
         } else {
             Self::Unavailable(error.to_string())
         }
+    }
+}
+
+/// What to do about a refusal, where the client does not say it.
+fn advice(error: &KrafkaError) -> &'static str {
+    match error {
+        KrafkaError::Auth { source: Some(_), .. } => {
+            "; does tls_ca_file hold the CA that signed the brokers' certificates, are they valid for the names in \
+             bootstrap_servers, and do the brokers speak TLS on that port?"
+        }
+        KrafkaError::Auth { source: None, .. }
+        | KrafkaError::Broker { code: ErrorCode::SaslAuthenticationFailed, .. } => {
+            "; are sasl.username and sasl.password right, and was that user made for SCRAM-SHA-512?"
+        }
+        KrafkaError::Broker {
+            code:
+                ErrorCode::TopicAuthorizationFailed
+                | ErrorCode::GroupAuthorizationFailed
+                | ErrorCode::ClusterAuthorizationFailed,
+            ..
+        } => "; has this user the ACLs of its role?",
+        _ => "",
     }
 }

@@ -57,7 +57,7 @@ async fn put_right(
     regions: &[Region],
     lanes: &[Lane],
 ) -> Result<Vec<Difference>, BusError> {
-    config.check()?;
+    config.validate()?;
     let admin = clients::admin(config).await?;
     let queues: Vec<Queue> = regions
         .iter()

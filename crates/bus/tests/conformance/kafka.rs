@@ -29,7 +29,7 @@ pub(crate) struct KafkaFixture {
 impl KafkaFixture {
     pub(crate) async fn start(lock: Duration) -> Self {
         static WARM: OnceCell<()> = OnceCell::const_new();
-        WARM.get_or_init(|| warm_up(KafkaServer::shared())).await;
+        WARM.get_or_init(|| warm_up(config(KafkaServer::shared().address(), LONG_LOCK))).await;
         Self::with(config(KafkaServer::shared().address(), lock)).await
     }
 
@@ -48,8 +48,8 @@ impl KafkaFixture {
 
 /// Uses every part once: a new cluster makes the topics for its own state at their first use, and says that it is
 /// not available meanwhile.
-pub(crate) async fn warm_up(server: &KafkaServer) {
-    let fixture = KafkaFixture::with(config(server.address(), LONG_LOCK)).await;
+pub(crate) async fn warm_up(config: KafkaConfig) {
+    let fixture = KafkaFixture::with(config).await;
     let (bus, queue) = (fixture.bus(), queue("a"));
     let placement = send(&*bus, &queue, "first").await;
     let mut member = bus.take_jobs(std::slice::from_ref(&queue), "first").await.unwrap();

@@ -31,7 +31,7 @@ const RECOVERY: Duration = Duration::from_secs(60);
 async fn server() -> MutexGuard<'static, KafkaServer> {
     static SERVER: OnceLock<Mutex<KafkaServer>> = OnceLock::new();
     let server = SERVER.get_or_init(|| Mutex::new(KafkaServer::start())).lock().await;
-    warm_up(&server).await;
+    warm_up(config(server.address(), LONG_LOCK)).await;
     server
 }
 
