@@ -38,6 +38,8 @@ struct Fold<'a> {
     jobs: BTreeMap<JobId, Row>,
     heartbeats: Vec<HeartbeatWrite>,
     control: BTreeSet<JobId>,
+    /// Records that cannot be applied, and why.
+    letters: Vec<(&'a EventRecord, String)>,
 }
 
 struct Row {
@@ -64,8 +66,15 @@ impl Collector {
                 Err(reason) => self.bury(partition, record, &reason).await?,
             }
         }
+        let mut buried = BTreeSet::new();
         for tries_left in (0..TRIES_MAX).rev() {
             let fold = self.fold(partition, &news).await?;
+            // Before the commit, after which nobody would read them again; once, however many races are lost.
+            for (record, reason) in &fold.letters {
+                if buried.insert(record.offset) {
+                    self.bury(partition, record, reason).await?;
+                }
+            }
             let jobs = fold.jobs.into_values().filter_map(|row| row.write).collect::<Vec<_>>();
             let closed: Vec<Job> = jobs
                 .iter()
@@ -112,7 +121,11 @@ impl Collector {
         Ok(News { record, region, said })
     }
 
-    async fn fold(&self, partition: u32, news: &[News<'_>]) -> Result<Fold<'_>, CollectorError> {
+    async fn fold<'a>(
+        &'a self,
+        partition: u32,
+        news: &[News<'a>],
+    ) -> Result<Fold<'a>, CollectorError> {
         let ids: BTreeSet<JobId> = news.iter().flat_map(|news| jobs_of(&news.said)).collect();
         let found = self.db.get(&ids.into_iter().collect::<Vec<_>>()).await?;
         let rows = found.into_iter().map(|found| {
@@ -125,10 +138,11 @@ impl Collector {
             jobs: rows.collect(),
             heartbeats: Vec::new(),
             control: BTreeSet::new(),
+            letters: Vec::new(),
         };
         for News { record, region, said } in news {
             match said {
-                Said::Event(event) => fold.event(record, region, event).await?,
+                Said::Event(event) => fold.event(record, region, event),
                 Said::Heartbeat(heartbeat) => fold.heartbeat(region, heartbeat),
             }
         }
@@ -173,32 +187,27 @@ fn jobs_of(said: &Said) -> Vec<JobId> {
     }
 }
 
-impl Fold<'_> {
-    async fn event(
-        &mut self,
-        record: &EventRecord,
-        region: &Region,
-        event: &ClaimEvent,
-    ) -> Result<(), CollectorError> {
+impl<'a> Fold<'a> {
+    fn event(&mut self, record: &'a EventRecord, region: &Region, event: &ClaimEvent) {
         let id = event.id;
         if let Some(row) = self.jobs.get(&id.job)
             && row.job.region != *region
         {
             let reason =
                 format!("about a job of region {}, signed with a key of {region}", row.job.region);
-            return self.collector.bury(self.partition, record, &reason).await;
+            return self.letters.push((record, reason));
         }
         let reported = Event::Reported { event: event.clone(), now: self.now };
         let reason = match self.decide(id.job, &reported) {
             None => "the job is not known".to_owned(),
             Some(Err(refusal @ Refusal::UnknownAttempt)) => refusal.to_string(),
-            Some(Ok(())) => return Ok(()),
+            Some(Ok(())) => return,
             Some(Err(refusal)) => {
                 tracing::debug!(job = %id.job, attempt = %id.attempt, %refusal, "event changes nothing");
-                return Ok(());
+                return;
             }
         };
-        self.collector.bury(self.partition, record, &reason).await
+        self.letters.push((record, reason));
     }
 
     fn heartbeat(&mut self, region: &Region, heartbeat: &Heartbeat) {

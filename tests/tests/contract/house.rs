@@ -42,6 +42,7 @@ const BUCKET: &str = "out";
 /// Everything but a worker.
 pub(crate) struct House {
     folder: tempfile::TempDir,
+    file: SqliteFile,
     pub(crate) db: Arc<dyn JobsDb>,
     pub(crate) bus: EmbeddedBus,
     pub(crate) objects: ObjectStore,
@@ -115,6 +116,7 @@ impl House {
         let keys = KeyRing::new("k", BTreeMap::from([("k".to_owned(), vec![3; 32])])).unwrap();
         Self {
             folder,
+            file,
             db,
             bus,
             objects,
@@ -230,6 +232,11 @@ impl House {
         let timer_at = next_timer(&job, &self.policy);
         let write = JobWrite { expected_version: version, job, timer_at, history: Vec::new() };
         self.db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
+    }
+
+    /// Changes the database behind everybody's back.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.file.writer).await.unwrap();
     }
 
     pub(crate) async fn job(&self, id: JobId) -> Job {

@@ -302,6 +302,30 @@ async fn events_that_nobody_can_use_go_to_the_dead_letters() {
     assert_eq!(letters[3].payload, "garbage");
 }
 
+/// Each letter is written before the commit that could be lost, and once however often it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_race_writes_no_letter_twice() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let taken = house.take().await;
+    house.stop_collector().await;
+    let mut forged = taken.clone();
+    forged.message.id.attempt = Attempt(9);
+    house.report(&forged, house::claim_id(), Report::Claimed).await;
+    house.claim(&taken).await;
+    // Somebody else is faster, between the letter and the commit of what stood behind it.
+    house
+        .sql(
+            "CREATE TRIGGER race AFTER INSERT ON bus_dead_letters
+             BEGIN UPDATE jobs SET version = version + 1; END",
+        )
+        .await;
+    house.start_collector();
+    house.until(id, "the good event is applied", is_running).await;
+    let letters = house.bus.dead_letters(10).await.unwrap();
+    assert_eq!(letters.len(), 1, "{letters:?}");
+}
+
 /// A database from another time than the log: going on would lose or repeat work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_out_of_step_stops_the_collector() {
