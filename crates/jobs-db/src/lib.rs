@@ -114,6 +114,12 @@ pub trait JobsDb: Debug + Send + Sync {
     /// [`JobsDbError`].
     async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError>;
 
+    /// Jobs that have not ended, by queue and state. It looks at each of them: not for every request.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn backlog(&self) -> Result<Vec<Backlog>, JobsDbError>;
+
     /// What happened to a job, oldest first.
     ///
     /// # Errors
@@ -191,6 +197,21 @@ pub trait Lead: Debug + Send {
     /// # Errors
     /// [`JobsDbError::Unavailable`] if the database does not answer; it gives the lead up when it notices.
     async fn resign(self: Box<Self>) -> Result<(), JobsDbError>;
+}
+
+/// Jobs of one queue in one state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// The queue's region.
+    pub region: Region,
+    /// The queue's lane.
+    pub lane: Lane,
+    /// The state's name.
+    pub state: &'static str,
+    /// How many there are, at least 1.
+    pub jobs: u64,
+    /// When the one with the lowest id was accepted: ids are given out in the order of time.
+    pub oldest_accepted_at: Timestamp,
 }
 
 /// A job with the version that a write must expect.

@@ -27,11 +27,12 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::{
-    Accepted, Batch, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError,
-    Lead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
+    Accepted, Backlog, Batch, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
+    JobsDbError, Lead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
+mod backlog;
 mod changes;
 mod commit;
 mod config;
@@ -147,6 +148,10 @@ impl JobsDb for PostgresJobsDb {
 
     async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError> {
         list::counts(&self.pool, tenant).await
+    }
+
+    async fn backlog(&self) -> Result<Vec<Backlog>, JobsDbError> {
+        backlog::backlog(&self.pool).await
     }
 
     async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {

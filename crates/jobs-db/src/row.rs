@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use panofleet_job_schema::{ClaimId, Timestamp, WorkerId};
+use panofleet_job_schema::{ClaimId, Job, Timestamp, WorkerId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{JobsDbError, PartitionRow, WorkerRow};
+use crate::{Backlog, JobsDbError, PartitionRow, WorkerRow};
 
 /// The columns of `workers` that make a [`WorkerRow`]: `worker`, `beat_at`, `claims`, `doc`.
 pub(crate) type WorkerColumns = (String, i64, String, String);
@@ -55,6 +55,19 @@ pub(crate) fn partition_row(
         observed_at: time(observed_at.unwrap_or(0)),
         caught_up_at: time(caught_up_at),
         restarted_at: time(restarted_at),
+    })
+}
+
+/// So many jobs of the queue and in the state of the oldest of them.
+pub(crate) fn backlog_row(jobs: i64, oldest: &str) -> Result<Backlog, JobsDbError> {
+    let jobs = u64::try_from(jobs).map_err(|error| corrupt("a count of jobs", error))?;
+    let oldest: Job = from_doc(oldest, || "the oldest job of a queue".to_owned())?;
+    Ok(Backlog {
+        state: oldest.state.name(),
+        lane: oldest.lane,
+        jobs,
+        oldest_accepted_at: oldest.accepted_at,
+        region: oldest.region,
     })
 }
 

@@ -21,11 +21,12 @@ use uuid::Uuid;
 
 use crate::counter::Counter;
 use crate::{
-    Accepted, Batch, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb, JobsDbError,
-    Lead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
+    Accepted, Backlog, Batch, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
+    JobsDbError, Lead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
+mod backlog;
 mod commit;
 mod file;
 mod jobs;
@@ -135,6 +136,10 @@ impl JobsDb for SqliteJobsDb {
 
     async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError> {
         list::counts(&self.file.readers, tenant).await
+    }
+
+    async fn backlog(&self) -> Result<Vec<Backlog>, JobsDbError> {
+        backlog::backlog(&self.file.readers).await
     }
 
     async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {

@@ -53,6 +53,7 @@ macro_rules! conformance {
                 sent_counts_what_no_claim_holds
                 due_comes_longest_due_first
                 an_accepted_job_has_a_timer
+                the_backlog_is_what_has_not_ended
             }
             list {
                 filters_are_joined_and_newest_comes_first

@@ -1,9 +1,9 @@
 //! Who goes next, and whose time has come.
 
-use panofleet_job_schema::job::State;
+use panofleet_job_schema::job::{CloseTarget, State};
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Job, Lane};
-use panofleet_jobs_db::{Batch, Due, DueKey, JobWrite, JobsDb, Versioned};
+use panofleet_jobs_db::{Backlog, Batch, Due, DueKey, JobWrite, JobsDb, Versioned};
 
 use crate::fixture::{
     Fixture, accept, at, get, ids, job, move_to, region, running, sent, to_state,
@@ -103,4 +103,48 @@ pub(crate) async fn an_accepted_job_has_a_timer(fixture: &mut dyn Fixture) {
     assert_eq!(db.next_due().await.unwrap(), Some(job(1).deadline_at));
     accept(&*db, &Job { state: State::Waiting { due_at: at(7) }, ..job(2) }).await;
     assert_eq!(db.next_due().await.unwrap(), Some(at(7)));
+}
+
+pub(crate) async fn the_backlog_is_what_has_not_ended(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    assert!(db.backlog().await.unwrap().is_empty());
+    let states = [
+        State::Waiting { due_at: at(1) },
+        State::Queued { since: at(1) },
+        sent(1),
+        running(),
+        State::Closing { target: CloseTarget::Cancelled, try_at: at(1) },
+        State::Cancelled,
+        State::Expired,
+    ];
+    let open: Vec<_> = states.iter().filter(|state| !state.is_terminal()).collect();
+    let names = State::NAMES.len();
+    assert_eq!(open.len() + ["succeeded", "dead", "cancelled", "expired"].len(), names);
+    // Two of each in two regions; the one with the higher id was accepted at a time that must not be told.
+    let mut number = 0;
+    for region in ["hangzhou", "us-west"].map(region) {
+        for state in &states {
+            for accepted_at in [at(10), at(5)] {
+                number += 1;
+                let region = region.clone();
+                accept(&*db, &Job { region, accepted_at, ..job(number) }).await;
+                move_to(&*db, job(number).id, state.clone()).await;
+            }
+        }
+    }
+    let mut found = db.backlog().await.unwrap();
+    found.sort_by(|a, b| (&a.region, a.state).cmp(&(&b.region, b.state)));
+    let mut expected = Vec::new();
+    for region in ["hangzhou", "us-west"].map(region) {
+        let mut names: Vec<_> = open.iter().map(|state| state.name()).collect();
+        names.sort_unstable();
+        expected.extend(names.into_iter().map(|state| Backlog {
+            region: region.clone(),
+            lane: Lane::Image,
+            state,
+            jobs: 2,
+            oldest_accepted_at: at(10),
+        }));
+    }
+    assert_eq!(found, expected);
 }
