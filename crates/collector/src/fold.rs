@@ -12,6 +12,7 @@ use panofleet_job_schema::{Job, JobId, Region, Timestamp};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
 use panofleet_service::clock::wall_clock;
 
+use crate::metrics::{self, Tally};
 use crate::{Collector, CollectorError};
 
 /// Lost races after which something is wrong.
@@ -22,6 +23,7 @@ struct News<'a> {
     record: &'a EventRecord,
     /// Whose key signed it.
     region: &'a Region,
+    sent_at: Timestamp,
     said: Said,
 }
 
@@ -40,6 +42,7 @@ struct Fold<'a> {
     control: BTreeSet<JobId>,
     /// Records that cannot be applied, and why.
     letters: Vec<(&'a EventRecord, String)>,
+    tally: Tally,
 }
 
 struct Row {
@@ -84,10 +87,12 @@ impl Collector {
             let batch = Batch { jobs, offset: Some(advance.clone()), heartbeats: fold.heartbeats };
             match self.db.commit(batch).await {
                 Ok(()) => {
+                    fold.tally.committed(records.len());
                     self.publish_control(&closed).await;
                     return Ok(to);
                 }
                 Err(conflict @ JobsDbError::Conflict(_)) => {
+                    metrics::lost_race();
                     let rows = self.db.partitions(log_id).await?;
                     let next_offset = rows.get(&partition).map_or(0, |row| row.next_offset);
                     if next_offset != from || tries_left == 0 {
@@ -105,6 +110,7 @@ impl Collector {
     fn read<'a>(&'a self, record: &'a EventRecord) -> Result<News<'a>, String> {
         let (envelope, region) =
             self.keys.open(&record.payload).map_err(|unreadable| unreadable.to_string())?;
+        let sent_at = envelope.sent_at;
         let said = match envelope.body {
             Body::Event(event) => Said::Event(event),
             Body::Heartbeat(heartbeat) if heartbeat.worker.region == *region => {
@@ -118,7 +124,7 @@ impl Collector {
                 return Err("not an event or a heartbeat".to_owned());
             }
         };
-        Ok(News { record, region, said })
+        Ok(News { record, region, sent_at, said })
     }
 
     async fn fold<'a>(
@@ -139,12 +145,20 @@ impl Collector {
             heartbeats: Vec::new(),
             control: BTreeSet::new(),
             letters: Vec::new(),
+            tally: Tally::default(),
         };
-        for News { record, region, said } in news {
-            match said {
-                Said::Event(event) => fold.event(record, region, event),
-                Said::Heartbeat(heartbeat) => fold.heartbeat(region, heartbeat),
-            }
+        for News { record, region, sent_at, said } in news {
+            let kind = match said {
+                Said::Event(event) => {
+                    fold.event(record, region, event);
+                    event.report.name()
+                }
+                Said::Heartbeat(heartbeat) => {
+                    fold.heartbeat(region, heartbeat);
+                    "heartbeat"
+                }
+            };
+            fold.tally.event(kind, wall_clock().since(*sent_at));
         }
         Ok(fold)
     }
@@ -157,6 +171,7 @@ impl Collector {
         reason: &str,
     ) -> Result<(), CollectorError> {
         tracing::warn!(partition, offset = record.offset, reason, "event goes to the dead letters");
+        metrics::buried();
         let letter = DeadLetter {
             topic: "pf.events".into(),
             placement: Placement { partition, offset: record.offset },
@@ -203,6 +218,7 @@ impl<'a> Fold<'a> {
             Some(Err(refusal @ Refusal::UnknownAttempt)) => refusal.to_string(),
             Some(Ok(())) => return,
             Some(Err(refusal)) => {
+                self.tally.refused(refusal);
                 tracing::debug!(job = %id.job, attempt = %id.attempt, %refusal, "event changes nothing");
                 return;
             }

@@ -22,6 +22,7 @@ use panofleet_jobs_db::{JobsDb, JobsDbError};
 use tokio_util::sync::CancellationToken;
 
 mod fold;
+pub mod metrics;
 mod watermark;
 
 use watermark::Watermark;
@@ -106,8 +107,8 @@ impl Collector {
         loop {
             match reader.poll(watermark.time_left()).await? {
                 EventPoll::Assigned(partitions) => {
+                    watermark.restart(&applied);
                     applied = self.seek(reader.as_mut(), &log_id, &partitions).await?;
-                    watermark.restart();
                 }
                 EventPoll::Records { partition, records } => {
                     let from = applied.get(&partition).copied().unwrap_or(0);

@@ -7,7 +7,7 @@ use panofleet_bus::EventReader;
 use panofleet_job_schema::Timestamp;
 use panofleet_jobs_db::{JobsDb, Observation};
 
-use crate::CollectorError;
+use crate::{CollectorError, metrics};
 
 /// Observes the ends of the log, and notes when everything before an observed end is applied.
 #[derive(Debug)]
@@ -33,7 +33,10 @@ impl Watermark {
     }
 
     /// Forgets what was observed of partitions that somebody else may have now.
-    pub(crate) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self, given_up: &BTreeMap<u32, u64>) {
+        for &partition in given_up.keys() {
+            metrics::behind(partition, 0);
+        }
         self.pending.clear();
         self.next_at = Instant::now();
     }
@@ -57,7 +60,9 @@ impl Watermark {
             let (observed, end) =
                 *self.pending.entry(bounds.partition).or_insert((now, bounds.end));
             let caught_up_at = (next_offset >= end).then_some(observed);
-            if caught_up_at.is_some() {
+            metrics::behind(bounds.partition, bounds.end.saturating_sub(next_offset));
+            if let Some(at) = caught_up_at {
+                metrics::caught_up(bounds.partition, at);
                 self.pending.remove(&bounds.partition);
             }
             let partition = bounds.partition;

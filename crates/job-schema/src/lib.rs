@@ -9,6 +9,7 @@
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
 //! | every limit | [`limits`] |
+//! | how a metric is declared | [`metric`] |
 //!
 //! # What this crate does not do
 //!
@@ -25,6 +26,7 @@ pub mod limits;
 pub mod manifest;
 pub mod media_info;
 pub mod message;
+pub mod metric;
 pub mod operation;
 mod operation_doc;
 mod operations;
@@ -38,6 +40,7 @@ pub mod time;
 pub use failure::{ErrorClass, Failure};
 pub use ids::{Attempt, ClaimId, Generation, JobId, Lane, OutputName, Region, Tenant, WorkerId};
 pub use job::Job;
+pub use metric::Metric;
 pub use operation::Operation;
 pub use region_keys::RegionKeys;
 pub use spec::JobSpec;

@@ -289,6 +289,24 @@ pub enum Refusal {
     NotYet,
 }
 
+impl Refusal {
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StaleGeneration => "stale_generation",
+            Self::UnknownAttempt => "unknown_attempt",
+            Self::EndedClaim => "ended_claim",
+            Self::UnknownClaim => "unknown_claim",
+            Self::TooManyClaims => "too_many_claims",
+            Self::Ended => "ended",
+            Self::Closing => "closing",
+            Self::NotEnded => "not_ended",
+            Self::NothingNew => "nothing_new",
+            Self::NotYet => "not_yet",
+        }
+    }
+}
+
 /// Decides what an event makes of a job.
 ///
 /// # Errors

@@ -91,6 +91,20 @@ pub enum Report {
     Dropped,
 }
 
+impl Report {
+    /// Its name in metrics and logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Released { .. } => "released",
+            Self::Failed { .. } => "failed",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Abandoned => "abandoned",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// A worker's sign of life, listing every claim that it holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {

@@ -29,6 +29,7 @@ use bytes::Bytes;
 
 use crate::config::ObjectsConfig;
 use crate::error::ObjectsError;
+use crate::metrics::Operation;
 use retry::Tries;
 
 /// A body that makes no progress for this long is given up, and resumed where that is possible.
@@ -117,7 +118,7 @@ impl ObjectStore {
             let sent = self.client.head_bucket().bucket(bucket).send().await;
             sent.map(drop).map_err(|error| ObjectsError::from_sdk(&object, &error))
         };
-        match self.tries(0).repeat(&object, exists).await {
+        match self.tries(Operation::HeadBucket, 0).repeat(&object, exists).await {
             Err(ObjectsError::NotFound { .. }) => {}
             settled => return settled,
         }
@@ -139,7 +140,7 @@ impl ObjectStore {
                 },
             }
         };
-        self.tries(0).repeat(&object, create).await
+        self.tries(Operation::CreateBucket, 0).repeat(&object, create).await
     }
 
     /// Puts an object that is small enough to be in memory, over what is there.
@@ -159,7 +160,7 @@ impl ObjectStore {
             let sent = request.body(ByteStream::from(bytes.clone())).send().await;
             sent.map(drop).map_err(|error| ObjectsError::from_sdk(&object, &error))
         };
-        self.tries(bytes.len() as u64).repeat(&object, put).await
+        self.tries(Operation::Put, bytes.len() as u64).repeat(&object, put).await
     }
 
     /// Puts an object unless there is one, in a single try (`If-None-Match: *`).
@@ -176,7 +177,7 @@ impl ObjectStore {
         content_type: &str,
     ) -> Result<PutIfAbsent, ObjectsError> {
         let object = address(bucket, key);
-        let tries = self.tries(bytes.len() as u64);
+        let tries = self.tries(Operation::PutIfAbsent, bytes.len() as u64);
         let request = self.client.put_object().bucket(bucket).key(key).content_type(content_type);
         let request = request.if_none_match("*").body(ByteStream::from(bytes));
         let put = async {
@@ -203,7 +204,7 @@ impl ObjectStore {
             let sent = self.client.head_object().bucket(bucket).key(key).send().await;
             sent.map_err(|error| ObjectsError::from_sdk(&object, &error))
         };
-        let found = self.tries(0).repeat(&object, head).await?;
+        let found = self.tries(Operation::Head, 0).repeat(&object, head).await?;
         Ok(ObjectHead {
             bytes: length(found.content_length),
             etag: found.e_tag,
@@ -223,7 +224,7 @@ impl ObjectStore {
             let sent = self.client.delete_object().bucket(bucket).key(key).send().await;
             sent.map(drop).map_err(|error| ObjectsError::from_sdk(&object, &error))
         };
-        match self.tries(0).repeat(&object, delete).await {
+        match self.tries(Operation::Delete, 0).repeat(&object, delete).await {
             Err(ObjectsError::NotFound { .. }) => Ok(()),
             settled => settled,
         }
@@ -245,16 +246,16 @@ impl ObjectStore {
             let sent = request.set_continuation_token(page.map(str::to_owned)).send().await;
             sent.map_err(|error| ObjectsError::from_sdk(&object, &error))
         };
-        let found = self.tries(0).repeat(&object, list).await?;
+        let found = self.tries(Operation::List, 0).repeat(&object, list).await?;
         let keys = found.contents.unwrap_or_default().into_iter().filter_map(|entry| entry.key);
         Ok(ObjectPage { keys: keys.collect(), next: found.next_continuation_token })
     }
 
     /// How a request whose body has `bytes` bytes is tried.
-    fn tries(&self, bytes: u64) -> Tries {
+    fn tries(&self, operation: Operation, bytes: u64) -> Tries {
         let body = Duration::from_secs(bytes / self.config.slowest_bytes_per_s);
         let timeout = Duration::from(self.config.request_timeout) + body;
-        Tries { attempts_max: self.config.attempts_max, timeout }
+        Tries { operation, attempts_max: self.config.attempts_max, timeout }
     }
 }
 

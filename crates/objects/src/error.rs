@@ -153,6 +153,27 @@ impl ObjectsError {
         }
     }
 
+    /// Its name in metrics.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Untrusted { .. } => "untrusted",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Conflict { .. } => "conflict",
+            Self::Changed { .. } => "changed",
+            Self::Refused { .. } => "refused",
+            Self::TooLarge { .. } => "too_large",
+            Self::RangeNotSatisfiable { .. } => "range_not_satisfiable",
+            Self::ConditionsNotHonoured { .. } => "conditions_not_honoured",
+            Self::DeadlinePassed { .. } => "deadline_passed",
+            Self::NotAManifest { .. } => "not_a_manifest",
+            Self::LocalFile { .. } => "local_file",
+            Self::FolderInUse { .. } => "folder_in_use",
+            Self::Config(_) => "config",
+        }
+    }
+
     /// Whether the same call may succeed when it is repeated.
     pub const fn is_transient(&self) -> bool {
         matches!(self.class(), ErrorClass::Transient)

@@ -8,6 +8,7 @@
 //! | the embedded server, and what it promises | [`server`], `server/` |
 //! | settings | [`config`] |
 //! | what to do about an error | [`error`] |
+//! | what is counted | [`metrics`] |
 //!
 //! # What this crate does not do
 //!
@@ -21,6 +22,7 @@ pub mod client;
 pub mod config;
 pub mod error;
 pub mod manifest;
+pub mod metrics;
 pub mod server;
 
 pub use client::ObjectStore;

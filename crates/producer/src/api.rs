@@ -9,7 +9,7 @@
 //! | `POST /v1/uploads` | `uploads.rs` |
 //! | `GET /o/…`: files of results | `outputs.rs`, which they are: `manifests.rs` |
 //! | operations, JSON Schema | `schema.rs` |
-//! | workers, counts, health | `fleet.rs`, `health.rs` |
+//! | workers, counts, health, metrics | `fleet.rs`, `health.rs` |
 //! | refusals | `error.rs` |
 //! | limits, headers, time-outs, connections | `guard.rs`, [`mod@serve`], [`config`] |
 //!
@@ -138,4 +138,5 @@ fn other_routes() -> Router<Arc<Api>> {
         .route("/o/{job}/{output}/{*path}", get(outputs::file))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
 }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use panofleet_bus::sealed::{seal, sealed_control};
@@ -25,8 +25,10 @@ use panofleet_service::clock::wall_clock;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics;
 use crate::transition::{Transition, transition};
 
+mod backlog;
 mod closing;
 mod horizon;
 
@@ -89,6 +91,7 @@ impl Dispatcher {
     pub async fn run(self, shutdown: CancellationToken) {
         while let Some(mut lead) = self.await_lead(&shutdown).await {
             tracing::info!("leading: this dispatcher sends jobs");
+            let _leading = metrics::Leading::begin();
             tokio::select! {
                 () = self.work(&shutdown) => {}
                 () = lead.lost() => {
@@ -130,7 +133,11 @@ impl Dispatcher {
     /// What the leader does until `shutdown`. May be dropped anywhere: what was not carried out is found again.
     async fn work(&self, shutdown: &CancellationToken) {
         let (closings, closing) = mpsc::channel(CLOSINGS_MAX);
-        tokio::join!(self.dispatch(&closings, shutdown), self.close(closing, shutdown));
+        tokio::join!(
+            self.dispatch(&closings, shutdown),
+            self.close(closing, shutdown),
+            self.measure(shutdown)
+        );
     }
 
     /// Puts seals beside the turns: a store that does not answer holds up nobody else's job.
@@ -163,6 +170,7 @@ impl Dispatcher {
                 }
                 Ok(()) => {}
                 Err(error) => {
+                    metrics::turn_failed();
                     if !in_trouble {
                         tracing::warn!(%error, "dispatching waits");
                     }
@@ -178,6 +186,7 @@ impl Dispatcher {
 
     /// One turn: due timers, then whoever goes next, then a wait for something to change.
     async fn turn(&self, place: &mut Place, closings: &mpsc::Sender<Job>) -> Result<(), TurnError> {
+        let begun = Instant::now();
         // Read before the work: what is written meanwhile ends the wait at once.
         place.seen = self.db.changed(place.seen, Duration::ZERO).await?;
         self.look_after_timers(&mut place.after, closings).await?;
@@ -193,6 +202,7 @@ impl Dispatcher {
             },
             None => TURN_WAIT_MAX,
         };
+        metrics::turned(begun.elapsed());
         place.seen = self.db.changed(place.seen, wait).await?;
         Ok(())
     }
@@ -236,6 +246,7 @@ impl Dispatcher {
             }
         }
         for decision in self.write(decided, now).await? {
+            metrics::timer_fired(decision.reason);
             if let Reason::LeaseLapsed | Reason::AttemptTimedOut | Reason::MessageLost =
                 decision.reason
             {
@@ -254,7 +265,9 @@ impl Dispatcher {
         closings: &mpsc::Sender<Job>,
     ) -> Result<(), TurnError> {
         let sent = self.db.sent_count(&queue.region, queue.lane).await?;
-        let room = self.window(queue).await?.saturating_sub(sent).min(TURN_JOBS_MAX);
+        let window = self.window(queue).await?;
+        metrics::window(queue, window, window.saturating_sub(sent));
+        let room = window.saturating_sub(sent).min(TURN_JOBS_MAX);
         if room == 0 {
             return Ok(());
         }
@@ -327,7 +340,7 @@ impl Dispatcher {
         let job = &decision.job;
         for effect in &decision.effects {
             let done = match effect {
-                Effect::Produce(attempt) => self.produce(job, *attempt).await,
+                Effect::Produce(attempt) => self.produce(job, *attempt, decision.reason).await,
                 Effect::Control => self.publish_control(job).await,
                 Effect::Close => {
                     if let Err(full) = closings.try_send(job.clone()) {
@@ -342,12 +355,13 @@ impl Dispatcher {
         }
     }
 
-    async fn produce(&self, job: &Job, attempt: Attempt) -> Result<(), TurnError> {
+    async fn produce(&self, job: &Job, attempt: Attempt, reason: Reason) -> Result<(), TurnError> {
         let body = Body::Job(Box::new(job.message(attempt)));
         let envelope = Envelope { sent_at: wall_clock(), trace: job.trace.clone(), body };
         let wire = seal(&envelope, &self.keys, &job.region)?;
         let queue = Queue { region: job.region.clone(), lane: job.lane };
         let placement = self.bus.send_job(&queue, job.id, wire).await?;
+        metrics::sent(job, reason);
         self.record_placement(job, attempt, placement).await
     }
 

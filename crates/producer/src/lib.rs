@@ -5,6 +5,7 @@
 //! | routes, requests, refusals | [`api`] |
 //! | the pages that people open | [`pages`] |
 //! | who goes next, timers, resends, seals | [`dispatcher`] |
+//! | what is counted | [`metrics`] |
 //! | read, decide, write with a compare-and-set | [`transition`] |
 //!
 //! # What this crate does not do
@@ -14,5 +15,6 @@
 
 pub mod api;
 pub mod dispatcher;
+pub mod metrics;
 pub mod pages;
 pub mod transition;

@@ -1,13 +1,20 @@
-//! What every long-running part needs and no part should write twice: tasks that end, logs, signals, a clock.
+//! What every long-running part needs and no part should write twice: tasks that end, logs, metrics, signals, a
+//! clock, and a small HTTP server that says how it is.
 //!
 //! # What this crate does not do
 //!
 //! It knows no job, no bus and no database. Each crate has its own `Config`; the command composes them.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod clock;
+pub mod http;
+pub mod metrics;
+pub mod readiness;
 pub mod signals;
 pub mod tasks;
 pub mod telemetry;
 
+pub use metrics::MetricsConfig;
+pub use readiness::Readiness;
 pub use tasks::{OnError, Tasks};

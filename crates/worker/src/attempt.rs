@@ -20,6 +20,7 @@ use crate::claims::{Hold, Stop};
 use crate::config::WorkerConfig;
 use crate::conversation::Product;
 use crate::execute::{Execution, execute, timed_out};
+use crate::metrics;
 use crate::scratch::ClaimFolder;
 use crate::source::{Fetched, Sources};
 use crate::store::{Uploads, scratch_failure, store_failure};
@@ -71,6 +72,22 @@ impl Ending {
             }
             Self::Sealed => tracing::info!("the job has ended meanwhile; stopped"),
             Self::Stopped(stop) => tracing::info!(?stop, "stopped"),
+        }
+    }
+
+    /// Its name in metrics.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Succeeded(_) => "succeeded",
+            Self::Failed(failure) => match failure.class {
+                ErrorClass::Transient => "transient",
+                ErrorClass::Rejected => "rejected",
+                ErrorClass::Crashed => "crashed",
+                ErrorClass::Bug => "bug",
+            },
+            Self::Sealed => "sealed",
+            Self::Stopped(Stop::Cancelled) => "cancelled",
+            Self::Stopped(Stop::Drained) => "drained",
         }
     }
 
@@ -140,7 +157,10 @@ impl Attempt<'_> {
             let share = total.map_or(0.0, |total| bytes as f64 / total.max(1) as f64);
             self.progress(DOWNLOAD_SHARE * share.min(1.0), "download".into(), 0);
         };
-        self.workshop.sources.fetch(&self.message.source, &self.folder.source(), moved).await
+        let to = self.folder.source();
+        let fetched = self.workshop.sources.fetch(&self.message.source, &to, moved).await?;
+        metrics::downloaded(fetched.bytes);
+        Ok(fetched)
     }
 
     async fn execute(&self, until: Instant) -> Result<Product, Failure> {

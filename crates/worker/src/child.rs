@@ -17,6 +17,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
+use crate::metrics;
+
 mod exit;
 mod last_words;
 
@@ -143,6 +145,9 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        if self.group.is_some() {
+            metrics::child_ended("stopped");
+        }
         self.kill_group();
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::child::{Child, Garbled};
 use crate::conversation::{Conversation, Heard, NewFile, Product, violation};
+use crate::metrics;
 
 /// What is run, and how long it may take.
 #[derive(Clone, Copy, Debug)]
@@ -60,9 +61,12 @@ where
         moved,
     };
     let exit = match follow.listen(&mut child, &execution).await {
-        Ok(Closed::Silently) => child.exit().await,
-        Ok(Closed::With(failure)) => return Err(child.exit().await.explain(failure)),
-        Err(failure) => return Err(child.kill().await.explain(failure)),
+        Ok(Closed::Silently) => child.exit().await.count(),
+        Ok(Closed::With(failure)) => return Err(child.exit().await.count().explain(failure)),
+        Err(failure) => {
+            metrics::child_ended(&*failure.code);
+            return Err(child.kill().await.explain(failure));
+        }
     };
     if let Some(failure) = exit.failure() {
         return Err(failure);

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::control::Control;
+use crate::metrics::{self, Fate};
 use crate::outbox::Outbox;
 use crate::reporter::{ClaimName, Reporter};
 use crate::scratch::{ClaimFolder, Scratch};
@@ -131,13 +132,16 @@ impl Intake {
                 Verdict::Unusable(reason) => unusable.push((received, reason)),
                 Verdict::Forbidden(name) => dropped.push((received.receipt, name)),
                 Verdict::TooOld => {
-                    tracing::debug!("a message is too old to be claimed; its lock returns it")
+                    metrics::messages(Fate::TooOld, 1);
+                    tracing::debug!("a message is too old to be claimed; its lock returns it");
                 }
                 Verdict::Claim(name, message) => {
                     claiming.extend(self.prepare(received, name, *message, lock).await)
                 }
             }
         }
+        metrics::messages(Fate::Forbidden, dropped.len());
+        metrics::messages(Fate::Unusable, unusable.len());
         let started = self.settle(source, dropped, claiming).await;
         self.bury(source, unusable).await;
         started
@@ -224,6 +228,8 @@ impl Intake {
         let now = Instant::now();
         let (started, late): (Vec<_>, Vec<_>) =
             claiming.into_iter().partition(|job| acknowledged && now < job.locked_until);
+        metrics::messages(Fate::Claimed, started.len());
+        metrics::messages(Fate::Late, late.len());
         self.let_go(late).await;
         started
     }

@@ -13,6 +13,7 @@
 //! | `store`, `beneath` | finished files: checked, hashed, uploaded |
 //! | `outbox`, `reporter`, `heartbeat` | what the worker says, and that none of it is lost |
 //! | `scratch` | folders, and what an earlier life has left |
+//! | [`metrics`] | what is counted |
 //! | `check` | whether the runner works here at all |
 //!
 //! # What this crate does not do
@@ -34,6 +35,7 @@ mod execute;
 mod heartbeat;
 mod intake;
 mod local;
+pub mod metrics;
 mod outbox;
 mod reporter;
 mod scratch;

@@ -13,6 +13,8 @@ use bytes::Bytes;
 use panofleet_bus::Bus;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::metrics;
+
 /// Events that one call to the bus carries.
 const BATCH_MAX: usize = 256;
 /// The first wait after a call that failed; it doubles.
@@ -82,6 +84,7 @@ impl Outbox {
             let durable = if index + 1 == count { durable.take() } else { None };
             waiting.events.push_back(Event { sealed, durable, _room: own });
         }
+        metrics::outbox(waiting.events.len());
         drop(waiting);
         if let Some(nothing_to_do) = durable
             && nothing_to_do.send(()).is_err()
@@ -94,7 +97,9 @@ impl Outbox {
 
     /// Puts a heartbeat in place of one that was not sent yet.
     pub(crate) fn heartbeat(&self, sealed: Sealed) {
-        self.waiting().heartbeat = Some(sealed);
+        if self.waiting().heartbeat.replace(sealed).is_some() {
+            metrics::heartbeat(false);
+        }
         self.changed.notify_one();
     }
 
@@ -113,7 +118,12 @@ impl Outbox {
                 self.changed.notified().await;
                 continue;
             }
-            match bus.publish_events(batch).await {
+            let has_heartbeat = batch.len() > events;
+            let published = bus.publish_events(batch).await;
+            if has_heartbeat {
+                metrics::heartbeat(published.is_ok());
+            }
+            match published {
                 Ok(()) => {
                     if backoff > BACKOFF_FIRST {
                         tracing::info!("events are published again");
@@ -122,6 +132,7 @@ impl Outbox {
                     self.sent(events);
                 }
                 Err(error) => {
+                    metrics::publish_failed();
                     // Said once for each outage; what waits is kept.
                     if backoff == BACKOFF_FIRST {
                         tracing::warn!(%error, "events cannot be published; they are kept");
@@ -146,7 +157,10 @@ impl Outbox {
 
     /// Forgets the oldest `events`: the bus has them.
     fn sent(&self, events: usize) {
-        let sent: Vec<Event> = self.waiting().events.drain(..events).collect();
+        let mut waiting = self.waiting();
+        let sent: Vec<Event> = waiting.events.drain(..events).collect();
+        metrics::outbox(waiting.events.len());
+        drop(waiting);
         for durable in sent.into_iter().filter_map(|event| event.durable) {
             if durable.send(()).is_err() {
                 tracing::trace!("nobody waits for this publication");

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::beneath::BeneathFile;
 use crate::conversation::{NewFile, violation};
 use crate::execute::Stored;
+use crate::metrics;
 
 /// Files up to this size are read once, hashed and sent from memory.
 const IN_MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -65,6 +66,7 @@ impl Uploads {
         };
         sent.map_err(|error| store_failure(&error))?;
         self.bytes.fetch_add(file.bytes, Ordering::Relaxed);
+        metrics::uploaded(file.bytes);
         blocking(move || {
             read.source.remove().map_err(|error| scratch_failure(&error))?;
             Ok(read.record(file))

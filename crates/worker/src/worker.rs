@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use panofleet_bus::{Bus, BusError, ControlFollower, JobSource, Queue};
@@ -23,6 +23,7 @@ use crate::control::Control;
 use crate::error::WorkerError;
 use crate::heartbeat::{self, Identity};
 use crate::intake::{ClaimedJob, Intake};
+use crate::metrics::{self, Busy};
 use crate::outbox::Outbox;
 use crate::reporter::Reporter;
 use crate::scratch::Scratch;
@@ -131,6 +132,7 @@ impl Worker {
             slots: Arc::new(Semaphore::new(config.slot_count() as usize)),
             shutdown: shutdown.clone(),
         };
+        metrics::slots(config.slot_count());
         let identity = Identity {
             worker: config.name.clone(),
             region: config.region.clone(),
@@ -260,6 +262,7 @@ impl Worker {
     /// Sees one claimed job through, and reports how it ended.
     async fn attend(&self, job: ClaimedJob) {
         let ClaimedJob { message, name, folder, slot } = job;
+        let (begun, busy) = (Instant::now(), Busy::begin());
         let hold = self.claims.hold(name.id, name.claim);
         if self.control.stops(name.id) {
             self.claims.stop(Stop::Cancelled, |id| id == name.id);
@@ -279,13 +282,14 @@ impl Worker {
                 Ending::Failed(Failure::new(ErrorClass::Bug, "worker_panicked", message))
             });
         ending.log();
+        metrics::attempt_ended(&message, ending.name(), begun.elapsed());
         let Some(report) = ending.report() else {
             return folder.remove().await;
         };
         let durable = self.outbox.publish(vec![self.reporter.event(&name, report)]).await;
         drop(hold);
         folder.clear().await;
-        drop(slot);
+        drop((slot, busy));
         if durable.wait().await {
             folder.remove().await;
         }

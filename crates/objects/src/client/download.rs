@@ -14,6 +14,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _, BufWriter};
 
 use super::{Backoff, ObjectStore, address, length};
 use crate::error::ObjectsError;
+use crate::metrics::Operation;
 
 /// Bytes that are gathered before they go to the file.
 const WRITE_BYTES: usize = 256 * 1024;
@@ -120,7 +121,9 @@ impl ObjectStore {
         range: Option<ByteRange>,
     ) -> Result<ObjectReader, ObjectsError> {
         let object = address(bucket, key);
-        self.tries(0).repeat(&object, || self.open_once(bucket, key, range, None)).await
+        self.tries(Operation::Get, 0)
+            .repeat(&object, || self.open_once(bucket, key, range, None))
+            .await
     }
 
     async fn open_once(
@@ -162,7 +165,7 @@ impl ObjectStore {
             let reader = self.open_once(bucket, key, None, None).await?;
             read_whole(reader, bytes_max).await
         };
-        self.tries(bytes_max).repeat(&object, read).await
+        self.tries(Operation::Get, bytes_max).repeat(&object, read).await
     }
 
     /// Reads an object into a file. A connection that breaks is resumed where it broke; a download
@@ -206,6 +209,7 @@ impl ObjectStore {
                 return Err(error);
             }
             tracing::debug!(bucket, key, bytes = download.bytes, %error, "resuming a download");
+            Operation::Get.repeated();
             backoff.wait().await;
         }
     }
@@ -221,7 +225,7 @@ impl ObjectStore {
         let range = (download.bytes > 0).then_some(ByteRange::From(download.bytes));
         let object = address(bucket, key);
         let open = self.open_once(bucket, key, range, download.etag.as_deref());
-        let mut reader = match self.tries(0).once(&object, open).await {
+        let mut reader = match self.tries(Operation::Get, 0).once(&object, open).await {
             // Everything was there already, but the end of the last answer was not seen.
             Err(ObjectsError::RangeNotSatisfiable { .. }) if range.is_some() => return Ok(()),
             opened => opened?,

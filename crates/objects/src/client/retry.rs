@@ -4,9 +4,10 @@
 //! 412 that follows would read as "somebody else's object" when it is our own.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::ObjectsError;
+use crate::metrics::Operation;
 
 /// The first wait is up to this.
 const FIRST: Duration = Duration::from_millis(100);
@@ -39,6 +40,7 @@ impl Backoff {
 /// How often a request is tried, and how long one try may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tries {
+    pub(crate) operation: Operation,
     pub(crate) attempts_max: u32,
     pub(crate) timeout: Duration,
 }
@@ -53,10 +55,13 @@ impl Tries {
     ) -> impl Future<Output = Result<T, ObjectsError>> {
         let answer = tokio::time::timeout(self.timeout, Box::pin(request));
         async move {
-            answer.await.unwrap_or_else(|_| {
+            let begun = Instant::now();
+            let settled = answer.await.unwrap_or_else(|_| {
                 let reason = format!("no answer within {:?}", self.timeout);
                 Err(ObjectsError::unavailable(object, reason))
-            })
+            });
+            self.operation.tried(&settled, begun.elapsed());
+            settled
         }
     }
 
@@ -76,6 +81,7 @@ impl Tries {
             match self.once(object, request()).await {
                 Err(ObjectsError::Unavailable { .. }) if tried < self.attempts_max => {
                     backoff.wait().await;
+                    self.operation.repeated();
                 }
                 settled => return settled,
             }
@@ -98,7 +104,8 @@ mod tests {
     }
 
     async fn calls_made(fails: u32, error: fn() -> ObjectsError) -> (u32, bool) {
-        let tries = Tries { attempts_max: 3, timeout: Duration::from_secs(1) };
+        let timeout = Duration::from_secs(1);
+        let tries = Tries { operation: Operation::Get, attempts_max: 3, timeout };
         let mut calls = 0;
         let settled = tries
             .repeat("s3://b/k", || {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{ObjectStore, address};
 use crate::error::ObjectsError;
+use crate::metrics::Operation;
 
 /// Files from this size are uploaded in parts.
 const MULTIPART_FROM_BYTES: u64 = 16 * 1024 * 1024;
@@ -86,7 +87,7 @@ impl ObjectStore {
             let sent = request.body(body).send().await;
             sent.map(drop).map_err(|error| ObjectsError::from_sdk(&object, &error))
         };
-        self.tries(bytes).repeat(&object, put).await
+        self.tries(Operation::Put, bytes).repeat(&object, put).await
     }
 
     async fn begin<'a>(
@@ -108,7 +109,7 @@ impl ObjectStore {
                 .await;
             sent.map_err(|error| ObjectsError::from_sdk(&object, &error))
         };
-        let begun = self.tries(0).repeat(&object, begin).await?;
+        let begun = self.tries(Operation::Begin, 0).repeat(&object, begin).await?;
         let id = begun
             .upload_id
             .ok_or_else(|| ObjectsError::unavailable(&object, "the store gave no upload id"))?;
@@ -145,7 +146,7 @@ impl ObjectStore {
             let sent = request.upload_id(&upload.id).part_number(number).body(body).send().await;
             sent.map_err(|error| ObjectsError::from_sdk(&upload.object, &error))
         };
-        let sent = self.tries(bytes).repeat(&upload.object, put).await?;
+        let sent = self.tries(Operation::UploadPart, bytes).repeat(&upload.object, put).await?;
         // The parts' checksums are left out: some stores accept them with the part, but not here.
         Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build())
     }
@@ -163,7 +164,7 @@ impl ObjectStore {
             sent.map(drop).map_err(|error| ObjectsError::from_sdk(&upload.object, &error))
         };
         // The store may have to copy the parts together before it answers.
-        match self.tries(upload.bytes).repeat(&upload.object, complete).await {
+        match self.tries(Operation::Complete, upload.bytes).repeat(&upload.object, complete).await {
             // A try before this one may have completed it, and its answer was lost.
             Err(ObjectsError::NotFound { object }) => {
                 let found = self.head(upload.bucket, upload.key).await?;
@@ -180,7 +181,7 @@ impl ObjectStore {
             let sent = request.upload_id(&upload.id).send().await;
             sent.map(drop).map_err(|error| ObjectsError::from_sdk(&upload.object, &error))
         };
-        if let Err(error) = self.tries(0).once(&upload.object, abort).await {
+        if let Err(error) = self.tries(Operation::Abort, 0).once(&upload.object, abort).await {
             tracing::warn!(object = upload.object, %error, "left an incomplete upload behind");
         }
     }

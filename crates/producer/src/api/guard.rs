@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::Api;
 use super::error::ApiError;
+use crate::metrics;
 
 /// What answers of the API may do in a browser: nothing. Pages say more for themselves.
 const CSP_NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -68,7 +69,9 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let response = next.run(request).await;
     let (status, route) = (response.status().as_u16(), route.as_deref().unwrap_or("none"));
-    let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = begun.elapsed();
+    metrics::answered(method.as_str(), route, status, took);
+    let elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(%method, route, status, elapsed_ms, "request answered");
     response
 }

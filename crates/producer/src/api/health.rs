@@ -1,19 +1,17 @@
-//! `/healthz` and `/readyz`: for whoever decides whether this process gets requests.
+//! `/healthz` and `/readyz`, for whoever decides whether this process gets requests, and `/metrics`.
 
-use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
 use panofleet_objects::ObjectsError;
+use panofleet_service::metrics;
+use panofleet_service::readiness::{Checked, check};
 use serde::Serialize;
 
 use super::Api;
 
-/// Longest wait for one part to answer.
-const CHECK_WAIT: Duration = Duration::from_secs(2);
 /// A key that is asked for and need not be there.
 const PROBE_KEY: &str = ".panofleet/readyz";
 
@@ -31,16 +29,7 @@ pub(super) async fn alive() -> Json<Alive> {
 pub(super) struct Ready {
     /// Whether jobs are accepted.
     ready: bool,
-    checks: [Check; 3],
-}
-
-#[derive(Debug, Serialize)]
-struct Check {
-    part: &'static str,
-    ok: bool,
-    /// What does not work meanwhile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    checks: [Checked; 3],
 }
 
 /// 200 as long as jobs can be accepted, and that takes the database only; 503 otherwise.
@@ -55,18 +44,9 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Read
     (status, Json(Ready { ready, checks: [database, bus, objects] }))
 }
 
-async fn check<T, E: Display>(
-    part: &'static str,
-    otherwise: &'static str,
-    answer: impl Future<Output = Result<T, E>>,
-) -> Check {
-    let trouble = match tokio::time::timeout(CHECK_WAIT, answer).await {
-        Ok(Ok(_)) => return Check { part, ok: true, reason: None },
-        Ok(Err(error)) => error.to_string(),
-        Err(_elapsed) => "no answer in time".to_owned(),
-    };
-    tracing::warn!(part, error = trouble, "not ready");
-    Check { part, ok: false, reason: Some(otherwise) }
+/// What was counted, in Prometheus's text format.
+pub(super) async fn metrics() -> ([(HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render())
 }
 
 async fn reach_store(api: &Api) -> Result<(), ObjectsError> {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::extract::JsonBody;
 use super::{Api, source, trace};
+use crate::metrics;
 
 /// Accepts a job: 201, or 200 with the job that has its idempotency key already.
 ///
@@ -34,7 +35,9 @@ pub(super) async fn submit(
         .clone()
         .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
     let job = make(&api, spec, trace::traceparent(&headers)).await?;
-    match api.db.accept(&job, key.as_ref()).await? {
+    let outcome = api.db.accept(&job, key.as_ref()).await?;
+    metrics::accepted(&job, &outcome);
+    match outcome {
         Accepted::Created => {
             tracing::info!(job = %job.id, region = %job.region, lane = %job.lane, "job accepted");
             Ok(answer(&api, StatusCode::CREATED, &Versioned { job, version: 1 }))

@@ -7,6 +7,7 @@ use panofleet_job_schema::manifest::Seal;
 use panofleet_objects::manifest::{SealOutcome, put_seal};
 
 use super::{Dispatcher, TurnError};
+use crate::metrics::SealTried;
 
 /// Puts the seal and applies what stood there. A store that does not answer is asked again by the timer.
 pub(super) async fn close(dispatcher: &Dispatcher, job: &Job) -> Result<(), TurnError> {
@@ -21,16 +22,22 @@ pub(super) async fn close(dispatcher: &Dispatcher, job: &Job) -> Result<(), Turn
     let address = job.manifest_address();
     let put = put_seal(&dispatcher.objects, &address, &seal);
     match tokio::time::timeout(dispatcher.policy.seal_retry.0, put).await {
-        Ok(Ok(SealOutcome::Sealed)) => dispatcher.closed(job, |now| Event::Sealed { now }).await,
+        Ok(Ok(SealOutcome::Sealed)) => {
+            SealTried::Sealed.count();
+            dispatcher.closed(job, |now| Event::Sealed { now }).await
+        }
         Ok(Ok(SealOutcome::ManifestFound(manifest))) => {
+            SealTried::ManifestFound.count();
             let found = |now| Event::ManifestFound { manifest: manifest.clone(), now };
             dispatcher.closed(job, found).await
         }
         Ok(Err(error)) => {
+            SealTried::Unanswered.count();
             tracing::warn!(job = %job.id, %error, "closing waits for the object store");
             Ok(())
         }
         Err(_elapsed) => {
+            SealTried::Unanswered.count();
             tracing::warn!(job = %job.id, "closing waits for the object store");
             Ok(())
         }

@@ -5,6 +5,7 @@ mod act;
 mod guards;
 mod harness;
 mod jobs;
+mod metrics;
 mod outputs;
 mod pages;
 mod results;

@@ -7,6 +7,8 @@ use std::process::ExitStatus;
 use panofleet_job_schema::{ErrorClass, Failure};
 use rustix::process::Signal;
 
+use crate::metrics;
+
 /// What Rust's standard library exits with after a panic.
 const PANIC_CODE: i32 = 101;
 
@@ -50,6 +52,14 @@ impl Exit {
             },
         };
         Some(self.explain(failure))
+    }
+
+    /// Counts it, by the code of its failure.
+    pub(crate) fn count(self) -> Self {
+        metrics::child_ended(
+            self.failure().map_or_else(|| "ok".to_owned(), |failure| failure.code),
+        );
+        self
     }
 
     /// Adds the last words, if there are any, to a failure that has no detail.

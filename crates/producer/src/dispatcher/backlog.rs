@@ -1,0 +1,79 @@
+//! How much there is to do, said by whoever leads.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use panofleet_job_schema::{Lane, Region, Timestamp};
+use panofleet_jobs_db::Backlog;
+use tokio_util::sync::CancellationToken;
+
+use super::Dispatcher;
+use crate::metrics;
+
+/// Time between two looks: each reads every job that has not ended.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// States that are not the end.
+const STATES: [&str; 5] = ["waiting", "queued", "sent", "running", "closing"];
+/// What jobs are counted under whose region the configuration does not name (any more): nobody sends them.
+const UNCONFIGURED: &str = "unconfigured";
+
+impl Dispatcher {
+    /// Says how many jobs there are until `shutdown`. A look that fails is left out.
+    pub(super) async fn measure(&self, shutdown: &CancellationToken) {
+        let gauges = Gauges { regions: &self.regions };
+        loop {
+            match self.look().await {
+                Ok((now, backlog)) => gauges.say(now, &backlog),
+                Err(error) => tracing::debug!(%error, "the backlog is not known"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<(Timestamp, Vec<Backlog>), panofleet_jobs_db::JobsDbError> {
+        Ok((self.db.now().await?, self.db.backlog().await?))
+    }
+}
+
+/// What is said of each queue. When it is dropped, all of it is 0: somebody else says it from then on.
+struct Gauges<'a> {
+    regions: &'a [Region],
+}
+
+impl Gauges<'_> {
+    fn say(&self, now: Timestamp, backlog: &[Backlog]) {
+        let mut jobs: BTreeMap<(&str, Lane, &str), u64> = BTreeMap::new();
+        let mut oldest: BTreeMap<(&str, Lane), Duration> = BTreeMap::new();
+        let named = self.regions.iter().map(Region::as_str).chain([UNCONFIGURED]);
+        for queue in named.flat_map(|region| Lane::ALL.map(|lane| (region, lane))) {
+            oldest.insert(queue, Duration::ZERO);
+            jobs.extend(STATES.map(|state| ((queue.0, queue.1, state), 0)));
+        }
+        for row in backlog {
+            let region = self.regions.iter().find(|region| **region == row.region);
+            let region = region.map_or(UNCONFIGURED, Region::as_str);
+            *jobs.entry((region, row.lane, row.state)).or_default() += row.jobs;
+            if row.state == "queued" {
+                let waits = oldest.entry((region, row.lane)).or_default();
+                *waits = (*waits).max(now.since(row.oldest_accepted_at));
+            }
+        }
+        for ((region, lane, state), count) in jobs {
+            if let Some(state) = STATES.into_iter().find(|known| *known == state) {
+                metrics::jobs((region, lane), state, count);
+            }
+        }
+        for (queue, waits) in oldest {
+            metrics::oldest_queued(queue, waits);
+        }
+    }
+}
+
+impl Drop for Gauges<'_> {
+    fn drop(&mut self) {
+        self.say(Timestamp::from_millis(0), &[]);
+    }
+}

@@ -1,0 +1,215 @@
+//! What this crate counts; `docs/metrics.md` says what to read from it.
+
+use std::time::Duration;
+
+use ::metrics::{counter, gauge, histogram};
+use panofleet_bus::Queue;
+use panofleet_job_schema::lifecycle::Reason;
+use panofleet_job_schema::metric::REQUEST_SECONDS;
+use panofleet_job_schema::{Job, Lane, Metric, Operation};
+use panofleet_jobs_db::Accepted;
+
+const REQUESTS: Metric = Metric::counter(
+    "panofleet_producer_requests_total",
+    &["method", "route", "status"],
+    "Requests that the API has answered.",
+);
+const REQUEST_TIME: Metric = Metric::histogram(
+    "panofleet_producer_request_seconds",
+    &["route"],
+    REQUEST_SECONDS,
+    "Time from the headers of a request to the beginning of its answer.",
+);
+const JOBS_ACCEPTED: Metric = Metric::counter(
+    "panofleet_producer_jobs_accepted_total",
+    &["region", "lane"],
+    "Jobs that were accepted.",
+);
+const OUTPUTS_ACCEPTED: Metric = Metric::counter(
+    "panofleet_producer_outputs_accepted_total",
+    &["lane", "operation"],
+    "Outputs of accepted jobs; a job may have several.",
+);
+const IDEMPOTENCY_KEYS: Metric = Metric::counter(
+    "panofleet_producer_idempotency_keys_found_total",
+    &["outcome"],
+    "Requests whose idempotency key had a job already: asked for in the same words (replayed) or others (refused).",
+);
+const LEADING: Metric = Metric::gauge(
+    "panofleet_dispatcher_leading",
+    &[],
+    "1 while this process sends the fleet's jobs, 0 while it stands by.",
+);
+const TURN_TIME: Metric = Metric::histogram(
+    "panofleet_dispatcher_turn_seconds",
+    &[],
+    REQUEST_SECONDS,
+    "Time that one look at timers and queues took, without the wait for the next.",
+);
+const TURNS_FAILED: Metric = Metric::counter(
+    "panofleet_dispatcher_turns_failed_total",
+    &[],
+    "Looks at timers and queues that ended early, because the database or the bus did not answer.",
+);
+const SENT: Metric = Metric::counter(
+    "panofleet_dispatcher_jobs_sent_total",
+    &["region", "lane", "reason"],
+    "Messages that were put on a queue, by what made the dispatcher send them.",
+);
+const TIMERS: Metric = Metric::counter(
+    "panofleet_dispatcher_timers_fired_total",
+    &["reason"],
+    "Timers that changed a job, by what they found.",
+);
+const SEALS: Metric = Metric::counter(
+    "panofleet_dispatcher_seals_total",
+    &["outcome"],
+    "Tries to seal a job that is to end without a result.",
+);
+const WINDOW: Metric = Metric::gauge(
+    "panofleet_dispatcher_window_jobs",
+    &["region", "lane"],
+    "Messages that may wait unclaimed in a queue: the slots of its live workers, at least 1.",
+);
+const WINDOW_FREE: Metric = Metric::gauge(
+    "panofleet_dispatcher_window_free_jobs",
+    &["region", "lane"],
+    "Messages that the window had room for at the last look.",
+);
+const JOBS: Metric = Metric::gauge(
+    "panofleet_dispatcher_jobs",
+    &["region", "lane", "state"],
+    "Jobs that have not ended. Only the leader says it.",
+);
+const OLDEST_QUEUED: Metric = Metric::gauge(
+    "panofleet_dispatcher_oldest_queued_seconds",
+    &["region", "lane"],
+    "Time since the oldest job that waits for its turn was accepted. Only the leader says it.",
+);
+/// What this crate counts.
+pub const METRICS: &[Metric] = &[
+    REQUESTS,
+    REQUEST_TIME,
+    JOBS_ACCEPTED,
+    OUTPUTS_ACCEPTED,
+    IDEMPOTENCY_KEYS,
+    LEADING,
+    TURN_TIME,
+    TURNS_FAILED,
+    SENT,
+    TIMERS,
+    SEALS,
+    WINDOW,
+    WINDOW_FREE,
+    JOBS,
+    OLDEST_QUEUED,
+];
+
+/// The API answered. `route` is a route's pattern.
+pub(crate) fn answered(method: &str, route: &str, status: u16, took: Duration) {
+    // A client may make up methods.
+    let known = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+    let method = known.into_iter().find(|known| *known == method).unwrap_or("other");
+    let (route, status) = (route.to_owned(), status.to_string());
+    counter!(REQUESTS.name, "method" => method, "route" => route.clone(), "status" => status)
+        .increment(1);
+    histogram!(REQUEST_TIME.name, "route" => route).record(took);
+}
+
+/// A job was asked for.
+pub(crate) fn accepted(job: &Job, outcome: &Accepted) {
+    let key_found = match outcome {
+        Accepted::Existing(_) => "replayed",
+        Accepted::KeyTaken(_) => "refused",
+        Accepted::Created => {
+            let (region, lane) = (job.region.to_string(), job.lane.as_str());
+            counter!(JOBS_ACCEPTED.name, "region" => region, "lane" => lane).increment(1);
+            for operation in job.spec.outputs.values().map(Operation::name) {
+                counter!(OUTPUTS_ACCEPTED.name, "lane" => lane, "operation" => operation)
+                    .increment(1);
+            }
+            return;
+        }
+    };
+    counter!(IDEMPOTENCY_KEYS.name, "outcome" => key_found).increment(1);
+}
+
+/// While it lives, this process leads.
+#[derive(Debug)]
+pub(crate) struct Leading;
+
+impl Leading {
+    pub(crate) fn begin() -> Self {
+        gauge!(LEADING.name).increment(1);
+        Self
+    }
+}
+
+impl Drop for Leading {
+    fn drop(&mut self) {
+        gauge!(LEADING.name).decrement(1);
+    }
+}
+
+/// A turn of the dispatcher is over.
+pub(crate) fn turned(took: Duration) {
+    histogram!(TURN_TIME.name).record(took);
+}
+
+/// A turn of the dispatcher ended early.
+pub(crate) fn turn_failed() {
+    counter!(TURNS_FAILED.name).increment(1);
+}
+
+/// A message is on its queue.
+pub(crate) fn sent(job: &Job, reason: Reason) {
+    let (region, lane) = (job.region.to_string(), job.lane.as_str());
+    counter!(SENT.name, "region" => region, "lane" => lane, "reason" => reason.name()).increment(1);
+}
+
+/// A timer has changed a job.
+pub(crate) fn timer_fired(reason: Reason) {
+    counter!(TIMERS.name, "reason" => reason.name()).increment(1);
+}
+
+/// What came of a try to seal a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SealTried {
+    /// It stands.
+    Sealed,
+    /// A manifest stood there.
+    ManifestFound,
+    /// The store gave no answer.
+    Unanswered,
+}
+
+impl SealTried {
+    pub(crate) fn count(self) {
+        let outcome = match self {
+            Self::Sealed => "sealed",
+            Self::ManifestFound => "manifest_found",
+            Self::Unanswered => "unanswered",
+        };
+        counter!(SEALS.name, "outcome" => outcome).increment(1);
+    }
+}
+
+/// How many messages may wait in a queue, and how many more that are.
+pub(crate) fn window(queue: &Queue, jobs: u32, free: u32) {
+    let (region, lane) = (queue.region.to_string(), queue.lane.as_str());
+    gauge!(WINDOW.name, "region" => region.clone(), "lane" => lane).set(jobs);
+    gauge!(WINDOW_FREE.name, "region" => region, "lane" => lane).set(free);
+}
+
+/// Jobs of a queue that are in a state.
+#[expect(clippy::cast_precision_loss, reason = "a number for people to see")]
+pub(crate) fn jobs((region, lane): (&str, Lane), state: &'static str, jobs: u64) {
+    let (region, lane) = (region.to_owned(), lane.as_str());
+    gauge!(JOBS.name, "region" => region, "lane" => lane, "state" => state).set(jobs as f64);
+}
+
+/// How long the oldest job of a queue has waited.
+pub(crate) fn oldest_queued((region, lane): (&str, Lane), waits: Duration) {
+    let (region, lane) = (region.to_owned(), lane.as_str());
+    gauge!(OLDEST_QUEUED.name, "region" => region, "lane" => lane).set(waits.as_secs_f64());
+}
