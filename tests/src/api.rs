@@ -116,12 +116,14 @@ impl Api {
         Ok(serde_json::from_value(self.ask(request).await?)?)
     }
 
-    /// The bytes behind a link.
+    /// The bytes behind a link: a path of the API, or an address.
     ///
     /// # Errors
     /// What the API says.
     pub async fn bytes(&self, link: &str) -> Result<Vec<u8>> {
-        let answer = self.request(Method::GET, link).send().await?.error_for_status()?;
+        let link =
+            if link.starts_with("http") { link.to_owned() } else { format!("{}{link}", self.url) };
+        let answer = self.http.get(link).send().await?.error_for_status()?;
         Ok(answer.bytes().await?.to_vec())
     }
 }

@@ -63,6 +63,8 @@ struct Process {
     /// Its role, and which of it: `worker-2`.
     name: String,
     arguments: Vec<String>,
+    /// Where it can be looked at: `http://127.0.0.1:port`.
+    admin: Option<String>,
     /// Where it runs, and what it says goes.
     folder: PathBuf,
     child: Option<Child>,
@@ -180,6 +182,12 @@ impl Fleet {
         second.log()
     }
 
+    /// Where each process can be looked at, by its name.
+    pub fn admins(&self) -> Vec<(String, String)> {
+        let seen = |process: &Process| Some((process.name.clone(), process.admin.clone()?));
+        self.processes.0.iter().filter_map(seen).collect()
+    }
+
     /// What a process has said.
     pub fn log(&self, name: &str) -> String {
         let process = self.processes.0.iter().find(|process| process.name == name);
@@ -237,7 +245,7 @@ impl Drop for Processes {
 
 impl Process {
     fn new(name: impl Into<String>, arguments: Vec<String>, folder: &Path) -> Self {
-        Self { name: name.into(), arguments, folder: folder.to_owned(), child: None }
+        Self { name: name.into(), arguments, admin: None, folder: folder.to_owned(), child: None }
     }
 
     fn log_file(&self) -> PathBuf {

@@ -17,7 +17,6 @@ mod dispatcher;
 mod doctor;
 mod job;
 mod jobs;
-mod listening;
 mod operations;
 mod producer;
 mod ready;

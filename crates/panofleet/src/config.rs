@@ -11,6 +11,7 @@ use panofleet_bus::embedded::EmbeddedConfig;
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Region, Span, WorkerId};
 use panofleet_producer::api::ApiConfig;
+use panofleet_service::metrics::MetricsConfig;
 use panofleet_service::telemetry::LogFormat;
 use panofleet_worker::WorkerConfig;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) shutdown_grace: Span,
     /// Logs.
     pub(crate) log: LogConfig,
+    /// Where Prometheus and orchestrators look at this process.
+    pub(crate) metrics: MetricsConfig,
     /// The embedded object store.
     pub(crate) store: StoreConfig,
     /// The embedded bus.
@@ -81,6 +84,7 @@ impl Config {
             data_dir: "panofleet-data".into(),
             shutdown_grace: Span::from_secs(30),
             log: LogConfig { filter: "info,s3s=off".into(), format: LogFormat::Auto },
+            metrics: MetricsConfig::default(),
             store: StoreConfig {
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8361)),
                 public_url: None,

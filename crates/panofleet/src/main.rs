@@ -8,6 +8,7 @@ use clap::Parser as _;
 mod client;
 mod commands;
 mod config;
+mod listening;
 mod roles;
 mod terminal;
 

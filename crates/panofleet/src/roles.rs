@@ -3,20 +3,23 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Result;
 use panofleet_bus::Bus;
 use panofleet_collector::Collector;
-use panofleet_job_schema::RegionKeys;
 use panofleet_job_schema::envelope::KeyRing;
+use panofleet_job_schema::{Metric, RegionKeys};
 use panofleet_jobs_db::JobsDb;
-use panofleet_objects::ObjectStore;
+use panofleet_objects::{ObjectStore, ObjectsError};
 use panofleet_producer::api::{self, ApiState};
 use panofleet_producer::dispatcher::Dispatcher;
-use panofleet_service::{OnError, Tasks};
+use panofleet_service::readiness::Readiness;
+use panofleet_service::{OnError, Tasks, admin, metrics};
 use panofleet_worker::WorkerResources;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::listening::{listen, local_url};
 
 /// What every role but the worker stands on.
 #[derive(Clone, Debug)]
@@ -33,6 +36,79 @@ pub(crate) struct WorkerParts {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) objects: ObjectStore,
     pub(crate) keys: KeyRing,
+}
+
+/// What every crate of this program counts.
+const METRICS: [&[Metric]; 4] = [
+    panofleet_objects::metrics::METRICS,
+    panofleet_producer::metrics::METRICS,
+    panofleet_collector::metrics::METRICS,
+    panofleet_worker::metrics::METRICS,
+];
+
+impl Parts {
+    /// Whether what these roles stand on is there.
+    pub(crate) fn readiness(&self, bucket: &str) -> Readiness {
+        let db = Arc::clone(&self.db);
+        let readiness =
+            Readiness::new().with("database", "nothing is decided or written", move || {
+                let db = Arc::clone(&db);
+                async move { db.now().await }
+            });
+        with_bus_and_objects(readiness, &self.bus, &self.objects, bucket)
+    }
+}
+
+impl WorkerParts {
+    /// Whether what a worker stands on is there.
+    pub(crate) fn readiness(&self, bucket: &str) -> Readiness {
+        with_bus_and_objects(Readiness::new(), &self.bus, &self.objects, bucket)
+    }
+}
+
+fn with_bus_and_objects(
+    readiness: Readiness,
+    bus: &Arc<dyn Bus>,
+    objects: &ObjectStore,
+    bucket: &str,
+) -> Readiness {
+    let (bus, objects) = (Arc::clone(bus), objects.clone());
+    let bucket = bucket.to_owned();
+    readiness
+        .with("bus", "messages and events wait", move || {
+            let bus = Arc::clone(&bus);
+            async move { bus.event_log_id().await }
+        })
+        .with("objects", "sources, results and seals are out of reach", move || {
+            let (objects, bucket) = (objects.clone(), bucket.clone());
+            async move { reach(&objects, &bucket).await }
+        })
+}
+
+async fn reach(objects: &ObjectStore, bucket: &str) -> Result<(), ObjectsError> {
+    match objects.head(bucket, ".panofleet/readyz").await {
+        Ok(_) | Err(ObjectsError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Counts what this process does, and serves `/metrics`, `/healthz` and `/readyz` if a place for them is set. Gives
+/// where.
+pub(crate) async fn start_admin(
+    config: &Config,
+    readiness: Readiness,
+    tasks: &Tasks,
+) -> Result<Option<String>> {
+    metrics::start(tasks, &METRICS);
+    let Some(address) = config.metrics.listen else { return Ok(None) };
+    let listener = listen(address, "metrics.listen").await?;
+    let url = local_url(listener.local_addr()?);
+    let shutdown = tasks.shutdown().clone();
+    tasks.spawn("metrics server", OnError::Log, async move {
+        admin::serve(listener, readiness, shutdown).await;
+        Ok::<_, String>(())
+    });
+    Ok(Some(url))
 }
 
 /// Serves the API.

@@ -56,8 +56,9 @@ fn describe(fleet: &Fleet) {
     println!("  Kafka         {}", KafkaServer::shared().address());
     println!("  S3            {} bucket {}", s3.endpoint(), fleet.bucket);
     println!("  settings      {folder}/fleet.toml (PostgreSQL's URL and all keys are in it)");
-    for name in fleet.names() {
-        println!("  {name:<14}process {}, log {folder}/{name}.log", fleet.pid(&name));
+    for (name, admin) in fleet.admins() {
+        let pid = fleet.pid(&name);
+        println!("  {name:<14}process {pid}, {admin}/metrics, log {folder}/{name}.log");
     }
     println!("\n{}", strong("try"));
     let url = &fleet.apis[0].url;

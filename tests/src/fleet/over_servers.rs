@@ -60,8 +60,13 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
 
     let mut processes = Processes(Vec::new());
     let role = |name: &str, number: u32, arguments: &[&str]| {
-        let arguments = arguments_of(name, arguments, settings);
-        Process::new(format!("{name}-{number}"), arguments, folder.path())
+        let mut arguments = arguments_of(name, arguments, settings);
+        let [port] = free_ports();
+        let address = format!("127.0.0.1:{port}");
+        arguments.extend(["--set".to_owned(), format!("metrics.listen={address}")]);
+        let mut process = Process::new(format!("{name}-{number}"), arguments, folder.path());
+        process.admin = Some(format!("http://{address}"));
+        process
     };
     let mut urls = Vec::new();
     for number in 1..=roles.producers {

@@ -1,11 +1,12 @@
 //! What is particular to a fleet of many processes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use panofleet_job_schema::JobId;
 use panofleet_test_servers::KafkaServer;
+use panofleet_tests::exposition::{self, Family};
 use panofleet_tests::fleet::{Fleet, Roles};
 use panofleet_tests::{eventually, processes};
 
@@ -59,6 +60,30 @@ async fn two_hundred_jobs_survive_the_loss_of_anything() {
     }
     assert_eq!(workers.len(), 3, "every worker had its share: {workers:?}");
     assert_eq!(fleet.stop().await, Some(0));
+}
+
+/// What every role counts, and that each is ready, can be seen from outside.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_shows_what_it_does() {
+    let roles = Roles { dispatchers: 1, ..Roles::default() };
+    let fleet = Fleet::of_roles(&roles, &[]).await;
+    let source = fleet.api.upload(fixture("equirect.jpg")).await.unwrap();
+    let id = fleet.api.submit(&job(&source, 0)).await.unwrap().id;
+    assert!(succeeded(&ended(&fleet, id).await));
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    for (name, admin) in fleet.admins() {
+        let ready = fleet.api.bytes(&format!("{admin}/readyz")).await;
+        ready.unwrap_or_else(|error| panic!("{name} is not ready: {error}"));
+        let text = fleet.api.bytes(&format!("{admin}/metrics")).await.unwrap();
+        for (name, family) in exposition::parse(&String::from_utf8(text).unwrap()) {
+            families.entry(name).or_default().values.extend(family.values);
+        }
+    }
+    let count = |name: &str, labels: &[(&str, &str)]| families[name].sum(labels);
+    assert_eq!(count("panofleet_dispatcher_leading", &[]), 1.0, "of two, one leads");
+    assert_eq!(count("panofleet_producer_jobs_accepted_total", &[("lane", "image")]), 1.0);
+    assert_eq!(count("panofleet_collector_events_total", &[("kind", "succeeded")]), 1.0);
+    assert_eq!(count("panofleet_worker_child_exits_total", &[("kind", "ok")]), 1.0);
 }
 
 /// How often each of these jobs was claimed.

@@ -19,6 +19,7 @@ impl Dispatcher {
             |_| {},
             async |role| {
                 let parts = role.parts().await?;
+                role.show(parts.readiness(role.default_bucket())).await?;
                 roles::start_dispatcher(role.config, &parts, role.tasks);
                 Ok("dispatcher is up".to_owned())
             },

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use super::listening::{listen, local_url};
 use super::{Shared, role};
+use crate::listening::{listen, local_url};
 use crate::roles;
 
 /// Serve the API of a fleet, and dispatch whenever this process leads
@@ -30,6 +30,7 @@ impl Producer {
             let listener = listen(role.config.api.listen, "api.listen").await?;
             let url = local_url(listener.local_addr()?);
             let parts = role.parts().await?;
+            role.show(parts.readiness(role.default_bucket())).await?;
             roles::start_api(role.config, &parts, listener, role.tasks);
             if !self.api_only {
                 roles::start_dispatcher(role.config, &parts, role.tasks);

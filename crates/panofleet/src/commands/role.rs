@@ -13,12 +13,13 @@ use panofleet_job_schema::Region;
 use panofleet_jobs_db::postgres::PostgresJobsDb;
 use panofleet_jobs_db::{JobsDb, JobsDbError};
 use panofleet_objects::{ObjectStore, ObjectsError};
+use panofleet_service::readiness::Readiness;
 use panofleet_service::{Tasks, signals};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use crate::config::{Config, FleetConfig};
-use crate::roles::Parts;
+use crate::roles::{self, Parts};
 use crate::terminal::say;
 
 /// The wait after a server did not answer.
@@ -124,6 +125,20 @@ impl Role<'_> {
             probed.with_context(|| format!("fleet.objects, bucket {bucket} of region {region}"))?;
         }
         Ok(objects)
+    }
+
+    /// The bucket of the default region.
+    pub(super) fn default_bucket(&self) -> &str {
+        let api = &self.config.api;
+        &api.regions[&api.default_region].bucket
+    }
+
+    /// Lets Prometheus and orchestrators look at this role.
+    pub(super) async fn show(&self, readiness: Readiness) -> Result<()> {
+        if let Some(url) = roles::start_admin(self.config, readiness, self.tasks).await? {
+            say(format!("metrics: {url}/metrics"));
+        }
+        Ok(())
     }
 
     /// The folder for what a role keeps on this machine.

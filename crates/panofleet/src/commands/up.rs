@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::listening::{listen, local_url};
 use crate::config::Config;
+use crate::listening::{listen, local_url};
 use crate::roles::{self, Parts, WorkerParts};
 use crate::terminal::say;
 
@@ -125,6 +125,8 @@ async fn start(config: &mut Config, tasks: &Tasks, now: &CancellationToken) -> R
         objects: objects.clone(),
         keys: RegionKeys::of_one(region, ring.clone()),
     };
+    let readiness = parts.readiness(&config.store.bucket);
+    let metrics = roles::start_admin(config, readiness, tasks).await?;
     let listener = listen(config.api.listen, "api.listen").await?;
     let api = local_url(listener.local_addr()?);
     roles::start_api(config, &parts, listener, tasks);
@@ -138,6 +140,9 @@ async fn start(config: &mut Config, tasks: &Tasks, now: &CancellationToken) -> R
     address.write(&data)?;
     say(format!("panofleet is up: {}", address.api));
     say(format!("  data      {}", data.display()));
+    if let Some(metrics) = metrics {
+        say(format!("  metrics   {metrics}/metrics"));
+    }
     say(format!("  store     {} (bucket {})", address.store, config.store.bucket));
     Ok(Base { file, store_tasks })
 }

@@ -24,6 +24,8 @@ impl Worker {
                 let bus = role.bus().await?;
                 let objects = role.objects([region]).await?;
                 let parts = WorkerParts { bus, objects, keys };
+                let bucket = &role.config.api.regions[region].bucket;
+                role.show(parts.readiness(bucket)).await?;
                 roles::start_worker(role.config, &data, parts, (role.tasks, role.now));
                 Ok(format!("worker {} is up in region {region}", role.config.worker.name))
             },
