@@ -83,7 +83,7 @@ pub struct Counters {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     // Blocked(children) comes before Waiting once operations fan out.
-    /// Not due yet: a retry waits out its backoff.
+    /// Not due yet: it is to start later, or waits out the backoff of a retry.
     Waiting {
         /// When it is due.
         due_at: Timestamp,
@@ -215,12 +215,16 @@ pub struct Acceptance {
 }
 
 impl Job {
-    /// A job that was just accepted: due at once.
+    /// A job that was just accepted: due at once, or when it is to start.
     pub fn accept(spec: JobSpec, acceptance: Acceptance, policy: &Policy) -> Self {
         let Acceptance { id, tenant, source, region, bucket, events_partition, trace, now } =
             acceptance;
         let lane = spec.lane();
         let deadline = spec.deadline.unwrap_or(policy.deadline);
+        let (due_at, state) = match spec.start_at {
+            Some(due_at) if due_at > now => (due_at, State::Waiting { due_at }),
+            _ => (now, State::Queued { since: now }),
+        };
         Self {
             id,
             tenant,
@@ -234,10 +238,10 @@ impl Job {
             max_attempts: spec.max_attempts.unwrap_or(policy.max_attempts),
             spec,
             accepted_at: now,
-            deadline_at: now + deadline.0,
+            deadline_at: due_at + deadline.0,
             generation: Generation(1),
             counters: Counters::default(),
-            state: State::Queued { since: now },
+            state,
             lapsed_claims: Vec::new(),
             ended_claims: Vec::new(),
             failure: None,

@@ -43,6 +43,8 @@ pub const CLAIMS_MAX: usize = 16;
 pub const TIMEOUT_S: std::ops::RangeInclusive<u64> = 1..=24 * 3600;
 /// Shortest and longest deadline that a job may ask for, in seconds.
 pub const DEADLINE_S: std::ops::RangeInclusive<u64> = 1..=14 * 24 * 3600;
+/// How far ahead a job may be asked to start, in seconds.
+pub const START_AHEAD_S_MAX: u64 = 30 * 24 * 3600;
 /// Width or height of a source picture, in pixels: what JPEG can say.
 pub const PICTURE_SIDE_PX_MAX: u32 = 65_535;
 /// Pixels of a source picture that the runner is willing to hold in memory.

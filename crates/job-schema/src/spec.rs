@@ -1,6 +1,7 @@
 //! What a client submits: one source, any number of named outputs, and how it may be run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use crate::ids::{Lane, OutputName, Region};
 use crate::limits;
 use crate::operation::Operation;
 use crate::source::Source;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// A job as submitted. `source` and one output are enough; everything else has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub struct JobSpec {
     /// Which band of the queue it waits in.
     #[serde(default)]
     pub priority: Priority,
+    /// When it may start at the earliest, such as `2026-12-24T18:00:00Z`; without it, at once. Its deadline counts from
+    /// then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Timestamp>,
     /// Longest time that one attempt may run; without it, the lane's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
@@ -124,7 +129,24 @@ pub enum BadSpec {
 }
 
 impl JobSpec {
-    /// Checks everything that can be known without the source.
+    /// Checks that it starts within a time that anybody can foresee.
+    ///
+    /// # Errors
+    /// [`BadSpec::Outside`].
+    pub fn check_start(&self, now: Timestamp) -> Result<(), BadSpec> {
+        let latest = now + Duration::from_secs(limits::START_AHEAD_S_MAX);
+        match self.start_at {
+            Some(start_at) if start_at > latest => Err(BadSpec::Outside {
+                what: "start_at",
+                value: start_at.to_string(),
+                min: "now".into(),
+                max: latest.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks everything that can be known without the source and the time.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -215,6 +237,20 @@ mod tests {
         let spec = read(&json!({})).unwrap();
         assert_eq!(spec.priority, Priority::Normal);
         assert_eq!(spec.lane(), Lane::Image);
+    }
+
+    #[test]
+    fn a_start_is_at_most_thirty_days_ahead() {
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        for (start_at, fits) in [
+            ("2020-01-01T00:00:00Z", true),
+            ("2026-12-22T00:00:00Z", true),
+            ("2026-12-22T00:00:00.001Z", false),
+        ] {
+            let spec = read(&json!({ "start_at": start_at })).unwrap();
+            assert_eq!(spec.check_start(now).is_ok(), fits, "{start_at}");
+        }
+        assert!(read(&json!({ "start_at": "tomorrow" })).is_err());
     }
 
     #[test]

@@ -55,6 +55,7 @@ fn job(number: u128) -> Job {
         timeout: None,
         deadline: None,
         max_attempts: None,
+        start_at: None,
         idempotency_key: None,
         labels: BTreeMap::from([("album".to_owned(), "42".to_owned())]),
         webhook: None,

@@ -369,3 +369,18 @@ async fn timers_that_may_not_fire_hold_up_no_others() {
     assert_eq!(taken.message.id.job, id);
     assert!(is_running(&house.job(house::job_id(1)).await), "nothing is concluded from silence");
 }
+
+/// A job that is to start later is sent when it is due, and not before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_starts_later_is_sent_at_its_time() {
+    let house = House::open().await;
+    let start_at = house.db.now().await.unwrap() + Duration::from_millis(700);
+    let later = house.accept_with(1, |spec| spec.start_at = Some(start_at)).await;
+    let at_once = house.accept(2).await;
+    let first = house.take().await;
+    assert_eq!(first.message.id.job, at_once);
+    house.claim(&first).await;
+    assert_eq!(house.take().await.message.id.job, later);
+    assert!(house.db.now().await.unwrap() >= start_at);
+    assert_eq!(house.reasons(later).await[..2], ["due", "dispatched"]);
+}

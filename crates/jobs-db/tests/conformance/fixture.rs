@@ -67,6 +67,7 @@ pub(crate) fn job(number: u128) -> Job {
         timeout: None,
         deadline: None,
         max_attempts: None,
+        start_at: None,
         idempotency_key: None,
         labels: BTreeMap::new(),
         webhook: None,

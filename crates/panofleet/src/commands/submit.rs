@@ -9,7 +9,7 @@ use clap::Args;
 use panofleet_job_schema::limits;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{JobSpec, Operation, OutputName, Region, Span};
+use panofleet_job_schema::{JobSpec, Operation, OutputName, Region, Span, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{Shared, waiting};
@@ -36,6 +36,9 @@ pub(crate) struct Submit {
     /// high, normal or low
     #[arg(long, value_parser = priority)]
     priority: Option<Priority>,
+    /// When it may start at the earliest, such as 2026-12-24T18:00:00Z
+    #[arg(long, value_name = "TIME")]
+    start_at: Option<Timestamp>,
     /// Longest run of one attempt, such as 10m
     #[arg(long)]
     timeout: Option<Span>,
@@ -111,6 +114,7 @@ impl Submit {
         put("source", json!(self.source));
         put("region", json!(self.region));
         put("priority", json!(self.priority));
+        put("start_at", json!(self.start_at));
         put("timeout", json!(self.timeout));
         put("deadline", json!(self.deadline));
         put("max_attempts", json!(self.max_attempts));

@@ -60,6 +60,11 @@ fn job_schema() -> Value {
                 "enum": ["high", "normal", "low"],
                 "default": "normal",
             },
+            "start_at": {
+                "description": "when it may start at the earliest, at most 30 days ahead; its deadline counts from then",
+                "type": "string",
+                "format": "date-time",
+            },
             "timeout": span("longest run of one attempt; without it, the lane's default"),
             "deadline": span("longest time until the job is finished, all attempts together"),
             "max_attempts": {
@@ -100,7 +105,8 @@ mod tests {
     fn the_schema_has_the_fields_of_the_code() {
         let full = json!({
             "source": "s3://b/k", "outputs": { "p": { "op": "media.probe" } }, "region": "here",
-            "timeout": "1m", "deadline": "1h", "max_attempts": 1, "idempotency_key": "k",
+            "start_at": "2026-12-24T18:00:00Z", "timeout": "1m", "deadline": "1h",
+            "max_attempts": 1, "idempotency_key": "k",
             "labels": { "a": "b" },
         });
         let spec: JobSpec = serde_json::from_value(full).unwrap();

@@ -93,6 +93,8 @@ async fn make(api: &Api, spec: JobSpec, trace: String) -> Result<Job, ApiError> 
     let Some(settings) = api.config.regions.get(&region) else {
         return Err(unknown_region(api, &region));
     };
+    let now = api.db.now().await?;
+    spec.check_start(now).map_err(|bad| refuse(&bad))?;
     let id = JobId(Uuid::now_v7());
     let acceptance = Acceptance {
         id,
@@ -102,7 +104,7 @@ async fn make(api: &Api, spec: JobSpec, trace: String) -> Result<Job, ApiError> 
         bucket: settings.bucket.clone(),
         events_partition: events_partition(id, api.bus.event_partitions()),
         trace: Some(trace),
-        now: api.db.now().await?,
+        now,
     };
     Ok(Job::accept(spec, acceptance, &api.policy))
 }

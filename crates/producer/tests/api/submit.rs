@@ -1,6 +1,9 @@
 //! Submitting: what is accepted, once, and what is refused by which code.
 
+use std::time::Duration;
+
 use panofleet_job_schema::{JobId, limits};
+use panofleet_jobs_db::JobsDb as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -17,6 +20,21 @@ async fn a_source_and_one_output_are_a_job() {
     assert_eq!(job["state"], "queued");
     assert_eq!(job["labels"]["album"], "42");
     assert_eq!(fleet.get(&format!("/v1/jobs/{id}")).await.ok(), job);
+}
+
+/// It is not due before its time, and its deadline counts from then; a time that has passed is now.
+#[tokio::test]
+async fn a_job_may_start_later() {
+    let fleet = Fleet::start().await;
+    let start_at = fleet.db.now().await.unwrap() + Duration::from_secs(3600);
+    let later = fleet.submit(&json!({ "start_at": start_at, "deadline": "1h" })).await.ok();
+    assert_eq!((&later["state"], &later["due_at"]), (&json!("waiting"), &json!(start_at)));
+    assert_eq!(later["deadline_at"], json!(start_at + Duration::from_secs(3600)));
+    let path = format!("/v1/jobs/{}/cancel", later["id"].as_str().unwrap());
+    let cancelled = fleet.post(&path, &json!({})).await;
+    assert_eq!(cancelled.ok()["state"], "cancelled");
+    let past = fleet.submit(&json!({ "start_at": "2020-01-01T00:00:00Z" })).await.ok();
+    assert_eq!(past["state"], "queued");
 }
 
 #[tokio::test]
@@ -39,6 +57,8 @@ async fn what_does_not_fit_is_refused_by_name() {
         (json!({ "timeout": "ten minutes" }), "does_not_fit", "`timeout`: `ten minutes`"),
         (json!({ "timeout": "25h" }), "does_not_fit", "timeout is 25h"),
         (json!({ "max_attempts": 0 }), "does_not_fit", "max_attempts is 0"),
+        (json!({ "start_at": "2999-01-01T00:00:00Z" }), "does_not_fit", "start_at is 2999-01-01"),
+        (json!({ "start_at": "soon" }), "does_not_fit", "`start_at`"),
         (json!({ "priority": "urgent" }), "does_not_fit", "`priority`: unknown variant `urgent`"),
         (json!({ "idempotency_key": "" }), "does_not_fit", "idempotency_key has 0 bytes"),
         (json!({ "webhook": "https://x.example" }), "not_built", "`webhook` is not built yet"),
