@@ -3,6 +3,7 @@
 //! | you look for | file |
 //! |---|---|
 //! | which topics and groups there must be, and with which settings | `kafka/topics.rs` |
+//! | who may do what | `kafka/acls.rs` |
 //! | the settings, and which of them do not go together | `kafka/config.rs` |
 //! | how the clients are made, and what their errors mean | `kafka/clients.rs`, `kafka/producer.rs`, `kafka/errors.rs` |
 //! | sending, taking and settling messages | `kafka/queue.rs`, `kafka/source.rs`, `kafka/member.rs`, `kafka/share_runtime.rs` |
@@ -21,6 +22,7 @@ use panofleet_job_schema::{JobId, Region};
 
 use crate::{Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue};
 
+pub mod acls;
 mod clients;
 mod config;
 mod control;
@@ -36,6 +38,7 @@ mod share_runtime;
 mod source;
 pub mod topics;
 
+pub use acls::{KafkaUsers, WorkerUser};
 use clients::Clients;
 pub use config::{KafkaConfig, KafkaPassword, KafkaSasl, KafkaTls};
 

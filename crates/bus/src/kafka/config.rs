@@ -8,6 +8,7 @@ use std::time::Duration;
 use panofleet_job_schema::{Region, Span};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::acls::KafkaUsers;
 use crate::{BusError, Queue};
 
 /// Whether connections to brokers are encrypted.
@@ -100,10 +101,16 @@ pub struct KafkaConfig {
     /// How often a message is handed out before it becomes a dead letter, from 1 to one less than the brokers'
     /// `group.share.max.delivery.count.limit`, by default 10.
     pub delivery_limit: u32,
+    /// Members that the workers' group of one queue may have: workers, times the batches of claims that each has in
+    /// hand (one, rarely two). The brokers' `group.share.max.size` must allow it.
+    pub group_size: u32,
     /// How long messages, events and dead letters are kept.
     pub retention: Span,
     /// How long control records are kept; more than the longest deadline.
     pub control_retention: Span,
+    /// Who comes as what, for the ACLs.
+    #[serde(skip_serializing_if = "KafkaUsers::is_empty")]
+    pub users: KafkaUsers,
     /// How long one request to a broker may take, and how long a record may wait to be acknowledged.
     pub timeout: Span,
 }
@@ -124,8 +131,10 @@ impl Default for KafkaConfig {
             job_partitions: 1,
             lock: Span::from_secs(15),
             delivery_limit: 9,
+            group_size: 200,
             retention: days(15),
             control_retention: days(15),
+            users: KafkaUsers::default(),
             timeout: Span::from_secs(30),
         }
     }

@@ -48,22 +48,22 @@ pub(super) async fn publish(shared: &Shared, events: &[(u32, Bytes)]) -> Result<
                 Err(Unqueued::Failed(error)) => return Err(error),
             }
             match waiting.pop_front() {
-                Some(delivery) => delivered(delivery).await?,
+                Some(delivery) => delivered(shared, delivery).await?,
                 None if Instant::now() < deadline => tokio::time::sleep(QUEUE_FULL).await,
                 None => return Err(KafkaError::MessageProduction(Code::QueueFull).into()),
             }
         }
     }
     for delivery in waiting {
-        delivered(delivery).await?;
+        delivered(shared, delivery).await?;
     }
     Ok(())
 }
 
-async fn delivered(delivery: DeliveryFuture) -> Result<(), BusError> {
+async fn delivered(shared: &Shared, delivery: DeliveryFuture) -> Result<(), BusError> {
     match delivery.await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err((error, _))) => Err(error.into()),
+        Ok(Err((error, _))) => Err(shared.clients.producer.explain(error)),
         Err(_canceled) => Err(KafkaError::Canceled.into()),
     }
 }

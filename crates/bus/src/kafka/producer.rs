@@ -61,7 +61,7 @@ impl Producer {
         patience: Duration,
     ) -> Result<(u32, u64), BusError> {
         let delivery = self.usable()?.send(record, patience).await;
-        let delivery = delivery.map_err(|(error, _)| BusError::from(error))?;
+        let delivery = delivery.map_err(|(error, _)| self.explain(error))?;
         Ok((index(delivery.partition), offset(delivery.offset)))
     }
 
@@ -77,6 +77,13 @@ impl Producer {
             }
             Err((error, _)) => Err(Unqueued::Failed(error.into())),
         }
+    }
+
+    /// Why a record was not written. A client that gave up only says of the records that it drops them.
+    pub(super) fn explain(&self, error: KafkaError) -> BusError {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let cause = current.client().fatal_error().map(|(code, _)| code);
+        cause.map_or(error, KafkaError::MessageProduction).into()
     }
 
     fn usable(&self) -> Result<FutureProducer, BusError> {

@@ -64,7 +64,9 @@ impl KafkaReader {
         let log_id = events::log_id(&shared).await?;
         let topic = shared.config.events_topic();
         let (member, assigned) = reader_group::join(&shared)?;
-        let data = shared.clients.consumer(&topic, "error", DefaultConsumerContext)?;
+        // It joins nothing: the group's name is only one that this process may use.
+        let group = shared.config.readers_group();
+        let data = shared.clients.consumer(&group, "error", DefaultConsumerContext)?;
         Ok(Self {
             shared,
             log_id,

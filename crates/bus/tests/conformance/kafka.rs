@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use panofleet_bus::kafka::{KafkaBus, KafkaConfig, topics};
+use panofleet_bus::kafka::topics::{self, Difference};
+use panofleet_bus::kafka::{KafkaBus, KafkaConfig};
 use panofleet_bus::{Bus, BusError, Queue};
 use panofleet_job_schema::{Lane, Span};
 use panofleet_test_servers::KafkaServer;
@@ -126,22 +127,38 @@ async fn topics_are_made_once_and_put_right() {
         "{refused:?}"
     );
 
+    let missing = topics::check(&config, &regions, &lanes).await.unwrap();
+    assert!(missing.iter().all(|difference| !difference.applied), "{missing:?}");
     let made = topics::apply(&config, &regions, &lanes).await.unwrap();
     let count = |setting| made.iter().filter(|difference| difference.setting == setting).count();
     assert_eq!((count("topic"), count("share.auto.offset.reset")), (4, 1), "{made:?}");
+    assert!(made.len() == missing.len() && made.iter().all(|difference| difference.applied));
     assert_eq!(topics::apply(&config, &regions, &lanes).await.unwrap(), []);
 
     config.event_partitions += 1;
     config.lock = Span::from_secs(20);
-    let seen: Vec<_> = topics::apply(&config, &regions, &lanes).await.unwrap();
-    let seen: Vec<_> =
-        seen.iter().map(|seen| (&*seen.setting, seen.found.as_deref(), &*seen.wanted)).collect();
-    assert_eq!(
-        seen,
-        [("partitions", Some("4"), "5"), ("share.record.lock.duration.ms", Some("60000"), "20000")]
-    );
-    config.event_partitions = 2;
-    let kept = topics::apply(&config, &regions, &lanes).await.unwrap();
-    assert!(kept.len() == 1 && !kept[0].applied, "partitions are never taken away: {kept:?}");
+    let seen = |differences: Vec<Difference>| -> Vec<_> {
+        let seen = |seen: Difference| (seen.setting, seen.found, seen.wanted);
+        differences.into_iter().map(seen).collect()
+    };
+    let text = str::to_owned;
+    let expected = [
+        (text("partitions"), Some(text("4")), text("5")),
+        (text("share.record.lock.duration.ms"), Some(text("60000")), text("20000")),
+    ];
+    for _ in 0..2 {
+        // To look changes nothing.
+        assert_eq!(seen(topics::check(&config, &regions, &lanes).await.unwrap()), expected);
+    }
+    assert_eq!(seen(topics::apply(&config, &regions, &lanes).await.unwrap()), expected);
     assert_eq!(KafkaBus::connect(&config).await.unwrap().event_partitions(), PARTITIONS + 1);
+
+    config.event_partitions = 2;
+    config.group_size = 5000;
+    let kept = topics::apply(&config, &regions, &lanes).await.unwrap();
+    let settings: Vec<_> = kept.iter().map(|kept| (&*kept.name, &*kept.setting)).collect();
+    let events = format!("{}pf.events", config.prefix);
+    assert_eq!(settings, [(&*events, "partitions"), ("broker 1", "group.share.max.size")]);
+    assert!(kept.iter().all(|kept| !kept.applied && kept.advice.is_some()), "{kept:?}");
+    assert_eq!(kept[1].found.as_deref(), Some("1000"));
 }

@@ -16,6 +16,7 @@ mod locks;
 mod outages;
 mod queue;
 mod readers;
+mod roles;
 mod secured;
 
 /// Makes every scenario a test of one implementation, each on a bus of its own.

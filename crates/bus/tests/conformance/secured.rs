@@ -14,19 +14,23 @@ use crate::kafka::{KafkaFixture, config, warm_up};
 use crate::{control, dead_letters, events, queue, readers};
 
 /// Who may do everything.
-const ADMIN: &str = "admin";
+pub(crate) const ADMIN: &str = "admin";
+
+/// Everybody else, who may do nothing until an ACL says so.
+const USERS: [&str; 7] =
+    ["producer", "dispatcher", "collector", "worker-a", "worker-b", "operator", "newcomer"];
 
 /// The broker that these tests share.
-async fn server() -> &'static KafkaServer {
+pub(crate) async fn server() -> &'static KafkaServer {
     static SERVER: OnceLock<KafkaServer> = OnceLock::new();
     static WARM: OnceCell<()> = OnceCell::const_new();
-    let server = SERVER.get_or_init(|| KafkaServer::start_secured(&[]));
+    let server = SERVER.get_or_init(|| KafkaServer::start_secured(&USERS));
     WARM.get_or_init(|| warm_up(config_of(server, ADMIN))).await;
     server
 }
 
 /// Settings of a user, whose topics no other test has.
-fn config_of(server: &KafkaServer, user: &str) -> KafkaConfig {
+pub(crate) fn config_of(server: &KafkaServer, user: &str) -> KafkaConfig {
     KafkaConfig {
         tls: Some(KafkaTls::Verified),
         tls_ca_file: Some(server.ca_file()),
