@@ -6,9 +6,8 @@ use panofleet_job_schema::message::{JobMessage, Report};
 use panofleet_job_schema::source::SourceLocation;
 use panofleet_objects::manifest;
 use panofleet_service::clock::wall_clock;
-use serde_json::json;
 
-use crate::site::{BUCKET, Site, progress, script};
+use crate::site::{BUCKET, Site, script};
 
 fn summary(report: Report) -> ManifestSummary {
     match report {
@@ -39,9 +38,7 @@ async fn a_second_attempt_adopts_the_manifest_without_work() {
 #[tokio::test]
 async fn of_two_that_run_at_once_both_report_the_first_manifest() {
     let site = Site::new().await;
-    let go = site.folder.path().join("go");
-    let wait = json!({ "act": "wait_for", "path": go });
-    let first = site.job(script(&[progress(0.5, "ready"), wait], &[("a.jpg", 10)])).await;
+    let first = site.job(site.patient()).await;
     let mut second = first.clone();
     second.id.attempt.0 = 2;
     site.send(&first);
@@ -49,7 +46,7 @@ async fn of_two_that_run_at_once_both_report_the_first_manifest() {
     let _running = site.start();
     site.step(&first, "ready").await;
     site.step(&second, "ready").await;
-    std::fs::write(&go, "").unwrap();
+    site.go();
     let (one, other) = (summary(site.outcome(&first).await), summary(site.outcome(&second).await));
     assert_eq!(one, other);
     assert_eq!(site.manifest(&first).await.unwrap().claim, one.claim);
@@ -69,17 +66,15 @@ fn seal(message: &JobMessage) -> Seal {
 #[tokio::test]
 async fn a_seal_that_comes_first_ends_the_attempt_in_silence() {
     let site = Site::new().await;
-    let go = site.folder.path().join("go");
-    let wait = json!({ "act": "wait_for", "path": go });
     let mut before = site.job(script(&[], &[("a.jpg", 10)])).await;
     before.source = nowhere();
     manifest::put_seal(&site.objects, &before.manifest, &seal(&before)).await.unwrap();
     site.send(&before);
-    let during = site.submit(script(&[progress(0.5, "ready"), wait], &[("a.jpg", 10)])).await;
+    let during = site.submit(site.patient()).await;
     let _running = site.start();
     site.step(&during, "ready").await;
     manifest::put_seal(&site.objects, &during.manifest, &seal(&during)).await.unwrap();
-    std::fs::write(&go, "").unwrap();
+    site.go();
     site.scratch_is_empty().await;
     for message in [before, during] {
         let reports: Vec<_> =

@@ -86,9 +86,8 @@ async fn more_jobs_than_slots_all_end_and_no_poll_asks_for_more_than_is_free() {
 #[tokio::test]
 async fn heartbeats_list_claims_with_their_progress() {
     let site = Site::new().await;
-    let go = site.folder.path().join("go");
-    let wait = json!({ "act": "wait_for", "path": go });
-    let message = site.submit(script(&[progress(0.5, "remap"), wait], &[("a.jpg", 10)])).await;
+    let message =
+        site.submit(script(&[progress(0.5, "remap"), site.wait_for_go()], &[("a.jpg", 10)])).await;
     let _running = site.start();
     let (fraction, info) = site
         .heartbeat("progress", |heartbeat| {
@@ -99,7 +98,7 @@ async fn heartbeats_list_claims_with_their_progress() {
         .await;
     assert!((fraction - 0.55).abs() < 1e-9, "{fraction}");
     assert_eq!((info.worker.as_str(), info.slots, info.draining), ("worker-1", 2, false));
-    std::fs::write(&go, "").unwrap();
+    site.go();
     site.outcome(&message).await;
     site.heartbeat("no claims", |heartbeat| heartbeat.claims.is_empty().then_some(())).await;
 }
@@ -107,16 +106,15 @@ async fn heartbeats_list_claims_with_their_progress() {
 #[tokio::test]
 async fn files_leave_scratch_while_the_child_goes_on() {
     let site = Site::new().await;
-    let go = site.folder.path().join("go");
     let early = json!({ "act": "file", "output": "tiles", "path": "early.jpg", "bytes": 10 });
-    let acts = [early, progress(0.5, "ready"), json!({ "act": "wait_for", "path": go })];
+    let acts = [early, progress(0.5, "ready"), site.wait_for_go()];
     let message = site.submit(script(&acts, &[("late.jpg", 10)])).await;
     let _running = site.start();
     site.step(&message, "ready").await;
     let folder = site.claim_folders().remove(0).join("out/tiles");
     eventually("the file to be uploaded", || folder.exists() && !folder.join("early.jpg").exists())
         .await;
-    std::fs::write(&go, "").unwrap();
+    site.go();
     assert!(matches!(site.outcome(&message).await, Report::Succeeded { .. }));
     assert_eq!(site.manifest(&message).await.unwrap().outputs[&output("tiles")].files.len(), 2);
 }

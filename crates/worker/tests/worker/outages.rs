@@ -1,20 +1,15 @@
 //! The bus is away: nothing is lost, and order is kept.
 
 use panofleet_job_schema::message::Report;
-use serde_json::json;
 
-use crate::site::{Site, eventually, progress, script};
+use crate::site::{Site, eventually, script};
 
 #[tokio::test]
 async fn events_wait_for_the_bus_and_come_in_order() {
     let site = Site::new().await;
-    let go = site.folder.path().join("go");
-    let wait = json!({ "act": "wait_for", "path": go });
-    let message = site.submit(script(&[progress(0.5, "ready"), wait], &[("a.jpg", 10)])).await;
-    let _running = site.start();
-    site.step(&message, "ready").await;
+    let (_running, message) = site.waiting().await;
     site.bus.change(|state| state.away = true);
-    std::fs::write(&go, "").unwrap();
+    site.go();
     eventually("the attempt to end", || {
         site.claim_folders().iter().all(|folder| !folder.join("out").exists())
     })
@@ -31,20 +26,16 @@ async fn events_wait_for_the_bus_and_come_in_order() {
 async fn while_claims_cannot_be_published_no_more_jobs_are_taken() {
     let mut site = Site::new().await;
     site.config.event_buffer = 4;
-    let go = site.folder.path().join("go");
-    let wait = json!({ "act": "wait_for", "path": go });
     let mut messages = Vec::new();
     for _ in 0..2 {
-        messages.push(
-            site.submit(script(&[progress(0.5, "ready"), wait.clone()], &[("a.jpg", 10)])).await,
-        );
+        messages.push(site.submit(site.patient()).await);
     }
     let _running = site.start();
     for message in &messages {
         site.step(message, "ready").await;
     }
     site.bus.change(|state| state.away = true);
-    std::fs::write(&go, "").unwrap();
+    site.go();
     // The next claims wait behind two last events; the other jobs stay where they are.
     for _ in 0..6 {
         messages.push(site.submit(script(&[], &[("a.jpg", 10)])).await);

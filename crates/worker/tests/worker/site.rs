@@ -151,6 +151,29 @@ impl Site {
         }
     }
 
+    /// An act: the child goes on at [`Site::go`].
+    pub(crate) fn wait_for_go(&self) -> Value {
+        json!({ "act": "wait_for", "path": self.folder.path().join("go") })
+    }
+
+    /// A script that makes a file at [`Site::go`]; until then its step is `ready`.
+    pub(crate) fn patient(&self) -> Value {
+        script(&[progress(0.5, "ready"), self.wait_for_go()], &[("a.jpg", 10)])
+    }
+
+    /// A worker, and a job that it runs until [`Site::go`].
+    pub(crate) async fn waiting(&self) -> (Running, JobMessage) {
+        let message = self.submit(self.patient()).await;
+        let running = self.start();
+        self.step(&message, "ready").await;
+        (running, message)
+    }
+
+    /// Lets every child that waits go on.
+    pub(crate) fn go(&self) {
+        std::fs::write(self.folder.path().join("go"), "").unwrap();
+    }
+
     /// Sends a job.
     pub(crate) fn send(&self, message: &JobMessage) -> u64 {
         self.bus.send(self.seal(Body::Job(Box::new(message.clone()))).into())

@@ -6,7 +6,7 @@ use panofleet_job_schema::Span;
 use panofleet_job_schema::message::{JobMessage, Report};
 use serde_json::json;
 
-use crate::site::{Running, Site, begun, eventually, lives, progress, script};
+use crate::site::{Running, Site, begun, eventually, lives, script};
 
 /// A job whose child and grandchild hang, running: the worker, the job, and the numbers of both processes.
 async fn hanging(site: &Site) -> (Running, JobMessage, Vec<String>) {
@@ -44,11 +44,7 @@ async fn cancelling_kills_the_whole_process_group_within_a_second() {
 #[tokio::test]
 async fn a_superseded_attempt_runs_on() {
     let site = Site::new().await;
-    let go = site.folder.path().join("go");
-    let wait = json!({ "act": "wait_for", "path": go });
-    let message = site.submit(script(&[progress(0.5, "ready"), wait], &[("a.jpg", 10)])).await;
-    let _running = site.start();
-    site.step(&message, "ready").await;
+    let (_running, message) = site.waiting().await;
     site.control(message.id, false, true, 7);
     // Records are applied in order: once the other job is dropped, the first has been.
     let other = site.job(script(&[], &[])).await;
@@ -61,25 +57,21 @@ async fn a_superseded_attempt_runs_on() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), dropped).await.expect("control is applied");
-    std::fs::write(&go, "").unwrap();
+    site.go();
     assert!(matches!(site.outcome(&message).await, Report::Succeeded { .. }));
 }
 
 #[tokio::test]
 async fn draining_lets_running_attempts_finish_and_takes_no_more() {
     let site = Site::new().await;
-    let go = site.folder.path().join("go");
-    let wait = json!({ "act": "wait_for", "path": go });
-    let message = site.submit(script(&[progress(0.5, "ready"), wait], &[("a.jpg", 10)])).await;
-    let running = site.start();
-    site.step(&message, "ready").await;
+    let (running, message) = site.waiting().await;
     running.shutdown.cancel();
     site.heartbeat("draining with its claim", |heartbeat| {
         (heartbeat.worker.draining && heartbeat.claims.len() == 1).then_some(())
     })
     .await;
     let late = site.submit(script(&[], &[("a.jpg", 10)])).await;
-    std::fs::write(&go, "").unwrap();
+    site.go();
     assert!(matches!(site.outcome(&message).await, Report::Succeeded { .. }));
     running.end().await.unwrap();
     assert_eq!(
@@ -128,13 +120,9 @@ async fn what_a_crash_has_left_is_abandoned_by_the_next_life() {
 #[tokio::test]
 async fn a_claim_whose_last_event_is_not_durable_is_left_to_the_next_life() {
     let site = Site::new().await;
-    let go = site.folder.path().join("go");
-    let wait = json!({ "act": "wait_for", "path": go });
-    let message = site.submit(script(&[progress(0.5, "ready"), wait], &[("a.jpg", 10)])).await;
-    let running = site.start();
-    site.step(&message, "ready").await;
+    let (running, message) = site.waiting().await;
     site.bus.change(|state| state.away = true);
-    std::fs::write(&go, "").unwrap();
+    site.go();
     let done = || site.claim_folders().iter().all(|folder| !folder.join("out").exists());
     eventually("the attempt to end", done).await;
     running.crash().await;
