@@ -11,6 +11,9 @@ use panofleet_job_schema::message::{ClaimEvent, Heartbeat, HeldClaim};
 use panofleet_job_schema::{Job, JobId, Region, Timestamp};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
 use panofleet_service::clock::wall_clock;
+use panofleet_service::trace::job_span;
+
+use tracing::{Instrument as _, Span};
 
 use crate::metrics::{self, Tally};
 use crate::{Collector, CollectorError};
@@ -24,6 +27,7 @@ struct News<'a> {
     /// Whose key signed it.
     region: &'a Region,
     sent_at: Timestamp,
+    trace: Option<String>,
     said: Said,
 }
 
@@ -40,9 +44,16 @@ struct Fold<'a> {
     jobs: BTreeMap<JobId, Row>,
     heartbeats: Vec<HeartbeatWrite>,
     control: BTreeSet<JobId>,
-    /// Records that cannot be applied, and why.
-    letters: Vec<(&'a EventRecord, String)>,
+    letters: Vec<Letter<'a>>,
     tally: Tally,
+}
+
+/// A record that cannot be applied, and why.
+struct Letter<'a> {
+    record: &'a EventRecord,
+    reason: String,
+    /// Of the job that it is about.
+    span: Span,
 }
 
 struct Row {
@@ -73,9 +84,9 @@ impl Collector {
         for tries_left in (0..TRIES_MAX).rev() {
             let fold = self.fold(partition, &news).await?;
             // Before the commit, after which nobody would read them again; once, however many races are lost.
-            for (record, reason) in &fold.letters {
+            for Letter { record, reason, span } in &fold.letters {
                 if buried.insert(record.offset) {
-                    self.bury(partition, record, reason).await?;
+                    self.bury(partition, record, reason).instrument(span.clone()).await?;
                 }
             }
             let jobs = fold.jobs.into_values().filter_map(|row| row.write).collect::<Vec<_>>();
@@ -110,7 +121,7 @@ impl Collector {
     fn read<'a>(&'a self, record: &'a EventRecord) -> Result<News<'a>, String> {
         let (envelope, region) =
             self.keys.open(&record.payload).map_err(|unreadable| unreadable.to_string())?;
-        let sent_at = envelope.sent_at;
+        let (sent_at, trace) = (envelope.sent_at, envelope.trace);
         let said = match envelope.body {
             Body::Event(event) => Said::Event(event),
             Body::Heartbeat(heartbeat) if heartbeat.worker.region == *region => {
@@ -124,7 +135,7 @@ impl Collector {
                 return Err("not an event or a heartbeat".to_owned());
             }
         };
-        Ok(News { record, region, sent_at, said })
+        Ok(News { record, region, sent_at, trace, said })
     }
 
     async fn fold<'a>(
@@ -147,10 +158,11 @@ impl Collector {
             letters: Vec::new(),
             tally: Tally::default(),
         };
-        for News { record, region, sent_at, said } in news {
+        for News { record, region, sent_at, trace, said } in news {
             let kind = match said {
                 Said::Event(event) => {
-                    fold.event(record, region, event);
+                    let span = job_span(event.id.job, trace.as_deref());
+                    span.in_scope(|| fold.event(record, region, event));
                     event.report.name()
                 }
                 Said::Heartbeat(heartbeat) => {
@@ -189,7 +201,8 @@ impl Collector {
                 Err(error) => Err(error),
             };
             if let Err(error) = published {
-                tracing::warn!(job = %job.id, %error, "control record was not published");
+                let _span = job_span(job.id, job.trace.as_deref()).entered();
+                tracing::warn!(%error, "control record was not published");
             }
         }
     }
@@ -204,26 +217,33 @@ fn jobs_of(said: &Said) -> Vec<JobId> {
 
 impl<'a> Fold<'a> {
     fn event(&mut self, record: &'a EventRecord, region: &Region, event: &ClaimEvent) {
-        let id = event.id;
+        let (id, kind) = (event.id, event.report.name());
         if let Some(row) = self.jobs.get(&id.job)
             && row.job.region != *region
         {
             let reason =
                 format!("about a job of region {}, signed with a key of {region}", row.job.region);
-            return self.letters.push((record, reason));
+            return self.put_away(record, reason);
         }
         let reported = Event::Reported { event: event.clone(), now: self.now };
         let reason = match self.decide(id.job, &reported) {
             None => "the job is not known".to_owned(),
             Some(Err(refusal @ Refusal::UnknownAttempt)) => refusal.to_string(),
-            Some(Ok(())) => return,
+            Some(Ok(())) => {
+                tracing::debug!(kind, attempt = %id.attempt, worker = %event.worker, "event applied");
+                return;
+            }
             Some(Err(refusal)) => {
                 self.tally.refused(refusal);
-                tracing::debug!(job = %id.job, attempt = %id.attempt, %refusal, "event changes nothing");
+                tracing::debug!(kind, attempt = %id.attempt, %refusal, "event changes nothing");
                 return;
             }
         };
-        self.letters.push((record, reason));
+        self.put_away(record, reason);
+    }
+
+    fn put_away(&mut self, record: &'a EventRecord, reason: String) {
+        self.letters.push(Letter { record, reason, span: Span::current() });
     }
 
     fn heartbeat(&mut self, region: &Region, heartbeat: &Heartbeat) {
@@ -243,7 +263,9 @@ impl<'a> Fold<'a> {
             if let Some(Err(refusal)) = self.decide(id.job, &renewed)
                 && refusal != Refusal::NothingNew
             {
-                tracing::debug!(job = %id.job, attempt = %id.attempt, %refusal, "heartbeat changes nothing");
+                let trace = self.jobs.get(&id.job).and_then(|row| row.job.trace.as_deref());
+                let _span = job_span(id.job, trace).entered();
+                tracing::debug!(attempt = %id.attempt, %refusal, "heartbeat changes nothing");
             }
         }
         let progress = heartbeat.claims.iter().filter_map(|held| {

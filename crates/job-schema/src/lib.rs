@@ -10,6 +10,7 @@
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
 //! | every limit | [`limits`] |
 //! | how a metric is declared | [`metric`] |
+//! | what joins log lines to a request | [`trace`] |
 //!
 //! # What this crate does not do
 //!
@@ -36,6 +37,7 @@ pub mod runner_protocol;
 pub mod source;
 pub mod spec;
 pub mod time;
+pub mod trace;
 
 pub use failure::{ErrorClass, Failure};
 pub use ids::{Attempt, ClaimId, Generation, JobId, Lane, OutputName, Region, Tenant, WorkerId};

@@ -43,7 +43,6 @@ mod schema;
 pub mod serve;
 mod source;
 mod submit;
-mod trace;
 mod uploads;
 pub mod view;
 mod wait;

@@ -22,8 +22,10 @@ use panofleet_job_schema::{Attempt, Job, Lane, Region, RegionKeys, Timestamp};
 use panofleet_jobs_db::{Batch, Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Versioned};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
+use panofleet_service::trace;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::metrics;
 use crate::transition::{Transition, transition};
@@ -145,9 +147,12 @@ impl Dispatcher {
         let jobs =
             stream::unfold(closing, async |mut closing| Some((closing.recv().await?, closing)));
         let seals = jobs.for_each_concurrent(CONCURRENT_MAX, async |job| {
-            if let Err(error) = closing::close(self, &job).await {
-                tracing::warn!(job = %job.id, %error, "closing is tried again later");
-            }
+            let closing = async {
+                if let Err(error) = closing::close(self, &job).await {
+                    tracing::warn!(%error, "closing is tried again later");
+                }
+            };
+            closing.instrument(span_of(&job)).await;
         });
         tokio::select! {
             () = seals => {}
@@ -250,8 +255,8 @@ impl Dispatcher {
             if let Reason::LeaseLapsed | Reason::AttemptTimedOut | Reason::MessageLost =
                 decision.reason
             {
-                let id = decision.job.id;
-                tracing::warn!(job = %id, reason = %decision.reason.name(), "attempt given up");
+                let _span = span_of(&decision.job).entered();
+                tracing::warn!(reason = %decision.reason.name(), "attempt given up");
             }
             self.carry_out(&decision, closings).await;
         }
@@ -337,6 +342,10 @@ impl Dispatcher {
 
     /// Carries out what follows from a decision that is written. What fails is found again by its timer.
     async fn carry_out(&self, decision: &Decision, closings: &mpsc::Sender<Job>) {
+        self.effects(decision, closings).instrument(span_of(&decision.job)).await;
+    }
+
+    async fn effects(&self, decision: &Decision, closings: &mpsc::Sender<Job>) {
         let job = &decision.job;
         for effect in &decision.effects {
             let done = match effect {
@@ -344,24 +353,26 @@ impl Dispatcher {
                 Effect::Control => self.publish_control(job).await,
                 Effect::Close => {
                     if let Err(full) = closings.try_send(job.clone()) {
-                        tracing::debug!(job = %job.id, %full, "closing waits for its next timer");
+                        tracing::debug!(%full, "closing waits for its next timer");
                     }
                     Ok(())
                 }
             };
             if let Err(error) = done {
-                tracing::warn!(job = %job.id, ?effect, %error, "effect is tried again later");
+                tracing::warn!(?effect, %error, "effect is tried again later");
             }
         }
     }
 
     async fn produce(&self, job: &Job, attempt: Attempt, reason: Reason) -> Result<(), TurnError> {
         let body = Body::Job(Box::new(job.message(attempt)));
-        let envelope = Envelope { sent_at: wall_clock(), trace: job.trace.clone(), body };
+        let trace = Some(trace::hop(job.trace.as_deref()).to_string());
+        let envelope = Envelope { sent_at: wall_clock(), trace, body };
         let wire = seal(&envelope, &self.keys, &job.region)?;
         let queue = Queue { region: job.region.clone(), lane: job.lane };
         let placement = self.bus.send_job(&queue, job.id, wire).await?;
         metrics::sent(job, reason);
+        tracing::debug!(%attempt, reason = %reason.name(), "job sent");
         self.record_placement(job, attempt, placement).await
     }
 
@@ -394,6 +405,10 @@ impl Dispatcher {
         }
         Ok(())
     }
+}
+
+fn span_of(job: &Job) -> tracing::Span {
+    trace::job_span(job.id, job.trace.as_deref())
 }
 
 /// Horizons by partition, as one turn reads them.

@@ -14,6 +14,7 @@ pub mod readiness;
 pub mod signals;
 pub mod tasks;
 pub mod telemetry;
+pub mod trace;
 
 pub use metrics::MetricsConfig;
 pub use readiness::Readiness;

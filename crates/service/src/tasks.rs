@@ -59,7 +59,7 @@ impl Tasks {
         work: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
         let this = self.clone();
-        let span = tracing::info_span!("task", name = task);
+        let span = tracing::error_span!("task", task);
         let guarded = async move {
             let panicked = Sentinel { tasks: this.clone(), task, on_error };
             let outcome = tokio::select! {

@@ -65,9 +65,9 @@ impl Ending {
                 let Failure { class, code, message, detail } = failure;
                 let detail = detail.as_deref().unwrap_or_default();
                 if *class == ErrorClass::Bug {
-                    tracing::error!(?class, code, message, detail, "failed");
+                    tracing::error!(?class, code, reason = message, detail, "failed");
                 } else {
-                    tracing::warn!(?class, code, message, detail, "failed");
+                    tracing::warn!(?class, code, reason = message, detail, "failed");
                 }
             }
             Self::Sealed => tracing::info!("the job has ended meanwhile; stopped"),

@@ -11,6 +11,7 @@ use panofleet_bus::{Bus, BusError, DeadLetter, JobSource, Receipt, Received};
 use panofleet_job_schema::ClaimId;
 use panofleet_job_schema::envelope::{Body, Envelope, KeyRing};
 use panofleet_job_schema::message::{JobMessage, Report};
+use panofleet_service::trace;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -167,7 +168,8 @@ impl Intake {
             id: message.id,
             claim: ClaimId(Uuid::new_v4()),
             events_partition: message.events_partition,
-            trace: envelope.trace,
+            // This claim's own hop: all that is said about it carries one id.
+            trace: Some(trace::hop(envelope.trace.as_deref()).to_string()),
         };
         if message.events_partition >= self.bus.event_partitions() {
             return Verdict::Unusable(format!(
@@ -198,6 +200,7 @@ impl Intake {
                 Some(Claiming { receipt: received.receipt, locked_until, name, message, folder })
             }
             Err(error) => {
+                let _span = name.span().entered();
                 tracing::error!(%error, "a job is not claimed: its folder cannot be written; its lock returns it");
                 None
             }
@@ -239,7 +242,10 @@ impl Intake {
         if late.is_empty() {
             return;
         }
-        tracing::warn!(jobs = late.len(), "claims came too late and are let go");
+        for job in &late {
+            let _span = job.name.span().entered();
+            tracing::warn!("a claim came too late and is let go");
+        }
         let reason = "the lock on the message had lapsed when the claim was durable";
         let released = |job: &Claiming| {
             self.reporter

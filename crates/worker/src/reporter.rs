@@ -7,7 +7,10 @@ use panofleet_job_schema::message::{
 };
 use panofleet_job_schema::{ClaimId, Timestamp, WorkerId};
 use panofleet_service::clock::wall_clock;
+use panofleet_service::trace::trace_id;
 use serde::{Deserialize, Serialize};
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::outbox::Sealed;
 
@@ -23,6 +26,18 @@ pub(crate) struct ClaimName {
     /// Trace context of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trace: Option<String>,
+}
+
+impl ClaimName {
+    /// The span of everything that is said about the claim.
+    pub(crate) fn span(&self) -> Span {
+        let AttemptId { job, generation, attempt } = self.id;
+        let trace_id = trace_id(self.trace.as_deref());
+        // Seen whatever the log's filter lets through.
+        tracing::error_span!(
+            "job", %job, %generation, %attempt, claim = %self.claim, trace_id, operation = Empty
+        )
+    }
 }
 
 /// Seals events and heartbeats in this worker's name.

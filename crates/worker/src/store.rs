@@ -159,7 +159,8 @@ pub(crate) fn hash(mut file: &File) -> io::Result<(sha2::digest::Output<Sha256>,
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let span = tracing::Span::current();
+    let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
     done.unwrap_or_else(|error| {
         let message = format!("file work of the worker broke off: {error}");
         Err(Failure::new(ErrorClass::Bug, "worker_panicked", message))

@@ -202,15 +202,17 @@ impl Worker {
         claims: &mut JoinSet<()>,
     ) -> Result<(), WorkerError> {
         for (name, folder) in self.scratch.left_behind().await? {
-            tracing::warn!(job = %name.id.job, claim = %name.claim, "an earlier life of this worker left a claim");
+            let span = name.span();
             let this = Arc::clone(self);
-            claims.spawn(async move {
+            let report = async move {
+                tracing::warn!("an earlier life of this worker left a claim");
                 folder.clear().await;
                 let abandoned = this.reporter.event(&name, Report::Abandoned);
                 if this.outbox.publish(vec![abandoned]).await.wait().await {
                     folder.remove().await;
                 }
-            });
+            };
+            claims.spawn(report.instrument(span));
         }
         Ok(())
     }
@@ -263,6 +265,7 @@ impl Worker {
     async fn attend(&self, job: ClaimedJob) {
         let ClaimedJob { message, name, folder, slot } = job;
         let (begun, busy) = (Instant::now(), Busy::begin());
+        tracing::info!("attempt begins");
         let hold = self.claims.hold(name.id, name.claim);
         if self.control.stops(name.id) {
             self.claims.stop(Stop::Cancelled, |id| id == name.id);
@@ -318,8 +321,8 @@ async fn all_ended(claims: &mut JoinSet<()>) {
 
 /// What every line about an attempt carries.
 fn span(job: &ClaimedJob) -> tracing::Span {
-    let id = job.name.id;
     let operations: Vec<_> = job.message.outputs.values().map(Operation::name).collect();
-    let operation = operations.join(",");
-    tracing::info_span!("job", id = %id.job, generation = %id.generation, attempt = %id.attempt, claim = %job.name.claim, operation)
+    let span = job.name.span();
+    span.record("operation", operations.join(","));
+    span
 }

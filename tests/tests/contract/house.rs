@@ -29,13 +29,14 @@ use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
 use panofleet_producer::dispatcher::Dispatcher;
 use panofleet_producer::transition::{Transition, transition};
 use panofleet_service::clock::wall_clock;
+use panofleet_service::trace;
 use panofleet_tests::eventually;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const HEARTBEAT_PARTITION: u32 = 1;
 const BUCKET: &str = "out";
 
@@ -64,6 +65,7 @@ type Role = (CancellationToken, JoinHandle<()>);
 pub(crate) struct Taken {
     pub(crate) received: Received,
     pub(crate) message: JobMessage,
+    pub(crate) trace: Option<String>,
 }
 
 pub(crate) fn worker(n: u32) -> WorkerId {
@@ -217,7 +219,7 @@ impl House {
             region: self.queue.region.clone(),
             bucket: BUCKET.into(),
             events_partition: 0,
-            trace: None,
+            trace: Some(trace::hop(None).to_string()),
             now: self.db.now().await.unwrap(),
         };
         let job = Job::accept(spec, acceptance, &self.policy);
@@ -256,10 +258,9 @@ impl House {
         let mut source = self.source.lock().await;
         let mut received = source.receive(1, PATIENCE).await.unwrap();
         let received = received.pop().expect("a message within the wait");
-        let Body::Job(message) = Envelope::open(&received.payload, &self.keys).unwrap().body else {
-            panic!("no job in the queue of jobs")
-        };
-        Taken { received, message: *message }
+        let Envelope { body, trace, .. } = Envelope::open(&received.payload, &self.keys).unwrap();
+        let Body::Job(message) = body else { panic!("no job in the queue of jobs") };
+        Taken { received, message: *message, trace }
     }
 
     pub(crate) async fn nothing_to_take(&self) -> bool {
@@ -288,7 +289,9 @@ impl House {
             heartbeat_partition: HEARTBEAT_PARTITION,
             report,
         };
-        self.send(taken.message.events_partition, Body::Event(Box::new(event))).await;
+        let trace = trace::hop(taken.trace.as_deref()).to_string();
+        let body = Body::Event(Box::new(event));
+        self.send(taken.message.events_partition, Some(trace), body).await;
     }
 
     pub(crate) async fn beat(&self, taken: &Taken, claim: ClaimId) {
@@ -302,11 +305,12 @@ impl House {
             started_at: Timestamp::from_millis(1),
         };
         let claims = vec![HeldClaim { id: taken.message.id, claim, progress: None }];
-        self.send(HEARTBEAT_PARTITION, Body::Heartbeat(Heartbeat { worker: info, claims })).await;
+        let body = Body::Heartbeat(Heartbeat { worker: info, claims });
+        self.send(HEARTBEAT_PARTITION, None, body).await;
     }
 
-    async fn send(&self, partition: u32, body: Body) {
-        let wire = Envelope { sent_at: wall_clock(), trace: None, body }.seal(&self.keys).unwrap();
+    async fn send(&self, partition: u32, trace: Option<String>, body: Body) {
+        let wire = Envelope { sent_at: wall_clock(), trace, body }.seal(&self.keys).unwrap();
         self.bus.publish_events(vec![(partition, Bytes::from(wire))]).await.unwrap();
     }
 

@@ -11,6 +11,8 @@ use panofleet_bus::sealed::sealed_control;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal};
 use panofleet_job_schema::{Job, JobId, Timestamp};
 use panofleet_service::clock::wall_clock;
+use panofleet_service::trace::job_span;
+use tracing::Instrument as _;
 
 use super::error::ApiError;
 use super::extract::JobPath;
@@ -26,7 +28,10 @@ pub(super) async fn cancel(
     JobPath(id): JobPath,
 ) -> Result<(StatusCode, Json<JobView>), ApiError> {
     match api.apply(id, |now, _| Event::CancelRequested { now }).await? {
-        Transition::Changed(decision) => api.carry_out(&decision).await,
+        Transition::Changed(decision) => {
+            let span = job_span(id, decision.job.trace.as_deref());
+            api.carry_out(&decision).instrument(span).await;
+        }
         Transition::Missing => return Err(ApiError::NoSuchJob(id)),
         Transition::Refused(refusal, job) => check_is_cancelled(refusal, &job)?,
     }
@@ -56,7 +61,10 @@ pub(super) async fn retry(
     JobPath(id): JobPath,
 ) -> Result<Json<JobView>, ApiError> {
     match api.apply(id, |now, _| Event::ReplayRequested { now }).await? {
-        Transition::Changed(decision) => api.carry_out(&decision).await,
+        Transition::Changed(decision) => {
+            let span = job_span(id, decision.job.trace.as_deref());
+            api.carry_out(&decision).instrument(span).await;
+        }
         Transition::Missing => return Err(ApiError::NoSuchJob(id)),
         Transition::Refused(_, job) => {
             let state = job.state.name();
@@ -82,14 +90,14 @@ impl Api {
     /// Tells the workers. Closing the job is left to the dispatcher, whose timer for it is due at once.
     async fn carry_out(&self, decision: &Decision) {
         let job = &decision.job;
-        tracing::info!(job = %job.id, reason = %decision.reason.name(), "job changed by request");
+        tracing::info!(reason = %decision.reason.name(), "job changed by request");
         if !decision.effects.contains(&Effect::Control) {
             return;
         }
         match tokio::time::timeout(CONTROL_WAIT, self.publish_control(job)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(job = %job.id, %error, "control record not published"),
-            Err(_elapsed) => tracing::warn!(job = %job.id, "control record not published in time"),
+            Ok(Err(error)) => tracing::warn!(%error, "control record not published"),
+            Err(_elapsed) => tracing::warn!("control record not published in time"),
         }
     }
 

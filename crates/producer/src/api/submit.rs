@@ -10,12 +10,14 @@ use panofleet_job_schema::job::Acceptance;
 use panofleet_job_schema::spec::BadSpec;
 use panofleet_job_schema::{Job, JobId, JobSpec, Region};
 use panofleet_jobs_db::{Accepted, IdempotencyKey, Versioned};
+use panofleet_service::trace;
 use sha2::{Digest as _, Sha256};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::error::ApiError;
 use super::extract::JsonBody;
-use super::{Api, source, trace};
+use super::{Api, source};
 use crate::metrics;
 
 /// Accepts a job: 201, or 200 with the job that has its idempotency key already.
@@ -34,16 +36,23 @@ pub(super) async fn submit(
         .idempotency_key
         .clone()
         .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
-    let job = make(&api, spec, trace::traceparent(&headers)).await?;
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let job = make(&api, spec, trace::hop(given).to_string()).await?;
+    let span = trace::job_span(job.id, job.trace.as_deref());
+    accept(&api, job, key).instrument(span).await
+}
+
+async fn accept(api: &Api, job: Job, key: Option<IdempotencyKey>) -> Result<Response, ApiError> {
     let outcome = api.db.accept(&job, key.as_ref()).await?;
     metrics::accepted(&job, &outcome);
     match outcome {
         Accepted::Created => {
-            tracing::info!(job = %job.id, region = %job.region, lane = %job.lane, "job accepted");
-            Ok(answer(&api, StatusCode::CREATED, &Versioned { job, version: 1 }))
+            tracing::info!(region = %job.region, lane = %job.lane, "job accepted");
+            Ok(answer(api, StatusCode::CREATED, &Versioned { job, version: 1 }))
         }
         Accepted::Existing(existing) => {
-            Ok(answer(&api, StatusCode::OK, &api.job(existing.id).await?))
+            tracing::info!(existing = %existing.id, "job was accepted before");
+            Ok(answer(api, StatusCode::OK, &api.job(existing.id).await?))
         }
         Accepted::KeyTaken(other) => {
             let detail = format!(

@@ -33,12 +33,12 @@ pub(super) async fn close(dispatcher: &Dispatcher, job: &Job) -> Result<(), Turn
         }
         Ok(Err(error)) => {
             SealTried::Unanswered.count();
-            tracing::warn!(job = %job.id, %error, "closing waits for the object store");
+            tracing::warn!(%error, "closing waits for the object store");
             Ok(())
         }
         Err(_elapsed) => {
             SealTried::Unanswered.count();
-            tracing::warn!(job = %job.id, "closing waits for the object store");
+            tracing::warn!("closing waits for the object store");
             Ok(())
         }
     }

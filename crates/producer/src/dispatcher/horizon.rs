@@ -70,7 +70,8 @@ async fn copy_gone(job: &Job, dispatcher: &Dispatcher) -> bool {
     match dispatcher.bus.copy_fate(&queue, *placement).await {
         Ok(fate) => fate == CopyFate::Gone,
         Err(error) => {
-            tracing::debug!(job = %job.id, %error, "the queue does not say where the message is");
+            let _span = super::span_of(job).entered();
+            tracing::debug!(%error, "the queue does not say where the message is");
             false
         }
     }

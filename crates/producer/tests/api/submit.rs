@@ -1,9 +1,12 @@
 //! Submitting: what is accepted, once, and what is refused by which code.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use panofleet_job_schema::trace::TraceContext;
 use panofleet_job_schema::{JobId, limits};
 use panofleet_jobs_db::JobsDb as _;
+use panofleet_service::telemetry;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -155,9 +158,32 @@ async fn a_job_keeps_the_trace_of_its_request_or_gets_one() {
         let id: JobId = answer.ok()["id"].as_str().unwrap().parse().unwrap();
         fleet.job(id).await.trace.unwrap()
     };
-    assert_eq!(send(GIVEN).await, GIVEN);
-    let made = send("nonsense").await;
-    assert_eq!((made.len(), made.get(..3)), (GIVEN.len(), Some("00-")));
+    let trace = |text: &str| TraceContext::parse(text).unwrap().trace_id();
+    let kept = send(GIVEN).await;
+    assert_eq!(trace(&kept), trace(GIVEN));
+    assert_ne!(kept, GIVEN, "a hop of its own");
+    assert_ne!(trace(&send("nonsense").await), trace(GIVEN));
+}
+
+#[tokio::test]
+async fn the_line_about_an_accepted_job_names_its_trace() {
+    const GIVEN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let log = telemetry::json("info", Arc::new(file.reopen().unwrap())).unwrap();
+    let _log = tracing::subscriber::set_default(log);
+    let fleet = Fleet::start().await;
+    let request = fleet.request(Method::POST, "/v1/jobs").header("traceparent", GIVEN);
+    let answer = Answer::of(request.json(&spec(&json!({}))).send().await.unwrap()).await;
+    let id = answer.ok()["id"].clone();
+    fleet.post(&format!("/v1/jobs/{}/cancel", id.as_str().unwrap()), &json!({})).await.ok();
+    let lines = std::fs::read_to_string(file.path()).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let said: Vec<_> = lines
+        .filter(|line| line["job"] == id)
+        .inspect(|line| assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c", "{line}"))
+        .map(|line| line["message"].clone())
+        .collect();
+    assert_eq!(said, ["job accepted", "job changed by request"]);
 }
 
 #[tokio::test]

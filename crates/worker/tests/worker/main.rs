@@ -9,6 +9,7 @@ mod happy_path;
 mod https;
 mod intake;
 mod local;
+mod logs;
 mod metrics;
 mod outages;
 mod site;

@@ -12,6 +12,7 @@ use panofleet_job_schema::message::{
     AttemptId, ClaimEvent, ControlRecord, Heartbeat, JobMessage, Report,
 };
 use panofleet_job_schema::source::SourceLocation;
+use panofleet_job_schema::trace::TraceContext;
 use panofleet_job_schema::{
     Attempt, Failure, Generation, JobId, Lane, OutputName, Region, Span, Tenant, Timestamp,
 };
@@ -31,7 +32,7 @@ use uuid::Uuid;
 use crate::fake_bus::{FakeBus, State};
 
 pub(crate) const BUCKET: &str = "media";
-pub(crate) const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+pub(crate) const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// Everything but the workers. Dropping it ends the store.
 pub(crate) struct Site {
@@ -187,9 +188,13 @@ impl Site {
     }
 
     pub(crate) fn seal(&self, body: Body) -> Vec<u8> {
-        Envelope { sent_at: wall_clock(), trace: Some(TRACE.into()), body }
-            .seal(&self.keys)
-            .unwrap()
+        Envelope {
+            sent_at: wall_clock(),
+            trace: Some(format!("00-{TRACE_ID}-b7ad6b7169203331-01")),
+            body,
+        }
+        .seal(&self.keys)
+        .unwrap()
     }
 
     /// Publishes a control record.
@@ -211,7 +216,10 @@ impl Site {
             let envelope = Envelope::open(payload, &self.keys).unwrap();
             let Body::Event(event) = envelope.body else { return None };
             (event.id == id).then(|| {
-                assert_eq!((*partition, envelope.trace.as_deref()), (2, Some(TRACE)));
+                // Another hop of the same trace.
+                let trace = envelope.trace.as_deref().and_then(TraceContext::parse).unwrap();
+                assert_eq!((*partition, &*trace.trace_id()), (2, TRACE_ID));
+                assert!(!trace.to_string().contains("b7ad6b7169203331"), "{trace}");
                 *event
             })
         });
