@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Attempt, ClaimId, WorkerId};
+use crate::ids::{Attempt, ClaimId, Generation, WorkerId};
 use crate::job::{Job, Placement, State};
 use crate::manifest::ManifestSummary;
 use crate::message::{AttemptId, ClaimEvent};
@@ -91,11 +91,15 @@ pub enum Event {
     },
     /// The seal stands at the manifest key.
     Sealed {
+        /// Of which generation.
+        generation: Generation,
         /// When.
         now: Timestamp,
     },
     /// A manifest was found where the seal was to go.
     ManifestFound {
+        /// Of which generation.
+        generation: Generation,
         /// Which one.
         manifest: ManifestSummary,
         /// When.
@@ -329,8 +333,10 @@ pub fn decide(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Ref
         }
         Event::Tick { now, horizon } => timers::tick(job, *now, horizon, policy),
         Event::CancelRequested { now } => endings::cancel_requested(job, *now),
-        Event::Sealed { now } => endings::sealed(job, *now),
-        Event::ManifestFound { manifest, now } => endings::manifest_found(job, manifest, *now),
+        Event::Sealed { generation, now } => endings::sealed(job, *generation, *now),
+        Event::ManifestFound { generation, manifest, now } => {
+            endings::manifest_found(job, *generation, manifest, *now)
+        }
         Event::ReplayRequested { now } => endings::replay_requested(job, *now, policy),
     }
 }

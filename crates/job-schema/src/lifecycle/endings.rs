@@ -137,21 +137,33 @@ pub(super) fn cancel_requested(job: &Job, now: Timestamp) -> Result<Decision, Re
     }
 }
 
-pub(super) fn sealed(job: &Job, now: Timestamp) -> Result<Decision, Refusal> {
+/// What the job is to become, if what was found at the key of `generation` is about its present end.
+///
+/// Who closes may be slow: an operator may have started the job anew meanwhile, and it may be closing again.
+fn closing(job: &Job, generation: Generation) -> Result<CloseTarget, Refusal> {
     match job.state {
-        State::Closing { target, .. } => Ok(end(job.clone(), target, now, Reason::Sealed)),
+        _ if generation != job.generation => Err(Refusal::StaleGeneration),
+        State::Closing { target, .. } => Ok(target),
         _ => Err(Refusal::NothingNew),
     }
 }
 
+pub(super) fn sealed(
+    job: &Job,
+    generation: Generation,
+    now: Timestamp,
+) -> Result<Decision, Refusal> {
+    let target = closing(job, generation)?;
+    Ok(end(job.clone(), target, now, Reason::Sealed))
+}
+
 pub(super) fn manifest_found(
     job: &Job,
+    generation: Generation,
     manifest: &ManifestSummary,
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
-    let State::Closing { target, .. } = job.state else {
-        return Err(Refusal::NothingNew);
-    };
+    let target = closing(job, generation)?;
     let mut next = job.clone();
     next.state = State::Succeeded { manifest: manifest.clone() };
     next.failure = None;

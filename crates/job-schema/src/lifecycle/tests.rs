@@ -95,6 +95,11 @@ impl Life {
         self.report(attempt, n, Report::Claimed, now)
     }
 
+    fn sealed(self, now: Timestamp) -> Self {
+        let generation = self.job.generation;
+        self.step(Event::Sealed { generation, now })
+    }
+
     fn beat(&self, attempt: u32, n: u128, now: Timestamp) -> Event {
         Event::Renewed {
             id: self.job.attempt_id(Attempt(attempt)),
@@ -237,7 +242,7 @@ fn limits_end_a_job() {
             life = life.report(attempt, attempt.into(), failure(class), at(now + 2));
             if let State::Closing { target, .. } = life.job.state {
                 assert_eq!(life.effects, [Effect::Control, Effect::Close]);
-                let life = life.step(Event::Sealed { now: at(now + 3) });
+                let life = life.sealed(at(now + 3));
                 assert_eq!(life.job.state.name(), "dead");
                 return (attempt, target);
             }
@@ -313,11 +318,11 @@ fn cancelling_a_queued_job_is_immediate_and_a_sent_one_is_sealed_first() {
     assert!(life.job.control().stops(life.job.attempt_id(Attempt(1))));
     let retried = life.try_step(&tick(5)).unwrap();
     assert_eq!(retried.effects, [Effect::Close], "closing is tried until the store answers");
-    let sealed = life.try_step(&Event::Sealed { now: at(4) }).unwrap();
-    assert_eq!(sealed.job.state.name(), "cancelled");
-    let found = Event::ManifestFound { manifest: summary(1), now: at(4) };
+    let generation = life.job.generation;
+    let found = Event::ManifestFound { generation, manifest: summary(1), now: at(4) };
     let won = life.try_step(&found).unwrap();
     assert_eq!((won.reason, won.job.state.name()), (Reason::CancelLostRace, "succeeded"));
+    assert_eq!(life.sealed(at(4)).job.state.name(), "cancelled");
 }
 
 #[test]
@@ -334,8 +339,7 @@ fn a_deadline_waits_for_the_watermark_once_the_job_was_sent() {
 #[test]
 fn a_replay_is_a_new_generation_that_old_events_cannot_touch() {
     let life = Life::new().sent(at(1)).claimed(1, 1, at(2));
-    let life =
-        life.report(1, 1, failure(ErrorClass::Rejected), at(3)).step(Event::Sealed { now: at(4) });
+    let life = life.report(1, 1, failure(ErrorClass::Rejected), at(3)).sealed(at(4));
     let old = life.said(1, 1, success(1), at(5));
     let life = life.step(Event::ReplayRequested { now: at(5) });
     assert_eq!((life.job.generation, life.job.state.name()), (Generation(2), "queued"));
@@ -347,6 +351,22 @@ fn a_replay_is_a_new_generation_that_old_events_cannot_touch() {
     assert_eq!(life.try_step(&made_up), Err(Refusal::UnknownAttempt));
     let before = life.said(1, 1, Report::Claimed, at(7));
     assert_eq!(life.try_step(&before), Err(Refusal::UnknownAttempt));
+}
+
+#[test]
+fn what_stands_at_an_old_key_ends_no_later_generation() {
+    let life = Life::new().sent(at(1)).claimed(1, 1, at(2));
+    let life = life.step(Event::CancelRequested { now: at(3) }).sealed(at(4));
+    let life = life.step(Event::ReplayRequested { now: at(5) }).sent(at(6)).claimed(2, 2, at(7));
+    let life = life.step(Event::CancelRequested { now: at(8) });
+    // A dispatcher that closed the first generation wakes up and reports what it found there.
+    let generation = Generation(1);
+    let sealed = Event::Sealed { generation, now: at(9) };
+    let found = Event::ManifestFound { generation, manifest: summary(1), now: at(9) };
+    for old in [sealed, found] {
+        assert_eq!(life.try_step(&old), Err(Refusal::StaleGeneration), "{old:?}");
+    }
+    assert_eq!(life.sealed(at(9)).job.state.name(), "cancelled");
 }
 
 #[test]

@@ -21,14 +21,16 @@ pub(super) async fn close(dispatcher: &Dispatcher, job: &Job) -> Result<(), Turn
     };
     let address = job.manifest_address();
     let put = put_seal(&dispatcher.objects, &address, &seal);
+    // The job may have been started anew by the time that the store has answered.
+    let generation = job.generation;
     match tokio::time::timeout(dispatcher.policy.seal_retry.0, put).await {
         Ok(Ok(SealOutcome::Sealed)) => {
             SealTried::Sealed.count();
-            dispatcher.closed(job, |now| Event::Sealed { now }).await
+            dispatcher.closed(job, |now| Event::Sealed { generation, now }).await
         }
         Ok(Ok(SealOutcome::ManifestFound(manifest))) => {
             SealTried::ManifestFound.count();
-            let found = |now| Event::ManifestFound { manifest: manifest.clone(), now };
+            let found = |now| Event::ManifestFound { generation, manifest: manifest.clone(), now };
             dispatcher.closed(job, found).await
         }
         Ok(Err(error)) => {

@@ -59,7 +59,7 @@ async fn a_running_job_closes_and_its_worker_is_told() {
     let told = fleet.control().await;
     assert!(told.iter().all(|record| record.job == id && record.cancelled), "{told:?}");
     assert_eq!(told.len(), 1);
-    fleet.apply(id, |now, _| Event::Sealed { now }).await;
+    fleet.apply(id, |now, job| Event::Sealed { generation: job.generation, now }).await;
     assert_eq!(fleet.act(id, "cancel").await.status, 200);
 }
 

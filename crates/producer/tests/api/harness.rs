@@ -229,7 +229,7 @@ impl Fleet {
         let claim = self.run(id).await;
         let failure = Failure::rejected("not_a_picture", "the source is not a picture");
         self.report(id, claim, &Report::Failed { failure }).await;
-        self.apply(id, |now, _| Event::Sealed { now }).await;
+        self.apply(id, |now, job| Event::Sealed { generation: job.generation, now }).await;
     }
 }
 

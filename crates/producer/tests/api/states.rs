@@ -159,7 +159,7 @@ async fn jobs_that_end_without_a_result() {
     version: 5
     -since
     "#);
-    fleet.apply(job.0, |now, _| Event::Sealed { now }).await;
+    fleet.apply(job.0, |now, job| Event::Sealed { generation: job.generation, now }).await;
     insta::assert_snapshot!(news(&fleet, &job).await, @r#"
     attempt: 1
     counters: {"before_generation":0,"charged":0,"crashes":0,"last_attempt":1,"losses":0,"releases":0}

@@ -108,8 +108,11 @@ fn event_of(happening: &Happening, life: &Life, clock: &mut i64) -> Event {
             Event::Tick { now: at(*clock), horizon }
         }
         Happening::Cancel => Event::CancelRequested { now },
-        Happening::Seal => Event::Sealed { now },
-        Happening::FindManifest => Event::ManifestFound { manifest: summary(1), now },
+        Happening::Seal => Event::Sealed { generation: life.job.generation, now },
+        Happening::FindManifest => {
+            let generation = life.job.generation;
+            Event::ManifestFound { generation, manifest: summary(1), now }
+        }
         Happening::Replay => Event::ReplayRequested { now },
     }
 }
@@ -158,7 +161,9 @@ proptest! {
                 life.job = decision.job;
             }
             if matches!(life.job.state, State::Closing { .. }) {
-                life.job = life.try_step(&Event::Sealed { now: at(clock) }).unwrap().job;
+                let generation = life.job.generation;
+                let sealed = Event::Sealed { generation, now: at(clock) };
+                life.job = life.try_step(&sealed).unwrap().job;
             }
         }
         prop_assert!(life.job.state.is_terminal(), "{:?}", life.job.state);
