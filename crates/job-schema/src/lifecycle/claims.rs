@@ -5,9 +5,8 @@
 
 use super::endings::{self, Ending};
 use super::{Decision, Effect, Reason, Refusal};
-use crate::failure::{ErrorClass, Failure};
 use crate::ids::{Attempt, ClaimId, WorkerId};
-use crate::job::{Claim, CloseTarget, DeadReason, Job, Placement, State};
+use crate::job::{Claim, CloseTarget, Job, Placement, State};
 use crate::limits::{CLAIMS_MAX, ENDED_CLAIMS_MAX};
 use crate::manifest::ManifestSummary;
 use crate::message::{AttemptId, ClaimEvent, Report};
@@ -42,8 +41,10 @@ pub(super) fn reported(
         Report::Released { started: true, .. } => {
             ended(job, event.claim, &Ending::Released, now, policy)
         }
-        Report::Failed { failure } => failed(job, event.claim, failure, now, policy),
-        Report::Abandoned => ended(job, event.claim, &Ending::Lost(Reason::Abandoned), now, policy),
+        Report::Failed { failure } => {
+            ended(job, event.claim, &Ending::Failed(failure.clone()), now, policy)
+        }
+        Report::Abandoned => ended(job, event.claim, &Ending::Abandoned, now, policy),
         Report::Succeeded { .. } => Err(Refusal::NothingNew),
     }?;
     let decision = decision.about(Some(event.id.attempt), Some(&event.worker));
@@ -137,46 +138,32 @@ fn held(job: &Job, holder: &Holder<'_>, now: Timestamp) -> Result<Decision, Refu
     Ok(Decision::new(next, reason).with(effects))
 }
 
-fn failed(
-    job: &Job,
-    claim: ClaimId,
-    failure: &Failure,
-    now: Timestamp,
-    policy: &Policy,
-) -> Result<Decision, Refusal> {
-    if !job.lapsed_claims.contains(&claim) {
-        return ended(job, claim, &Ending::Failed(failure.clone()), now, policy);
-    }
-    // Given up as silent, and it was alive after all: the job has gone on without it.
-    let mut next = job.clone();
-    give_loss_back(&mut next, claim);
-    remember(&mut next.ended_claims, claim);
-    next.failure = Some(failure.clone());
-    let unclaimed = !matches!(next.state, State::Running { .. });
-    if unclaimed && failure.class == ErrorClass::Rejected {
-        let target = CloseTarget::Dead { reason: DeadReason::Rejected };
-        return Ok(endings::close(next, target, now, Reason::AttemptFailed));
-    }
-    Ok(Decision::new(next, Reason::ClaimEnded))
-}
-
 /// A claim ended in a way of its own; the last one decides what becomes of the job.
-pub(super) fn ended(
+fn ended(
     job: &Job,
     claim: ClaimId,
     ending: &Ending,
     now: Timestamp,
     policy: &Policy,
 ) -> Result<Decision, Refusal> {
+    let was_lapsed = job.lapsed_claims.contains(&claim);
     let mut next = job.clone();
     remove_claim(&mut next, claim)?;
     if let Ending::Failed(failure) = ending {
         next.failure = Some(failure.clone());
     }
-    if matches!(&next.state, State::Running { claims, .. } if claims.is_empty()) {
+    if holds_nobody(&next) {
         return Ok(endings::attempt_over(next, ending, now, policy));
     }
+    if was_lapsed || *ending == Ending::Abandoned {
+        return Ok(endings::counted_late(next, ending, now));
+    }
     Ok(Decision::new(next, Reason::ClaimEnded))
+}
+
+/// Whether the last claim has just been taken out.
+fn holds_nobody(job: &Job) -> bool {
+    matches!(&job.state, State::Running { claims, .. } if claims.is_empty())
 }
 
 /// The worker was too late to start: the message went back to the queue by itself.
@@ -186,14 +173,18 @@ fn released_unstarted(
     now: Timestamp,
     policy: &Policy,
 ) -> Result<Decision, Refusal> {
+    let was_lapsed = job.lapsed_claims.contains(&event.claim);
     let mut next = job.clone();
     let placement = remove_claim(&mut next, event.claim)?;
     let last = next.counters.last_attempt;
-    match &next.state {
-        State::Running { claims, .. } if claims.is_empty() => {}
-        _ => return Ok(Decision::new(next, Reason::ClaimEnded)),
+    if !holds_nobody(&next) {
+        return Ok(if was_lapsed {
+            endings::counted_late(next, &Ending::Released, now)
+        } else {
+            Decision::new(next, Reason::ClaimEnded)
+        });
     }
-    if event.id.attempt.0 < last || next.counters.releases >= crate::limits::RELEASES_MAX {
+    if event.id.attempt.0 < last || endings::is_spent_by(&next, &Ending::Released) {
         return Ok(endings::attempt_over(next, &Ending::Released, now, policy));
     }
     next.counters.releases += 1;

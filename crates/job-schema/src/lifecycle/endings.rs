@@ -16,8 +16,10 @@ pub(super) enum Ending {
     Failed(Failure),
     /// It ran for too long.
     TimedOut,
-    /// Its worker fell silent, or came back without it.
-    Lost(Reason),
+    /// Its worker fell silent.
+    Lapsed,
+    /// Its worker came back without it.
+    Abandoned,
     /// Its worker let it go.
     Released,
     /// No worker wanted to start it.
@@ -33,44 +35,76 @@ pub(super) fn attempt_over(
     now: Timestamp,
     policy: &Policy,
 ) -> Decision {
-    let counters = &mut job.counters;
-    let (reason, wait) = match ending {
-        Ending::Failed(failure) => {
-            counters.charged += 1;
-            if matches!(failure.class, ErrorClass::Crashed | ErrorClass::Bug) {
-                counters.crashes += 1;
-            }
-            (Reason::AttemptFailed, true)
-        }
-        Ending::TimedOut => {
-            counters.charged += 1;
-            (Reason::AttemptTimedOut, true)
-        }
-        // Lapses are counted claim by claim, when they are noticed.
-        Ending::Lost(reason) => {
-            counters.losses += u32::from(*reason == Reason::Abandoned);
-            (*reason, false)
-        }
-        Ending::Released => {
-            counters.releases += 1;
-            (Reason::Released, false)
-        }
-        Ending::Dropped => {
-            counters.releases += 1;
-            (Reason::Dropped, true)
-        }
-        Ending::MessageLost => (Reason::MessageLost, false),
-    };
+    count(&mut job, ending);
+    let reason = ending.reason();
     if let Some(dead) = dead_reason(&job, ending) {
         return close(job, CloseTarget::Dead { reason: dead }, now, reason);
     }
-    job.state = if wait {
+    job.state = if ending.waits() {
         let tries = job.counters.charged + job.counters.releases;
         State::Waiting { due_at: now + policy.backoff(tries, jitter_share(&job)) }
     } else {
         State::Queued { since: now }
     };
     Decision::new(job, reason)
+}
+
+/// A claim that is not the last one has an ending that counts all the same: its loss was counted before, and the
+/// job has gone on without it. What it was counts instead, or a job could go again for ever at nobody's expense.
+pub(super) fn counted_late(mut job: Job, ending: &Ending, now: Timestamp) -> Decision {
+    count(&mut job, ending);
+    let held = matches!(job.state, State::Running { .. });
+    match dead_reason(&job, ending) {
+        Some(reason) if !held => close(job, CloseTarget::Dead { reason }, now, ending.reason()),
+        _ => Decision::new(job, Reason::ClaimEnded),
+    }
+}
+
+/// Whether an ending leaves the job no further try.
+pub(super) fn is_spent_by(job: &Job, ending: &Ending) -> bool {
+    let mut next = job.clone();
+    count(&mut next, ending);
+    dead_reason(&next, ending).is_some()
+}
+
+/// Counts an ending. What has reached its limit stays there.
+fn count(job: &mut Job, ending: &Ending) {
+    let counters = &mut job.counters;
+    let charged = (counters.charged + 1).min(job.max_attempts);
+    match ending {
+        Ending::Failed(failure) => {
+            counters.charged = charged;
+            if matches!(failure.class, ErrorClass::Crashed | ErrorClass::Bug) {
+                counters.crashes = (counters.crashes + 1).min(CRASHES_MAX);
+            }
+        }
+        Ending::TimedOut => counters.charged = charged,
+        Ending::Abandoned => counters.losses += 1,
+        Ending::Released | Ending::Dropped => {
+            counters.releases = (counters.releases + 1).min(RELEASES_MAX + 1);
+        }
+        // Lapses are counted claim by claim, when they are noticed.
+        Ending::Lapsed | Ending::MessageLost => {}
+    }
+}
+
+impl Ending {
+    const fn reason(&self) -> Reason {
+        match self {
+            Self::Failed(_) => Reason::AttemptFailed,
+            Self::TimedOut => Reason::AttemptTimedOut,
+            Self::Lapsed => Reason::LeaseLapsed,
+            Self::Abandoned => Reason::Abandoned,
+            Self::Released => Reason::Released,
+            Self::Dropped => Reason::Dropped,
+            Self::MessageLost => Reason::MessageLost,
+        }
+    }
+
+    /// Whether the next try waits out a backoff.
+    const fn waits(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::TimedOut | Self::Dropped)
+    }
 }
 
 /// Why the job is not tried again, if it is not.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::failure::{ErrorClass, Failure};
 use crate::ids::{Generation, JobId, Region, Tenant};
-use crate::job::{Acceptance, CloseTarget, DeadReason};
+use crate::job::{Acceptance, CloseTarget, Counters, DeadReason};
 use crate::message::Report;
 use crate::source::SourceLocation;
 use crate::spec::JobSpec;
@@ -217,6 +217,43 @@ fn an_ended_claim_never_comes_back() {
     assert_eq!(life.try_step(&life.beat(1, 1, at(4))), Err(Refusal::EndedClaim));
     let again = life.said(1, 1, Report::Claimed, at(4));
     assert_eq!(life.try_step(&again), Err(Refusal::EndedClaim));
+}
+
+#[test]
+fn a_claim_that_was_given_up_counts_as_what_it_was() {
+    let lapsed = || Life::new().sent(at(1)).claimed(1, 1, at(2)).step(tick(70)).sent(at(71));
+    let costs = |life: &Life| {
+        let Counters { charged, crashes, losses, releases, .. } = life.job.counters;
+        (charged, crashes, losses, releases)
+    };
+    assert_eq!(costs(&lapsed()), (0, 0, 1, 0));
+    for (report, expected) in [
+        (Report::Abandoned, (0, 0, 1, 0)),
+        (failure(ErrorClass::Transient), (1, 0, 0, 0)),
+        (failure(ErrorClass::Crashed), (1, 1, 0, 0)),
+        (Report::Released { started: true, reason: "drain".into() }, (0, 0, 0, 1)),
+        (Report::Released { started: false, reason: "late".into() }, (0, 0, 0, 1)),
+    ] {
+        let life = lapsed().report(1, 1, report.clone(), at(80));
+        assert_eq!((costs(&life), life.job.state.name()), (expected, "sent"), "{report:?}");
+        let life = lapsed().claimed(2, 2, at(75)).report(1, 1, report.clone(), at(80));
+        assert_eq!((costs(&life), life.job.state.name()), (expected, "running"), "{report:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_dies_of_a_job_and_comes_back_late_does_not_make_it_immortal() {
+    let mut life = Life::new();
+    for attempt in 1..=5 {
+        let now = i64::from(attempt) * 1000;
+        let claim = u128::from(attempt);
+        life = life.sent(at(now)).claimed(attempt, claim, at(now)).step(tick(now + 100));
+        if attempt < 5 {
+            life = life.report(attempt, claim, Report::Abandoned, at(now + 200));
+        }
+    }
+    let target = CloseTarget::Dead { reason: DeadReason::LossLimit };
+    assert!(matches!(life.job.state, State::Closing { target: found, .. } if found == target));
 }
 
 #[test]

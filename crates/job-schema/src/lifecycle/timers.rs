@@ -163,7 +163,7 @@ fn look_after_claims(
     let decision = if !last_ended {
         Decision::new(next, Reason::ClaimEnded)
     } else if timed_out.is_empty() {
-        endings::attempt_over(next, &Ending::Lost(Reason::LeaseLapsed), now, policy)
+        endings::attempt_over(next, &Ending::Lapsed, now, policy)
     } else {
         endings::attempt_over(next, &Ending::TimedOut, now, policy)
     };
