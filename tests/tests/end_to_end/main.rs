@@ -16,6 +16,7 @@ macro_rules! promises {
                 bad_input_gets_an_answer_and_harms_nobody
                 a_cancelled_job_stops_and_leaves_a_seal
                 a_frozen_service_goes_on_where_it_was
+                one_trace_joins_what_every_process_says_of_a_job
             }
         }
     )+};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use panofleet_job_schema::trace::TraceContext;
 use panofleet_producer::api::view::StateView;
 use panofleet_tests::fleet::{Fleet, Kind};
 use panofleet_tests::{eventually, processes};
@@ -128,5 +129,33 @@ pub(crate) async fn a_frozen_service_goes_on_where_it_was(kind: Kind) {
         check_result(&fleet, id).await;
         let history = fleet.api.history(id).await.unwrap();
         assert!(history.iter().all(|entry| entry.reason != "lease_lapsed"), "{history:?}");
+    }
+}
+
+/// Whoever looks for a job in the logs of all processes finds its way, and nothing without its trace.
+pub(crate) async fn one_trace_joins_what_every_process_says_of_a_job(kind: Kind) {
+    let mut fleet = Fleet::start(kind, &["log.filter=info,panofleet=debug"]).await;
+    let source = fleet.api.upload(fixture("equirect.jpg")).await.unwrap();
+    let id = fleet.api.submit(&job(&source, 0)).await.unwrap().id;
+    let job = ended(&fleet, id).await;
+    assert!(succeeded(&job));
+    let trace = TraceContext::parse(&job.trace.unwrap()).unwrap();
+    assert_eq!(fleet.stop().await, Some(0));
+
+    let mut said = BTreeSet::new();
+    for process in fleet.names() {
+        for line in fleet.log(&process).lines() {
+            let line: Value =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            if line["job"] == id.to_string() {
+                assert_eq!(line["trace_id"], trace.trace_id(), "{process}: {line}");
+                said.insert(line["message"].as_str().unwrap().to_owned());
+            } else {
+                assert!(!line.to_string().contains(&id.to_string()), "{process}: {line}");
+            }
+        }
+    }
+    for step in ["job accepted", "job sent", "attempt begins", "succeeded", "event applied"] {
+        assert!(said.contains(step), "{step}: {said:?}");
     }
 }
