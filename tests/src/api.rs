@@ -1,5 +1,6 @@
 //! The HTTP API, from the side of a test: every answer is expected to be good.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -28,6 +29,18 @@ impl Api {
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = Client::builder().timeout(Duration::from_secs(30)).build();
         Self { http: http.expect("an HTTP client"), url: url.to_owned() }
+    }
+
+    /// The same, for a fleet whose servers show a certificate that this CA (PEM) signed.
+    ///
+    /// # Panics
+    /// If the file is no certificate.
+    #[must_use]
+    pub fn trusting(&self, ca_file: &Path) -> Self {
+        let pem = std::fs::read(ca_file).expect("a CA");
+        let ca = reqwest::Certificate::from_pem(&pem).expect("a certificate");
+        let http = Client::builder().timeout(Duration::from_secs(30)).tls_certs_merge([ca]).build();
+        Self { http: http.expect("an HTTP client"), url: self.url.clone() }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
@@ -13,6 +14,8 @@ use crate::processes;
 
 /// The one region of a fleet under test.
 const REGION: &str = "hangzhou";
+/// The users of a secured broker, by their roles.
+const USERS: [&str; 5] = ["producer", "dispatcher", "collector", "worker", "operator"];
 
 /// How many processes of each role there are.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct Roles {
     pub workers: u32,
     /// A broker of their own, so that it can be crashed.
     pub kafka: Option<&'static KafkaServer>,
+    /// Every link encrypted, and each role a Kafka user of its own with its own rights.
+    pub secured: bool,
     /// Where the first API listens, and the next ones behind it; on any free ports without it.
     pub first_port: Option<u16>,
 }
@@ -39,6 +44,7 @@ impl Default for Roles {
             collectors: 1,
             workers: 1,
             kafka: None,
+            secured: false,
             first_port: None,
         }
     }
@@ -48,13 +54,20 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let folder = tempfile::tempdir().expect("a folder");
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let kafka = roles.kafka.unwrap_or_else(KafkaServer::shared);
+    let servers = if roles.secured { Servers::secured() } else { Servers::plain(roles.kafka) };
     let bucket = format!("fleet-{number}");
-    let config = config(kafka, number, &bucket);
+    let config = servers.config(number, &bucket);
     std::fs::write(folder.path().join("fleet.toml"), config).expect("a writable folder");
-    apply_topics(folder.path());
-    let s3 = S3Server::shared();
-    let objects = ObjectsConfig::new(&s3.endpoint(), s3.access_key(), Secret::new(s3.secret_key()));
+    if roles.secured {
+        topics(folder.path(), &["apply", "--acls"], &servers.as_user("admin"));
+    }
+    topics(folder.path(), &["apply"], &servers.as_user("operator"));
+    let s3 = servers.s3;
+    let mut objects =
+        ObjectsConfig::new(&s3.endpoint(), s3.access_key(), Secret::new(s3.secret_key()));
+    objects.tls_ca_file = roles.secured.then(|| s3.ca_file());
+    // Another test of this process may have been first.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let objects = ObjectStore::new(&objects).expect("an object store");
     objects.create_bucket(&bucket).await.expect("a bucket");
 
@@ -64,6 +77,7 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
         let [port] = free_ports();
         let address = format!("127.0.0.1:{port}");
         arguments.extend(["--set".to_owned(), format!("metrics.listen={address}")]);
+        arguments.extend(servers.as_user(name));
         let mut process = Process::new(format!("{name}-{number}"), arguments, folder.path());
         process.admin = Some(format!("http://{address}"));
         process
@@ -88,7 +102,10 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
         processes.0.push(role("worker", number, &["--set", &name]));
     }
     processes.0.iter_mut().for_each(Process::start);
-    let apis: Vec<_> = urls.iter().map(|url| Api::new(url)).collect();
+    let mut apis: Vec<_> = urls.iter().map(|url| Api::new(url)).collect();
+    if roles.secured {
+        apis = apis.iter().map(|api| api.trusting(&s3.ca_file())).collect();
+    }
     // It is a fleet from here on: if it does not come up, its processes end with it.
     let fleet = Fleet { folder, processes, api: apis[0].clone(), apis, objects, bucket };
     for api in &fleet.apis {
@@ -104,15 +121,49 @@ fn arguments_of(role: &str, arguments: &[&str], settings: &[&str]) -> Vec<String
     all.into_iter().map(str::to_owned).collect()
 }
 
-/// The configuration file that all roles share.
-fn config(kafka: &KafkaServer, number: u32, bucket: &str) -> String {
-    let (s3, database) = (S3Server::shared(), PostgresServer::shared().create_database());
-    let policy = QUICK.map(|setting| {
-        let (path, value) = setting.split_once('=').expect("path=value");
-        format!("{} = \"{value}\"\n", path.trim_start_matches("policy."))
-    });
-    format!(
-        r#"
+/// What a fleet stands on.
+struct Servers {
+    kafka: &'static KafkaServer,
+    s3: &'static S3Server,
+    is_secured: bool,
+}
+
+impl Servers {
+    fn plain(kafka: Option<&'static KafkaServer>) -> Self {
+        let kafka = kafka.unwrap_or_else(KafkaServer::shared);
+        Self { kafka, s3: S3Server::shared(), is_secured: false }
+    }
+
+    /// Servers that speak TLS only, and a broker that lets nobody do what is not their work.
+    fn secured() -> Self {
+        static KAFKA: OnceLock<KafkaServer> = OnceLock::new();
+        static S3: OnceLock<S3Server> = OnceLock::new();
+        let kafka = KAFKA.get_or_init(|| KafkaServer::start_secured(&USERS));
+        Self { kafka, s3: S3.get_or_init(S3Server::start_with_tls), is_secured: true }
+    }
+
+    /// Arguments of a process that comes to Kafka as this user; none where nobody asks.
+    fn as_user(&self, user: &str) -> Vec<String> {
+        if !self.is_secured {
+            return Vec::new();
+        }
+        let password = self.kafka.password(user);
+        let settings = [
+            format!("fleet.kafka.sasl.username={user}"),
+            format!("fleet.kafka.sasl.password={password}"),
+        ];
+        settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
+    }
+
+    /// The configuration file that all roles share.
+    fn config(&self, number: u32, bucket: &str) -> String {
+        let (kafka_more, postgres, objects_more) = self.links();
+        let policy = QUICK.map(|setting| {
+            let (path, value) = setting.split_once('=').expect("path=value");
+            format!("{} = \"{value}\"\n", path.trim_start_matches("policy."))
+        });
+        format!(
+            r#"
 [policy]
 {policy}
 [fleet.kafka]
@@ -121,13 +172,14 @@ prefix = "fleet-{number}."
 replication = 1
 replicas_in_sync = 1
 event_partitions = 4
+{kafka_more}
 [fleet.postgres]
-url = "{database}"
-tls = "off"
+{postgres}
 [fleet.objects]
 endpoint = "{endpoint}"
 access_key = "{access_key}"
 secret_key = "{secret_key}"
+{objects_more}
 [fleet.signing.{REGION}]
 key = "{REGION}-1"
 keys.{REGION}-1 = "{key}"
@@ -138,21 +190,47 @@ regions.{REGION}.bucket = "{bucket}"
 region = "{REGION}"
 drain_grace = "10s"
 "#,
-        policy = policy.concat(),
-        kafka = kafka.address(),
-        endpoint = s3.endpoint(),
-        access_key = s3.access_key(),
-        secret_key = s3.secret_key(),
-        key = "5a".repeat(32),
-    )
+            policy = policy.concat(),
+            kafka = self.kafka.address(),
+            endpoint = self.s3.endpoint(),
+            access_key = self.s3.access_key(),
+            secret_key = self.s3.secret_key(),
+            key = "5a".repeat(32),
+        )
+    }
+
+    /// How the servers are reached: further settings of Kafka, all of PostgreSQL, further ones of the object store.
+    fn links(&self) -> (String, String, String) {
+        let database = PostgresServer::shared().create_database();
+        if !self.is_secured {
+            let postgres = format!("url = \"{database}\"\ntls = \"off\"");
+            return (String::new(), postgres, String::new());
+        }
+        let (url, certificate) = PostgresServer::shared().by_tcp(&database);
+        let users = USERS.map(|user| match user {
+            "worker" => format!("workers = [{{ user = \"worker\", regions = [\"{REGION}\"] }}]\n"),
+            user => format!("{user}s = [\"{user}\"]\n"),
+        });
+        // A producer is a dispatcher too.
+        let users = users.concat().replace("[\"dispatcher\"]", "[\"dispatcher\", \"producer\"]");
+        let ca_file = self.kafka.ca_file();
+        (
+            format!("tls = \"verified\"\ntls_ca_file = {ca_file:?}\n[fleet.kafka.users]\n{users}"),
+            format!("url = \"{url}\"\ntls = \"verified\"\ntls_ca_file = {certificate:?}"),
+            format!("tls_ca_file = {:?}", self.s3.ca_file()),
+        )
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests start the programs that they test")]
-fn apply_topics(folder: &Path) {
+fn topics(folder: &Path, action: &[&str], user: &[String]) {
     let applied = Command::new(processes::program("panofleet"))
-        .args(["topics", "apply", "--config", "fleet.toml"])
+        .args(["topics", "--config", "fleet.toml"])
+        .args(action)
+        .args(user)
         .current_dir(folder)
         .output()
         .expect("panofleet starts");
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let said = [applied.stdout, applied.stderr].concat();
+    assert!(applied.status.success(), "{action:?}: {}", String::from_utf8_lossy(&said));
 }

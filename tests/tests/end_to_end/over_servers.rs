@@ -62,6 +62,30 @@ async fn two_hundred_jobs_survive_the_loss_of_anything() {
     assert_eq!(fleet.stop().await, Some(0));
 }
 
+/// The same work over encrypted links, each role as a user who may do no more than its work.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_works_over_encrypted_links_with_a_user_for_each_role() {
+    let roles = Roles { secured: true, dispatchers: 1, ..Roles::default() };
+    let mut fleet = Fleet::of_roles(&roles, &[]).await;
+    let source = fleet.api.upload(fixture("equirect.jpg")).await.unwrap();
+    let mut jobs = Vec::new();
+    for n in 0..6 {
+        jobs.push(fleet.api.submit(&job(&source, n)).await.unwrap().id);
+    }
+    fleet.api.cancel(jobs[5]).await.unwrap();
+    for id in &jobs[..5] {
+        assert!(succeeded(&ended(&fleet, *id).await));
+        check_result(&fleet, *id).await;
+    }
+    ended(&fleet, jobs[5]).await;
+    for name in fleet.names() {
+        let log = fleet.log(&name);
+        assert!(!log.to_lowercase().contains("authoriz"), "{name} may not do its work: {log}");
+        assert!(!log.contains("-secret"), "{name} writes a password into its log");
+    }
+    assert_eq!(fleet.stop().await, Some(0));
+}
+
 /// What every role counts, and that each is ready, can be seen from outside.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_shows_what_it_does() {

@@ -37,7 +37,8 @@ async fn check_kafka(fleet: &FleetConfig) -> Finding {
     match within(KafkaBus::connect(&fleet.kafka)).await {
         Ok(bus) => {
             let partitions = bus.event_partitions();
-            Finding::good("Kafka", format!("{servers}: the event log has {partitions} partitions"))
+            let found = format!("{servers}: the event log has {partitions} partitions");
+            Finding::good("Kafka", found + "; `panofleet topics check` looks at the rest")
         }
         Err(error) => Finding::bad(
             "Kafka",
