@@ -3,6 +3,8 @@
 //! A server is found, never installed: `./dev` does that. A machine without it fails the test. Each dies with the
 //! process that started it, however that ends.
 
+#![expect(clippy::panic, reason = "a test without its servers fails")]
+
 pub mod kafka;
 mod keeper;
 pub mod postgres;
@@ -12,8 +14,11 @@ pub use kafka::KafkaServer;
 pub use postgres::PostgresServer;
 pub use s3::S3Server;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to start on a busy machine.
@@ -26,14 +31,33 @@ fn root() -> PathBuf {
     tests.parent().expect("tests/ lies in the repository").to_owned()
 }
 
-/// Ports of loopback that nobody uses now. Nobody else is given them while they are not in use yet, or the server fails loudly.
+/// Where servers of tests listen: below the ports that systems give to clients (Linux: from 32768), so that no
+/// connection takes the port of a server that is down for a moment.
+const PORTS: RangeInclusive<u16> = 12_000..=31_999;
+
+/// Ports of loopback that nobody uses now, and that this process has not given out before.
 ///
 /// # Panics
 /// If there are none.
 pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port of loopback");
-    let listeners = [(); COUNT].map(|()| bind());
-    listeners.map(|listener| listener.local_addr().expect("a bound address").port())
+    [(); COUNT].map(|()| free_port())
+}
+
+fn free_port() -> u16 {
+    static NEXT: Mutex<Option<u16>> = Mutex::new(None);
+    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in PORTS {
+        // Each process begins elsewhere.
+        let port = next.unwrap_or_else(|| {
+            let random = RandomState::new().hash_one(std::process::id());
+            PORTS.start() + u16::try_from(random % PORTS.len() as u64).unwrap_or(0)
+        });
+        *next = Some(if port == *PORTS.end() { *PORTS.start() } else { port + 1 });
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port of loopback is free");
 }
 
 /// Waits until something listens on a port of loopback.

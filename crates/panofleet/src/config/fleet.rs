@@ -42,7 +42,6 @@ impl FleetConfig {
     /// Checks the parts, and the parts against each other.
     pub(super) fn check(&self, policy: &Policy) -> Result<()> {
         self.kafka.validate().context("fleet.kafka")?;
-        self.kafka.validate().context("fleet.kafka")?;
         self.objects.validate().context("fleet.objects")?;
         if let Some(postgres) = &self.postgres {
             postgres.validate().context("fleet.postgres")?;
