@@ -1,7 +1,9 @@
-//! A whole fleet on this machine, for a person to play with: `./dev fleet` runs it.
+//! A whole fleet on this machine, for a person to play with: `./dev fleet` runs it. `./dev bench idle` asks it how much
+//! memory each role has when there is nothing to do.
 #![expect(clippy::print_stdout, reason = "it tells a person where everything is")]
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server};
 use panofleet_tests::fleet::{Fleet, Roles};
@@ -11,6 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Timers of one machine: a lost worker is noticed within seconds.
 const SETTINGS: [&str; 4] =
     ["policy.heartbeat=2s", "policy.lease=15s", "policy.backoff_base=2s", "policy.backoff_cap=5m"];
+
+/// How long a fleet has nothing to do before it is weighed.
+const IDLE: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() {
@@ -29,13 +34,34 @@ async fn main() {
         ..Roles::default()
     };
     let mut fleet = Fleet::of_roles(&roles, &SETTINGS).await;
-    describe(&fleet);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        ended = tokio::signal::ctrl_c() => ended.expect("signals can be caught"),
+    if std::env::args().nth(1).as_deref() == Some("--idle") {
+        println!("idle for {} s …", IDLE.as_secs());
+        tokio::time::sleep(IDLE).await;
+        weigh(&fleet);
+    } else {
+        describe(&fleet);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            ended = tokio::signal::ctrl_c() => ended.expect("signals can be caught"),
+        }
     }
     println!("ending …");
     fleet.stop().await;
+}
+
+/// Prints the resident memory of each role, and how much of it is its own.
+fn weigh(fleet: &Fleet) {
+    println!("{:<14}{:>12}{:>16}", "role", "resident", "of it private");
+    for name in fleet.names() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", fleet.pid(&name)));
+        let status = status.expect("a running process");
+        let mib = |field: &str| {
+            let line = status.lines().find(|line| line.starts_with(field)).expect("a field of it");
+            let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok());
+            kib.expect("a number of KiB") / 1024.0
+        };
+        println!("{name:<14}{:>8.1} MiB{:>12.1} MiB", mib("VmRSS:"), mib("RssAnon:"));
+    }
 }
 
 fn describe(fleet: &Fleet) {
