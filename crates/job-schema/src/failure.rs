@@ -1,8 +1,11 @@
 //! Why an attempt failed: a class for the machine, a code for grouping, a message for a person.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::limits;
+
+mod pattern;
 
 /// What the lifecycle does about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +36,26 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What failures of one kind share, however they are worded in detail: 16 hexadecimal digits, the same in every
+    /// version of the program.
+    ///
+    /// The first 8 bytes of the SHA-256 of the code, a line break, and the message's [`pattern`](Self::pattern).
+    /// The class does not count: a code has one.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.code.as_bytes());
+        hash.update(b"\n");
+        hash.update(self.pattern().as_bytes());
+        let digest: [u8; 32] = hash.finalize().into();
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The message without what differs from case to case: `<quoted>` stands for what was in quotes or backticks,
+    /// `<url>`, `<path>`, `<id>`, `<time>` and `<n>` for addresses, paths, identities, times and numbers.
+    pub fn pattern(&self) -> String {
+        pattern::of(&self.message)
+    }
+
     /// A failure of `class`; text past its limit is cut at a character.
     pub fn new(class: ErrorClass, code: &str, message: impl Into<String>) -> Self {
         let message = clip(message.into(), limits::FAILURE_MESSAGE_BYTES_MAX);
@@ -61,4 +84,26 @@ impl Failure {
 fn clip(mut text: String, bytes_max: usize) -> String {
     text.truncate(text.floor_char_boundary(bytes_max));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Groups are kept by whoever asked for them: these values may not change.
+    #[test]
+    fn fingerprints_are_stable_and_group_by_code_and_pattern() {
+        let large = |px: u32| {
+            Failure::rejected("picture_too_large", format!("the picture has {px} px, most 300"))
+        };
+        assert_eq!(large(301).pattern(), "the picture has <n> px, most <n>");
+        assert_eq!(large(301).fingerprint(), large(999_999).fingerprint());
+        assert_eq!(large(301).fingerprint(), "ae6f076e3ea12915");
+        let other_code = Failure { code: "memory_limit".into(), ..large(301) };
+        assert_ne!(large(301).fingerprint(), other_code.fingerprint());
+        let with_detail = large(301).with_detail("last words");
+        assert_eq!(large(301).fingerprint(), with_detail.fingerprint());
+        let other_text = Failure { message: "too large".into(), ..large(301) };
+        assert_ne!(large(301).fingerprint(), other_text.fingerprint());
+    }
 }
