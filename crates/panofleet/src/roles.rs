@@ -26,7 +26,6 @@ use crate::listening::{listen, local_url};
 pub(crate) struct Parts {
     pub(crate) db: Arc<dyn JobsDb>,
     pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) objects: ObjectStore,
     pub(crate) keys: RegionKeys,
 }
 
@@ -46,43 +45,32 @@ const METRICS: [&[Metric]; 4] = [
     panofleet_worker::metrics::METRICS,
 ];
 
-impl Parts {
-    /// Whether what these roles stand on is there.
-    pub(crate) fn readiness(&self, bucket: &str) -> Readiness {
-        let db = Arc::clone(&self.db);
-        let readiness =
-            Readiness::new().with("database", "nothing is decided or written", move || {
-                let db = Arc::clone(&db);
-                async move { db.now().await }
-            });
-        with_bus_and_objects(readiness, &self.bus, &self.objects, bucket)
-    }
+/// Whether the database and the bus are there.
+pub(crate) fn readiness(parts: &Parts) -> Readiness {
+    let db = Arc::clone(&parts.db);
+    let readiness = Readiness::new().with("database", "nothing is decided or written", move || {
+        let db = Arc::clone(&db);
+        async move { db.now().await }
+    });
+    with_bus(readiness, &parts.bus)
 }
 
-impl WorkerParts {
-    /// Whether what a worker stands on is there.
-    pub(crate) fn readiness(&self, bucket: &str) -> Readiness {
-        with_bus_and_objects(Readiness::new(), &self.bus, &self.objects, bucket)
-    }
+/// The same, and the bus.
+pub(crate) fn with_bus(readiness: Readiness, bus: &Arc<dyn Bus>) -> Readiness {
+    let bus = Arc::clone(bus);
+    readiness.with("bus", "messages and events wait", move || {
+        let bus = Arc::clone(&bus);
+        async move { bus.event_log_id().await }
+    })
 }
 
-fn with_bus_and_objects(
-    readiness: Readiness,
-    bus: &Arc<dyn Bus>,
-    objects: &ObjectStore,
-    bucket: &str,
-) -> Readiness {
-    let (bus, objects) = (Arc::clone(bus), objects.clone());
-    let bucket = bucket.to_owned();
-    readiness
-        .with("bus", "messages and events wait", move || {
-            let bus = Arc::clone(&bus);
-            async move { bus.event_log_id().await }
-        })
-        .with("objects", "sources, results and seals are out of reach", move || {
-            let (objects, bucket) = (objects.clone(), bucket.clone());
-            async move { reach(&objects, &bucket).await }
-        })
+/// The same, and a bucket.
+pub(crate) fn with_objects(readiness: Readiness, objects: &ObjectStore, bucket: &str) -> Readiness {
+    let (objects, bucket) = (objects.clone(), bucket.to_owned());
+    readiness.with("objects", "sources, results and seals are out of reach", move || {
+        let (objects, bucket) = (objects.clone(), bucket.clone());
+        async move { reach(&objects, &bucket).await }
+    })
 }
 
 async fn reach(objects: &ObjectStore, bucket: &str) -> Result<(), ObjectsError> {
@@ -112,11 +100,17 @@ pub(crate) async fn start_admin(
 }
 
 /// Serves the API.
-pub(crate) fn start_api(config: &Config, parts: &Parts, listener: TcpListener, tasks: &Tasks) {
+pub(crate) fn start_api(
+    config: &Config,
+    parts: &Parts,
+    objects: &ObjectStore,
+    listener: TcpListener,
+    tasks: &Tasks,
+) {
     let state = ApiState {
         db: Arc::clone(&parts.db),
         bus: Arc::clone(&parts.bus),
-        objects: parts.objects.clone(),
+        objects: objects.clone(),
         keys: parts.keys.clone(),
         policy: config.policy,
         config: config.api.clone(),
@@ -129,11 +123,16 @@ pub(crate) fn start_api(config: &Config, parts: &Parts, listener: TcpListener, t
 }
 
 /// Sends jobs, whenever it leads.
-pub(crate) fn start_dispatcher(config: &Config, parts: &Parts, tasks: &Tasks) {
+pub(crate) fn start_dispatcher(
+    config: &Config,
+    parts: &Parts,
+    objects: &ObjectStore,
+    tasks: &Tasks,
+) {
     let dispatcher = Dispatcher {
         db: Arc::clone(&parts.db),
         bus: Arc::clone(&parts.bus),
-        objects: parts.objects.clone(),
+        objects: objects.clone(),
         keys: parts.keys.clone(),
         policy: config.policy,
         regions: config.api.regions.keys().cloned().collect(),

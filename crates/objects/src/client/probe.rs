@@ -12,7 +12,10 @@ const WRITERS: u32 = 8;
 /// Races that the store has to pass.
 const RACES: u32 = 3;
 /// Where the probe's objects go; they are deleted again.
-const PREFIX: &str = ".panofleet/probe";
+///
+/// Not in a folder of their own: a store over a file system takes an empty folder away, and may refuse what another
+/// process is just putting into it (versitygw does, with 409).
+const PREFIX: &str = ".panofleet-probe-";
 
 impl ObjectStore {
     /// Checks that of several conditional puts exactly one wins: one after the other, and eight at once.
@@ -22,12 +25,12 @@ impl ObjectStore {
     /// kept the probe from its answer: [`ObjectsError::Unavailable`], [`ObjectsError::NotFound`]
     /// (the bucket), [`ObjectsError::Refused`].
     pub async fn probe_conditional_writes(&self, bucket: &str) -> Result<(), ObjectsError> {
-        let key = format!("{PREFIX}/{}", Uuid::new_v4());
+        let key = format!("{PREFIX}{}", Uuid::new_v4());
         let finding = self.probe_in_turn(bucket, &key).await;
         self.delete(bucket, &key).await?;
         refuse(bucket, finding?)?;
         for _ in 0..RACES {
-            let key = format!("{PREFIX}/{}", Uuid::new_v4());
+            let key = format!("{PREFIX}{}", Uuid::new_v4());
             let finding = self.probe_race(bucket, &key).await;
             self.delete(bucket, &key).await?;
             refuse(bucket, finding?)?;

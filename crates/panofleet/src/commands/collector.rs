@@ -19,7 +19,7 @@ impl Collector {
             |_| {},
             async |role| {
                 let parts = role.parts().await?;
-                role.show(parts.readiness(role.default_bucket())).await?;
+                role.show(roles::readiness(&parts)).await?;
                 roles::start_collector(role.config, &parts, role.tasks);
                 Ok("collector is up".to_owned())
             },

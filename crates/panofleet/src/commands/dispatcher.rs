@@ -19,8 +19,10 @@ impl Dispatcher {
             |_| {},
             async |role| {
                 let parts = role.parts().await?;
-                role.show(parts.readiness(role.default_bucket())).await?;
-                roles::start_dispatcher(role.config, &parts, role.tasks);
+                let objects = role.all_objects().await?;
+                let readiness = roles::readiness(&parts);
+                role.show(roles::with_objects(readiness, &objects, role.default_bucket())).await?;
+                roles::start_dispatcher(role.config, &parts, &objects, role.tasks);
                 Ok("dispatcher is up".to_owned())
             },
         )

@@ -30,10 +30,12 @@ impl Producer {
             let listener = listen(role.config.api.listen, "api.listen").await?;
             let url = local_url(listener.local_addr()?);
             let parts = role.parts().await?;
-            role.show(parts.readiness(role.default_bucket())).await?;
-            roles::start_api(role.config, &parts, listener, role.tasks);
+            let objects = role.all_objects().await?;
+            let readiness = roles::readiness(&parts);
+            role.show(roles::with_objects(readiness, &objects, role.default_bucket())).await?;
+            roles::start_api(role.config, &parts, &objects, listener, role.tasks);
             if !self.api_only {
-                roles::start_dispatcher(role.config, &parts, role.tasks);
+                roles::start_dispatcher(role.config, &parts, &objects, role.tasks);
             }
             Ok(format!("producer is up: {url}"))
         })

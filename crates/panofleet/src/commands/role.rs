@@ -76,7 +76,7 @@ pub(super) async fn run(
 }
 
 impl Role<'_> {
-    /// Everything that a role beside the worker stands on.
+    /// What every role but the worker stands on.
     pub(super) async fn parts(&self) -> Result<Parts> {
         let keys = self.fleet.region_keys()?;
         let regions = &self.config.api.regions;
@@ -86,8 +86,7 @@ impl Role<'_> {
         }
         let db = self.database().await?;
         let bus = self.bus().await?;
-        let objects = self.objects(regions.keys()).await?;
-        Ok(Parts { db, bus, objects, keys })
+        Ok(Parts { db, bus, keys })
     }
 
     async fn database(&self) -> Result<Arc<dyn JobsDb>> {
@@ -106,6 +105,11 @@ impl Role<'_> {
         let connect = || KafkaBus::connect(&self.fleet.kafka);
         let bus = persistently("Kafka", connect, is_away).await;
         Ok(Arc::new(bus.context("fleet.kafka")?))
+    }
+
+    /// The object store, for those who put seals or serve results.
+    pub(super) async fn all_objects(&self) -> Result<ObjectStore> {
+        self.objects(self.config.api.regions.keys()).await
     }
 
     /// The object store, once it has shown that the buckets of these regions keep the one promise that results rest on.

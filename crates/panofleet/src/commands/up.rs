@@ -122,15 +122,15 @@ async fn start(config: &mut Config, tasks: &Tasks, now: &CancellationToken) -> R
     let parts = Parts {
         db: Arc::clone(&db),
         bus: Arc::new(bus.clone()),
-        objects: objects.clone(),
         keys: RegionKeys::of_one(region, ring.clone()),
     };
-    let readiness = parts.readiness(&config.store.bucket);
+    let readiness = roles::readiness(&parts);
+    let readiness = roles::with_objects(readiness, &objects, &config.store.bucket);
     let metrics = roles::start_admin(config, readiness, tasks).await?;
     let listener = listen(config.api.listen, "api.listen").await?;
     let api = local_url(listener.local_addr()?);
-    roles::start_api(config, &parts, listener, tasks);
-    roles::start_dispatcher(config, &parts, tasks);
+    roles::start_api(config, &parts, &objects, listener, tasks);
+    roles::start_dispatcher(config, &parts, &objects, tasks);
     roles::start_collector(config, &parts, tasks);
     let worker = WorkerParts { bus: Arc::clone(&parts.bus), objects, keys: ring };
     roles::start_worker(config, &data, worker, (tasks, now));

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use panofleet_service::readiness::Readiness;
 
 use super::{Shared, role};
 use crate::roles::{self, WorkerParts};
@@ -23,9 +24,10 @@ impl Worker {
                 let data = role.data()?;
                 let bus = role.bus().await?;
                 let objects = role.objects([region]).await?;
+                let readiness = roles::with_bus(Readiness::new(), &bus);
                 let parts = WorkerParts { bus, objects, keys };
                 let bucket = &role.config.api.regions[region].bucket;
-                role.show(parts.readiness(bucket)).await?;
+                role.show(roles::with_objects(readiness, &parts.objects, bucket)).await?;
                 roles::start_worker(role.config, &data, parts, (role.tasks, role.now));
                 Ok(format!("worker {} is up in region {region}", role.config.worker.name))
             },
