@@ -1,4 +1,4 @@
-//! The bus on Apache Kafka 4.2 or later.
+//! The bus on Apache Kafka: 4.2 or later, or before it through classic groups.
 //!
 //! | you look for | file |
 //! |---|---|
@@ -7,6 +7,7 @@
 //! | the settings, and which of them do not go together | `kafka/config.rs` |
 //! | how the clients are made, and what their errors mean | `kafka/clients.rs`, `kafka/producer.rs`, `kafka/errors.rs` |
 //! | sending, taking and settling messages | `kafka/queue.rs`, `kafka/source.rs`, `kafka/member.rs`, `kafka/share_runtime.rs` |
+//! | the same for brokers without share groups | `kafka/classic.rs` |
 //! | the event log and who reads which partition | `kafka/events.rs`, `kafka/reader.rs`, `kafka/reader_group.rs` |
 //!
 //! Messages are taken through share groups, by `krafka`; everything else goes through `rdkafka`, and questions to
@@ -23,6 +24,7 @@ use panofleet_job_schema::{JobId, Region};
 use crate::{Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue};
 
 pub mod acls;
+mod classic;
 mod clients;
 mod config;
 mod control;
@@ -40,7 +42,7 @@ pub mod topics;
 
 pub use acls::{KafkaUsers, WorkerUser};
 use clients::Clients;
-pub use config::{KafkaConfig, KafkaPassword, KafkaSasl, KafkaTls};
+pub use config::{KafkaConfig, KafkaGroups, KafkaPassword, KafkaSasl, KafkaTls};
 
 /// The bus of one process. Clones are the same bus.
 #[derive(Clone, Debug)]
@@ -98,6 +100,9 @@ impl Bus for KafkaBus {
         member: &str,
     ) -> Result<Box<dyn JobSource>, BusError> {
         tracing::debug!(member, queues = queues.len(), "member joins");
+        if self.shared.config.groups == KafkaGroups::Classic {
+            return Ok(Box::new(classic::ClassicSource::join(Arc::clone(&self.shared), queues)?));
+        }
         let joining = source::KafkaSource::join(Arc::clone(&self.shared), queues);
         Ok(Box::new(self.within(joining).await?))
     }

@@ -12,7 +12,7 @@ use krafka::auth::{AuthConfig, TlsConfig};
 use krafka::error::KrafkaError;
 use panofleet_job_schema::limits::ENVELOPE_BYTES_MAX;
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{ConsumerContext, StreamConsumer};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext, StreamConsumer};
 use rdkafka::producer::FutureRecord;
 
 use super::producer::Producer;
@@ -78,6 +78,28 @@ impl Clients {
             .set("heartbeat.interval.ms", "1000")
             .set("queued.max.messages.kbytes", "8192")
             .set("fetch.wait.max.ms", "100") // A partition that is sought waits for the fetch under way.
+            .set("fetch.queue.backoff.ms", "20");
+        Ok(config.create_with_context(context)?)
+    }
+
+    /// A member of a classic group, which says itself what is committed.
+    pub(super) fn group_consumer<C: ConsumerContext>(
+        &self,
+        group: &str,
+        context: C,
+    ) -> Result<BaseConsumer<C>, BusError> {
+        let mut config = self.base.clone();
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", "10000")
+            .set("heartbeat.interval.ms", "1000")
+            .set("queued.min.messages", "1")
+            .set("queued.max.messages.kbytes", "1024")
+            .set("fetch.wait.max.ms", "100")
             .set("fetch.queue.backoff.ms", "20");
         Ok(config.create_with_context(context)?)
     }

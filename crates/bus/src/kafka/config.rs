@@ -21,6 +21,18 @@ pub enum KafkaTls {
     Off,
 }
 
+/// How messages are handed out to workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KafkaGroups {
+    /// Share groups, of Kafka 4.2 or later: whoever is idle takes the next message.
+    #[default]
+    Share,
+    /// Classic consumer groups, for older brokers: each partition has one member at a time, so that `job_partitions`
+    /// must be no fewer than the workers of a queue.
+    Classic,
+}
+
 /// A user of the cluster, who proves it by SCRAM-SHA-512.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +104,8 @@ pub struct KafkaConfig {
     pub replicas_in_sync: u16,
     /// Partitions of the event log, at least 1; a log's can only grow.
     pub event_partitions: u32,
+    /// How messages are handed out to workers. One fleet has one way: their progress is not the same thing.
+    pub groups: KafkaGroups,
     /// Partitions of each job queue, at least 1. Kafka's assignor for share groups gives each partition to few
     /// members when there are several partitions, so that a busy worker's partition waits for that worker; with
     /// one, every idle worker takes the next job.
@@ -128,6 +142,7 @@ impl Default for KafkaConfig {
             replication: 3,
             replicas_in_sync: 2,
             event_partitions: 16,
+            groups: KafkaGroups::Share,
             job_partitions: 1,
             lock: Span::from_secs(15),
             delivery_limit: 9,
@@ -201,9 +216,13 @@ impl KafkaConfig {
         format!("{}{}", self.prefix, queue.topic())
     }
 
-    /// The share group of a queue's workers.
+    /// The group of a queue's workers. A name can be of one kind of group only.
     pub(super) fn workers_group(&self, queue: &Queue) -> String {
-        format!("{}pf.workers.{}.{}", self.prefix, queue.region, queue.lane)
+        let kind = match self.groups {
+            KafkaGroups::Share => "workers",
+            KafkaGroups::Classic => "takers",
+        };
+        format!("{}pf.{kind}.{}.{}", self.prefix, queue.region, queue.lane)
     }
 
     /// The group that shares out the event log's partitions.

@@ -350,7 +350,7 @@ fn lost(reason: impl fmt::Display) -> BusError {
 
 /// The number of one handing out. How often it was handed out does not suffice: a broker that was started again
 /// counts from what it had written down.
-fn delivery(count: u32) -> u64 {
+pub(super) fn delivery(count: u32) -> u64 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     u64::from(count) << 32 | u64::from(NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -1,12 +1,14 @@
 //! One job queue: sending a message, and what became of it.
 
-use krafka::admin::DescribeShareGroupOffsetsOptions;
+use krafka::admin::{
+    DescribeShareGroupOffsetsOptions, ListConsumerGroupOffsetsOptions, TopicPartition,
+};
 use panofleet_job_schema::JobId;
 use panofleet_job_schema::job::Placement;
 use rdkafka::producer::FutureRecord;
 
-use super::Shared;
 use super::clients::{check_length, place};
+use super::{KafkaGroups, Shared, classic};
 use crate::{BusError, CopyFate, Queue};
 
 pub(super) async fn send(
@@ -38,6 +40,9 @@ pub(super) async fn fate(
         return Ok(CopyFate::Gone);
     }
     let place = place(&topic, placement.partition);
+    if shared.config.groups == KafkaGroups::Classic {
+        return committed_fate(shared, queue, (place, placement.offset)).await;
+    }
     let options = DescribeShareGroupOffsetsOptions::default().partitions(vec![place.clone()]);
     let group = shared.config.workers_group(queue);
     let asked = shared.clients.admin.describe_share_group_offsets(group, options);
@@ -49,5 +54,25 @@ pub(super) async fn fate(
     // The start is negative until the group's first member has come.
     let gone = u64::try_from(known.start_offset)
         .is_ok_and(|start| placement.offset < start || (sent && known.lag == Some(0)));
+    Ok(if gone { CopyFate::Gone } else { CopyFate::Present })
+}
+
+/// Gone when a classic group has committed that it is settled.
+async fn committed_fate(
+    shared: &Shared,
+    queue: &Queue,
+    (place, offset): (TopicPartition, u64),
+) -> Result<CopyFate, BusError> {
+    let options = ListConsumerGroupOffsetsOptions::default().partitions(vec![place.clone()]);
+    let group = shared.config.workers_group(queue);
+    let asked = shared.clients.admin.list_consumer_group_offsets(group, options);
+    let committed = shared.clients.within(asked).await?.remove(&place).transpose()?;
+    let Some((position, note)) = committed.and_then(|committed| {
+        let position = u64::try_from(committed.offset?).ok()?;
+        Some((position, committed.metadata.unwrap_or_default()))
+    }) else {
+        return Ok(CopyFate::Present);
+    };
+    let gone = offset.checked_sub(position).is_none_or(|above| classic::is_settled(&note, above));
     Ok(if gone { CopyFate::Gone } else { CopyFate::Present })
 }

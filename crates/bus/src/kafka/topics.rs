@@ -12,7 +12,7 @@ use krafka::error::{ErrorCode, KrafkaError};
 use panofleet_job_schema::{Lane, Region};
 
 use super::clients::{self, number};
-use super::{KafkaConfig, Queue};
+use super::{KafkaConfig, KafkaGroups, Queue};
 use crate::BusError;
 
 /// How often what was changed is looked at until it is there.
@@ -154,6 +154,10 @@ async fn plan(
     let topics = wanted_topics(config, regions, &queues);
     let mut plan = Plan::default();
     let mut settings = plan.topics(admin, config, topics).await?;
+    if config.groups == KafkaGroups::Classic {
+        plan.settings(admin, &settings).await?;
+        return Ok(plan);
+    }
     for queue in &queues {
         let group = config.workers_group(queue);
         settings.push((ConfigResource::group(group), group_settings(config)));

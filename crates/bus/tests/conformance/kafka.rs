@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use panofleet_bus::kafka::topics::{self, Difference};
-use panofleet_bus::kafka::{KafkaBus, KafkaConfig};
+use panofleet_bus::kafka::{KafkaBus, KafkaConfig, KafkaGroups};
 use panofleet_bus::{Bus, BusError, Queue};
 use panofleet_job_schema::{Lane, Span};
 use panofleet_test_servers::KafkaServer;
@@ -79,6 +79,29 @@ pub(crate) fn config(address: String, lock: Duration) -> KafkaConfig {
         lock: Span(lock),
         delivery_limit: DELIVERY_LIMIT,
         ..KafkaConfig::default()
+    }
+}
+
+/// The same over classic groups, as with a broker that has no share groups.
+pub(crate) struct ClassicFixture(KafkaFixture);
+
+impl ClassicFixture {
+    pub(crate) async fn start(lock: Duration) -> Self {
+        let mut config = config(KafkaServer::shared().address(), lock);
+        config.groups = KafkaGroups::Classic;
+        config.job_partitions = 4;
+        Self(KafkaFixture::with(config).await)
+    }
+}
+
+#[async_trait]
+impl Fixture for ClassicFixture {
+    fn bus(&self) -> Arc<dyn Bus> {
+        self.0.bus()
+    }
+
+    async fn crash(&mut self) {
+        self.0.crash().await;
     }
 }
 

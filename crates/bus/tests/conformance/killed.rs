@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use panofleet_bus::Bus;
-use panofleet_bus::kafka::KafkaBus;
+use panofleet_bus::kafka::{KafkaBus, KafkaGroups};
 use panofleet_test_servers::KafkaServer;
 
 use crate::embedded::EmbeddedFixture;
@@ -25,32 +25,35 @@ const FIRST: &str = "PANOFLEET_BUS_KILLED_FIRST";
 /// A bus that outlives its process.
 enum Where {
     Embedded(PathBuf),
-    Kafka { address: String, prefix: String },
+    Kafka { address: String, prefix: String, groups: KafkaGroups },
 }
 
 impl Where {
     fn name(&self) -> String {
         match self {
             Self::Embedded(folder) => folder.display().to_string(),
-            Self::Kafka { address, prefix } => format!("{address} {prefix}"),
+            Self::Kafka { address, prefix, groups } => format!("{address} {prefix} {groups:?}"),
         }
     }
 
     fn of(name: &str) -> Self {
-        match name.split_once(' ') {
-            None => Self::Embedded(name.into()),
-            Some((address, prefix)) => {
-                Self::Kafka { address: address.to_owned(), prefix: prefix.to_owned() }
-            }
+        let words: Vec<&str> = name.split(' ').collect();
+        match words[..] {
+            [address, prefix, kind] => Self::Kafka {
+                address: address.to_owned(),
+                prefix: prefix.to_owned(),
+                groups: if kind == "Share" { KafkaGroups::Share } else { KafkaGroups::Classic },
+            },
+            _ => Self::Embedded(name.into()),
         }
     }
 
     async fn bus(&self) -> Box<dyn Bus> {
         match self {
             Self::Embedded(folder) => Box::new(EmbeddedFixture::bus_in(folder, LONG_LOCK).await),
-            Self::Kafka { address, prefix } => {
+            Self::Kafka { address, prefix, groups } => {
                 let mut config = config(address.clone(), SHORT_LOCK);
-                config.prefix = prefix.clone();
+                (config.prefix, config.groups) = (prefix.clone(), *groups);
                 Box::new(KafkaBus::connect(&config).await.unwrap())
             }
         }
@@ -126,7 +129,14 @@ async fn what_was_told_is_true_after_kill_9() {
 async fn what_kafka_was_told_is_true_after_kill_9() {
     let fixture = KafkaFixture::start(SHORT_LOCK).await;
     let (address, prefix) = (KafkaServer::shared().address(), fixture.prefix().to_owned());
-    kill_and_look(&Where::Kafka { address, prefix }).await;
+    kill_and_look(&Where::Kafka { address, prefix, groups: KafkaGroups::Share }).await;
+}
+
+#[tokio::test]
+async fn what_a_classic_group_was_told_is_true_after_kill_9() {
+    let fixture = KafkaFixture::start(SHORT_LOCK).await;
+    let (address, prefix) = (KafkaServer::shared().address(), fixture.prefix().to_owned());
+    kill_and_look(&Where::Kafka { address, prefix, groups: KafkaGroups::Classic }).await;
 }
 
 async fn kill_and_look(place: &Where) {

@@ -82,3 +82,4 @@ macro_rules! conformance {
 
 conformance!(embedded_bus, crate::embedded::EmbeddedFixture);
 conformance!(kafka_bus, crate::kafka::KafkaFixture);
+conformance!(kafka_bus_with_classic_groups, crate::kafka::ClassicFixture);

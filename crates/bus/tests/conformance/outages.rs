@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use panofleet_bus::kafka::{KafkaBus, KafkaConfig, topics};
+use panofleet_bus::kafka::{KafkaBus, KafkaConfig, KafkaGroups, topics};
 use panofleet_bus::{Bus, BusError, CopyFate, DeadLetter, EventPoll, EventReader, JobSource};
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::{Lane, Span};
@@ -15,8 +15,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
 use crate::fixture::{
-    Fixture as _, LONG_LOCK, PARTITIONS, events, job, queue, read_count, read_some, reader_of_all,
-    receive_one, region, send, text,
+    Fixture as _, LONG_LOCK, PARTITIONS, SHORT_LOCK, events, job, queue, read_count, read_some,
+    reader_of_all, receive_one, region, send, text,
 };
 use crate::kafka::{KafkaFixture, config, warm_up};
 
@@ -189,6 +189,41 @@ async fn a_member_goes_on_when_the_broker_is_back() {
         assert_eq!(received.payload, name);
         source.acknowledge(&[received.receipt]).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_of_a_classic_group_goes_on_too() {
+    let server = server().await;
+    let config = KafkaConfig {
+        timeout: Span(TIMEOUT),
+        groups: KafkaGroups::Classic,
+        ..config(server.address(), SHORT_LOCK)
+    };
+    let (fixture, queue) = (KafkaFixture::with(config).await, queue("a"));
+    let bus = fixture.bus();
+    let mut member = bus.take_jobs(std::slice::from_ref(&queue), "member").await.unwrap();
+    for text in ["settled", "held"] {
+        send(&*bus, &queue, text).await;
+    }
+    let settled = receive_one(&mut *member).await;
+    member.acknowledge(&[settled.receipt]).await.unwrap();
+    let held = receive_one(&mut *member).await;
+    server.crash();
+    assert!(asked(member.acknowledge(&[held.receipt])).await.is_none());
+    assert!(asked(take(&mut *member)).await.unwrap_or_default().is_empty());
+    server.start_again();
+
+    recovered(async || asked(bus.send_job(&queue, job(1), Bytes::from("more"))).await).await;
+    let begun_at = Instant::now();
+    let mut seen = BTreeSet::new();
+    while !seen.contains("more") {
+        assert!(begun_at.elapsed() < RECOVERY, "the member does not go on: {seen:?}");
+        for received in asked(take(&mut *member)).await.unwrap_or_default() {
+            asked(member.acknowledge(std::slice::from_ref(&received.receipt))).await;
+            seen.insert(text(&received.payload));
+        }
+    }
+    assert!(!seen.contains("settled"), "it was settled before the broker went");
 }
 
 async fn take(source: &mut dyn JobSource) -> Result<Vec<panofleet_bus::Received>, BusError> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use panofleet_bus::kafka::acls::{self, KafkaUsers, WorkerUser};
-use panofleet_bus::kafka::{KafkaBus, KafkaConfig, topics};
+use panofleet_bus::kafka::{KafkaBus, KafkaConfig, KafkaGroups, topics};
 use panofleet_bus::{Bus, BusError, CopyFate, DeadLetter, EventPoll};
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::{Lane, Region};
@@ -38,8 +38,8 @@ struct Fleet {
 }
 
 impl Fleet {
-    async fn start() -> Self {
-        let config = KafkaConfig { users: users(), ..config_of(server().await, ADMIN) };
+    async fn start(groups: KafkaGroups) -> Self {
+        let config = KafkaConfig { users: users(), groups, ..config_of(server().await, ADMIN) };
         let fleet = Self { config };
         acls::apply(&fleet.config, &regions(), &Lane::ALL).await.unwrap();
         let operator = fleet.of("operator").await;
@@ -92,7 +92,7 @@ async fn read(bus: &dyn Bus) -> Result<(), BusError> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_role_does_its_work_and_no_more() {
-    let fleet = Fleet::start().await;
+    let fleet = Fleet::start(KafkaGroups::Share).await;
     let (a, queue_a, payload) = (region("a"), queue("a"), Bytes::from("job"));
 
     let dispatcher = fleet.bus("dispatcher").await;
@@ -146,6 +146,20 @@ async fn each_role_does_its_work_and_no_more() {
     forbidden("reading events", read(&producer)).await;
     forbidden("ACLs", acls::apply(&fleet.of("operator").await, &regions(), &Lane::ALL)).await;
     drop(source);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_rights_do_for_classic_groups() {
+    let fleet = Fleet::start(KafkaGroups::Classic).await;
+    let (dispatcher, worker) = (fleet.bus("dispatcher").await, fleet.bus("worker-a").await);
+    let queue_a = queue("a");
+    let placement = dispatcher.send_job(&queue_a, job(1), Bytes::from("job")).await.unwrap();
+    let mut source = worker.take_jobs(std::slice::from_ref(&queue_a), "worker").await.unwrap();
+    let received = receive_one(&mut *source).await;
+    source.acknowledge(&[received.receipt]).await.unwrap();
+    assert_eq!(dispatcher.copy_fate(&queue_a, placement).await.unwrap(), CopyFate::Gone);
+    let mut source = worker.take_jobs(&[queue("b")], "worker").await.unwrap();
+    forbidden("another region's jobs", source.receive(1, PATIENCE)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
