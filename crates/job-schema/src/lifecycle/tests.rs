@@ -13,6 +13,7 @@ use crate::message::Report;
 use crate::source::SourceLocation;
 use crate::spec::JobSpec;
 
+mod orders;
 mod properties;
 
 const EVENTS: u32 = 0;

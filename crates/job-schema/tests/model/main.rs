@@ -33,7 +33,7 @@
 //! ```text
 //! cargo test -p panofleet-job-schema --test model                                        # seconds
 //! cargo test -p panofleet-job-schema --test model -- --nocapture                         # with the numbers
-//! cargo test -p panofleet-job-schema --test model -- --ignored --nocapture               # minutes, 8 GB
+//! cargo test -p panofleet-job-schema --test model -- --ignored --nocapture               # 4 minutes, 5 GB
 //! ```
 //!
 //! [`lifecycle::decide`]: panofleet_job_schema::lifecycle::decide
@@ -90,7 +90,7 @@ fn no_order_of_faults_breaks_a_promise() {
 }
 
 #[test]
-#[ignore = "takes minutes and 8 GB; for changes of the contract"]
+#[ignore = "takes 4 minutes and 5 GB; for changes of the contract"]
 fn no_order_of_faults_breaks_a_promise_in_a_larger_world() {
     let found = run_all(LARGE, 1);
     let broken: Vec<_> = found.iter().filter(|(_, found)| found.violation.is_some()).collect();

@@ -18,10 +18,7 @@ pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision)
         after.counters.last_attempt >= before.counters.last_attempt,
         "attempt numbers only grow"
     );
-    assert!(after.counters.charged <= after.max_attempts);
-    assert!(after.counters.crashes <= limits::CRASHES_MAX);
-    assert!(after.counters.releases <= limits::RELEASES_MAX + 1);
-    assert!(after.ended_claims.len() <= limits::ENDED_CLAIMS_MAX);
+    check_limits(after);
     if before.state.is_terminal() {
         assert!(matches!(event, Event::ReplayRequested { .. }), "only a replay leaves an end");
     }
@@ -38,6 +35,20 @@ pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision)
         );
     }
     assert_eq!(after.finished_at.is_some(), after.state.is_terminal());
+}
+
+/// Counters stop at their limits, and a job that goes again has not reached any.
+fn check_limits(job: &Job) {
+    let Counters { charged, crashes, losses, releases, .. } = job.counters;
+    assert!(charged <= job.max_attempts);
+    assert!(crashes <= limits::CRASHES_MAX);
+    assert!(releases <= limits::RELEASES_MAX + 1);
+    assert!(job.ended_claims.len() <= limits::ENDED_CLAIMS_MAX);
+    assert!(job.lapsed_claims.len() <= limits::ENDED_CLAIMS_MAX);
+    if matches!(job.state, State::Waiting { .. } | State::Queued { .. } | State::Sent { .. }) {
+        assert!(charged < job.max_attempts && crashes < limits::CRASHES_MAX);
+        assert!(losses < limits::LOSSES_MAX && releases <= limits::RELEASES_MAX);
+    }
 }
 
 fn report() -> impl Strategy<Value = Report> {
@@ -117,6 +128,23 @@ fn event_of(happening: &Happening, life: &Life, clock: &mut i64) -> Event {
     }
 }
 
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    proptest::collection::vec(happening(), 0..40)
+}
+
+/// Where chance leads, and when.
+fn reached(happenings: &[Happening]) -> (Life, i64) {
+    let mut life = Life::new();
+    let mut clock = 0;
+    for happening in happenings {
+        let event = event_of(happening, &life, &mut clock);
+        if let Ok(decision) = life.try_step(&event) {
+            life.job = decision.job;
+        }
+    }
+    (life, clock)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -137,17 +165,71 @@ proptest! {
         }
     }
 
-    /// From wherever chance has led, time alone ends a job that nobody works on, if bus and store answer.
+    /// An end absorbs everything but an operator's replay.
     #[test]
-    fn every_job_ends(happenings in proptest::collection::vec(happening(), 0..40)) {
-        let mut life = Life::new();
-        let mut clock = 0;
-        for happening in &happenings {
+    fn an_end_stays(before in happenings(), after in happenings()) {
+        let (mut life, mut clock) = reached(&before);
+        if !life.job.state.is_terminal() {
+            life.job.state = State::Cancelled;
+        }
+        for happening in &after {
             let event = event_of(happening, &life, &mut clock);
-            if let Ok(decision) = life.try_step(&event) {
-                life.job = decision.job;
+            if !matches!(event, Event::ReplayRequested { .. }) {
+                prop_assert!(life.try_step(&event).is_err(), "{event:?} left an end");
             }
         }
+        let replay = Event::ReplayRequested { now: at(clock) };
+        let again = life.try_step(&replay).unwrap().job;
+        prop_assert_eq!(again.generation.0, life.job.generation.0 + 1);
+        prop_assert_eq!(again.counters.last_attempt, life.job.counters.last_attempt);
+    }
+
+    /// The end of a claim counts once, however much later it is said again.
+    #[test]
+    fn an_end_of_a_claim_counts_once(happenings in happenings()) {
+        let (mut life, mut clock) = reached(&[]);
+        let mut ends: Vec<Event> = Vec::new();
+        for happening in &happenings {
+            let event = event_of(happening, &life, &mut clock);
+            let Ok(decision) = life.try_step(&event) else { continue };
+            life.job = decision.job;
+            if matches!(&event, Event::Reported { event, .. } if event.report != Report::Claimed) {
+                ends.push(event);
+            }
+            for end in &ends {
+                prop_assert!(life.try_step(end).is_err(), "{end:?} counted again");
+            }
+        }
+    }
+
+    /// While the log cannot be observed, time takes nothing from anybody.
+    #[test]
+    fn silence_means_nothing_without_a_watermark(before in happenings(), days in 0..3_i64) {
+        let (life, clock) = reached(&before);
+        let now = at(clock + days * 24 * 3600);
+        let Ok(decision) = life.try_step(&Event::Tick { now, horizon: Horizon::default() }) else {
+            return Ok(());
+        };
+        let harmless = matches!(
+            decision.reason,
+            Reason::Due | Reason::SealTried | Reason::SentAgain | Reason::StillQueued
+        );
+        let never_sent = decision.reason == Reason::Expired && !life.job.possibly_sent();
+        prop_assert!(harmless || never_sent, "{:?}", decision.reason);
+    }
+
+    /// The database keeps a job as JSON.
+    #[test]
+    fn a_job_is_what_was_written(happenings in happenings()) {
+        let (life, _) = reached(&happenings);
+        let text = serde_json::to_string(&life.job).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), life.job);
+    }
+
+    /// From wherever chance has led, time alone ends a job that nobody works on, if bus and store answer.
+    #[test]
+    fn every_job_ends(happenings in happenings()) {
+        let (mut life, mut clock) = reached(&happenings);
         for _ in 0..200 {
             let Some(due) = next_timer(&life.job, &Policy::default()) else { break };
             clock = clock.max(due.as_millis() / 1000) + 1;
