@@ -110,6 +110,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("releases to the limit", &[(Fault::SlowLock, 2), (Fault::Drain, 1)])
         .after(Spent::Releases(limits::RELEASES_MAX - 1)),
     scenario("vanished message", &[(Fault::MessageGone, 2), (Fault::SlowLock, 1)]),
+    scenario("one copy of two vanishes", &[(Fault::DispatcherCrash, 1), (Fault::MessageGone, 1)]),
     scenario("kafka outage", &[(Fault::KafkaDown, 1), (Fault::WorkerLost, 1)]),
     scenario("two outages", &[(Fault::KafkaDown, 2), (Fault::Drain, 1)]),
     scenario("attempt timeout", &[(Fault::AttemptTimeout, 1), (Fault::WorkerLost, 1)]),
