@@ -65,6 +65,9 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// Every priority, the one that goes first first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
     /// The band's place: 0 goes first.
     pub const fn band(self) -> u8 {
         match self {

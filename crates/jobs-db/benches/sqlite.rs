@@ -126,8 +126,10 @@ fn commit(bencher: Bencher<'_, '_>, jobs: u32) {
 }
 
 #[divan::bench(args = [100, 10_000])]
-fn ready(bencher: Bencher<'_, '_>, jobs: u32) {
+fn heads(bencher: Bencher<'_, '_>, jobs: u32) {
     let Database { runtime, db, _folder } = Database::with_jobs(jobs.into());
     let region = Region::new("hangzhou").unwrap();
-    bencher.bench_local(|| runtime.block_on(db.ready(&region, Lane::Image, 16)).unwrap());
+    bencher.bench_local(|| {
+        runtime.block_on(db.heads(&region, Lane::Image, &[None, None, None], 16)).unwrap()
+    });
 }

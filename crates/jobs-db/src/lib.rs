@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::message::{Progress, WorkerInfo};
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -61,15 +62,28 @@ pub trait JobsDb: Debug + Send + Sync {
     /// again and decide again. [`JobsDbError::Refused`] if a job that has not ended has no timer.
     async fn commit(&self, batch: Batch) -> Result<(), JobsDbError>;
 
-    /// Queued jobs of a lane in the order in which they go: priority band, then deadline, then age.
+    /// The head of each line of a queue: by band, and in a band by the tenant's name, at most `limit` of each band, from
+    /// the tenant behind `after` of that band on. It hops from line to line, however long they are.
     ///
     /// # Errors
     /// [`JobsDbError`].
-    async fn ready(
+    async fn heads(
         &self,
         region: &Region,
         lane: Lane,
+        after: &ByBand<Option<Tenant>>,
         limit: u32,
+    ) -> Result<Vec<Versioned>, JobsDbError>;
+
+    /// The first jobs of some lines of a queue: line by line as asked, each from its head on.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn lines(
+        &self,
+        region: &Region,
+        lane: Lane,
+        lines: &[LineRead],
     ) -> Result<Vec<Versioned>, JobsDbError>;
 
     /// Jobs of a lane that are sent and that no claim holds.
@@ -197,6 +211,21 @@ pub trait Lead: Debug + Send {
     /// # Errors
     /// [`JobsDbError::Unavailable`] if the database does not answer; it gives the lead up when it notices.
     async fn resign(self: Box<Self>) -> Result<(), JobsDbError>;
+}
+
+/// One of something for each priority band; [`panofleet_job_schema::spec::Priority::band`] is the index.
+pub type ByBand<T> = [T; Priority::ALL.len()];
+
+/// How much of a line to read. A line is what one tenant has queued in one band of a queue; its jobs go by deadline,
+/// then age, and the one that goes first is its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineRead {
+    /// Which band, by its place.
+    pub band: u8,
+    /// Whose line.
+    pub tenant: Tenant,
+    /// How many jobs, at most.
+    pub jobs: u32,
 }
 
 /// Jobs of one queue in one state.

@@ -7,6 +7,7 @@
 //! | the schema and its versions | `postgres/migrations/`, `postgres/schema.rs` |
 //! | new jobs and idempotency keys | `postgres/accept.rs` |
 //! | the batch that everything else is written by | `postgres/commit.rs` |
+//! | who waits for a turn | `postgres/queued.rs` |
 //! | news of other processes' writes | `postgres/changes.rs` |
 //! | one dispatcher at a time | `postgres/leader.rs` |
 //!
@@ -27,8 +28,8 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::{
-    Accepted, Backlog, Batch, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
-    JobsDbError, Lead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
+    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
+    JobsDbError, Lead, LineRead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
@@ -41,6 +42,7 @@ mod leader;
 mod list;
 mod partitions;
 mod pool;
+mod queued;
 mod row;
 mod schema;
 mod uploads;
@@ -112,13 +114,23 @@ impl JobsDb for PostgresJobsDb {
         Ok(transaction.commit().await?)
     }
 
-    async fn ready(
+    async fn heads(
         &self,
         region: &Region,
         lane: Lane,
+        after: &ByBand<Option<Tenant>>,
         limit: u32,
     ) -> Result<Vec<Versioned>, JobsDbError> {
-        jobs::ready(&self.pool, region, lane, limit).await
+        queued::heads(&self.pool, (region, lane), after, limit).await
+    }
+
+    async fn lines(
+        &self,
+        region: &Region,
+        lane: Lane,
+        lines: &[LineRead],
+    ) -> Result<Vec<Versioned>, JobsDbError> {
+        queued::lines(&self.pool, (region, lane), lines).await
     }
 
     async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError> {

@@ -6,6 +6,7 @@
 //! | the schema and its versions | `sqlite/migrations/`, `sqlite/schema.rs` |
 //! | new jobs and idempotency keys | `sqlite/accept.rs` |
 //! | the batch that everything else is written by | `sqlite/commit.rs` |
+//! | who waits for a turn | `sqlite/queued.rs` |
 //!
 //! A write is durable when its call returns (`synchronous=FULL`). A call that is dropped half-way may have
 //! written all of it or nothing.
@@ -21,8 +22,8 @@ use uuid::Uuid;
 
 use crate::counter::Counter;
 use crate::{
-    Accepted, Backlog, Batch, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
-    JobsDbError, Lead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
+    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
+    JobsDbError, Lead, LineRead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
@@ -33,6 +34,7 @@ mod jobs;
 mod leads;
 mod list;
 mod partitions;
+mod queued;
 mod row;
 mod schema;
 mod uploads;
@@ -100,13 +102,23 @@ impl JobsDb for SqliteJobsDb {
         Ok(transaction.commit().await?)
     }
 
-    async fn ready(
+    async fn heads(
         &self,
         region: &Region,
         lane: Lane,
+        after: &ByBand<Option<Tenant>>,
         limit: u32,
     ) -> Result<Vec<Versioned>, JobsDbError> {
-        jobs::ready(&self.file.readers, region, lane, limit).await
+        queued::heads(&self.file.readers, (region, lane), after, limit).await
+    }
+
+    async fn lines(
+        &self,
+        region: &Region,
+        lane: Lane,
+        lines: &[LineRead],
+    ) -> Result<Vec<Versioned>, JobsDbError> {
+        queued::lines(&self.file.readers, (region, lane), lines).await
     }
 
     async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError> {

@@ -11,6 +11,7 @@ use panofleet_bus::embedded::EmbeddedConfig;
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Region, Span, WorkerId};
 use panofleet_producer::api::ApiConfig;
+use panofleet_producer::dispatcher::DispatchConfig;
 use panofleet_service::metrics::MetricsConfig;
 use panofleet_service::telemetry::LogFormat;
 use panofleet_worker::WorkerConfig;
@@ -44,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) bus: EmbeddedConfig,
     /// The HTTP API.
     pub(crate) api: ApiConfig,
+    /// Who goes next.
+    pub(crate) dispatch: DispatchConfig,
     /// The worker.
     pub(crate) worker: WorkerConfig,
     /// What the lifecycle decides by.
@@ -92,6 +95,7 @@ impl Config {
             },
             bus: EmbeddedConfig::default(),
             api: ApiConfig::of_one_region(region.clone(), BUCKET),
+            dispatch: DispatchConfig::default(),
             // Somebody who stops a service on a terminal does not wait for minutes.
             worker: WorkerConfig {
                 region,
@@ -127,6 +131,7 @@ impl Config {
         self.policy.check()?;
         self.worker.check()?;
         self.api.check()?;
+        self.dispatch.check()?;
         if !self.api.regions.contains_key(&self.worker.region) {
             bail!("worker.region `{}` is not under api.regions", self.worker.region);
         }

@@ -136,6 +136,7 @@ pub(crate) fn start_dispatcher(
         keys: parts.keys.clone(),
         policy: config.policy,
         regions: config.api.regions.keys().cloned().collect(),
+        config: config.dispatch.clone(),
     };
     let shutdown = tasks.shutdown().clone();
     tasks.spawn("dispatcher", OnError::Shutdown, async move {

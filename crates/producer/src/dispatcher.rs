@@ -4,6 +4,14 @@
 //! again by the timer of a `Sent` job without a placement. It decides who runs next: a lane's queue holds only
 //! a small window, so that an urgent job does not wait behind what was sent before.
 //!
+//! | you look for | file |
+//! |---|---|
+//! | who goes next, of whom | `dispatcher/fair_share.rs`, pure; `dispatcher/filling.rs` reads and sends |
+//! | settings | `dispatcher/config.rs` |
+//! | what silence proves | `dispatcher/horizon.rs` |
+//! | seals | `dispatcher/closing.rs` |
+//! | how much there is to do | `dispatcher/backlog.rs` |
+//!
 //! One dispatcher leads a database, the others stand by. Two at work would be safe, each write being a
 //! compare-and-set, but would send some jobs twice; that happens for a moment when a lead is lost unnoticed.
 
@@ -32,7 +40,14 @@ use crate::transition::{Transition, transition};
 
 mod backlog;
 mod closing;
+mod config;
+mod fair_share;
+mod filling;
 mod horizon;
+
+pub use config::{BadDispatchConfig, DispatchConfig};
+
+use fair_share::FairShare;
 
 /// Jobs that one turn sends to one queue, and timers that it reads at once.
 const TURN_JOBS_MAX: u32 = 256;
@@ -68,6 +83,8 @@ pub struct Dispatcher {
     pub policy: Policy,
     /// The regions whose queues it fills.
     pub regions: Vec<Region>,
+    /// Who goes next.
+    pub config: DispatchConfig,
 }
 
 /// Where the turns have come to.
@@ -77,6 +94,8 @@ struct Place {
     seen: u64,
     /// The last timer that was looked after, if there are more behind it.
     after: Option<DueKey>,
+    /// How tenants stand to each other in each queue. It starts anew with whoever leads.
+    shares: BTreeMap<Queue, FairShare>,
 }
 
 /// What went wrong in a turn. Nothing is lost: the next turn finds it all again.
@@ -197,7 +216,9 @@ impl Dispatcher {
         self.look_after_timers(&mut place.after, closings).await?;
         for region in &self.regions {
             for lane in Lane::ALL {
-                self.fill_window(&Queue { region: region.clone(), lane }, closings).await?;
+                let queue = Queue { region: region.clone(), lane };
+                let share = place.shares.entry(queue.clone()).or_default();
+                self.fill_window(&queue, share, closings).await?;
             }
         }
         let wait = match self.db.next_due().await? {
@@ -261,52 +282,6 @@ impl Dispatcher {
             self.carry_out(&decision, closings).await;
         }
         Ok(())
-    }
-
-    /// Sends jobs of one queue until its window is full.
-    async fn fill_window(
-        &self,
-        queue: &Queue,
-        closings: &mpsc::Sender<Job>,
-    ) -> Result<(), TurnError> {
-        let sent = self.db.sent_count(&queue.region, queue.lane).await?;
-        let window = self.window(queue).await?;
-        metrics::window(queue, window, window.saturating_sub(sent));
-        let room = window.saturating_sub(sent).min(TURN_JOBS_MAX);
-        if room == 0 {
-            return Ok(());
-        }
-        let ready = self.db.ready(&queue.region, queue.lane, room).await?;
-        if ready.is_empty() {
-            return Ok(());
-        }
-        let now = self.db.now().await?;
-        let mut decided = Vec::new();
-        for Versioned { job, version } in &ready {
-            if let Ok(decision) = decide(job, &Event::Dispatched { now }, &self.policy) {
-                decided.push((decision, *version));
-            }
-        }
-        let written = self.write(decided, now).await?;
-        stream::iter(&written)
-            .for_each_concurrent(CONCURRENT_MAX, |decision| self.carry_out(decision, closings))
-            .await;
-        Ok(())
-    }
-
-    /// How many messages may wait unclaimed in a queue: as many as its workers can run, at least one.
-    async fn window(&self, queue: &Queue) -> Result<u32, TurnError> {
-        let now = self.db.now().await?;
-        let workers = self.db.workers().await?;
-        let slots = workers
-            .iter()
-            .filter(|row| {
-                row.worker.region == queue.region && row.worker.lanes.contains(&queue.lane)
-            })
-            .filter(|row| !row.worker.draining && now.since(row.beat_at) < self.policy.lease.0)
-            .map(|row| row.worker.slots)
-            .fold(0, u32::saturating_add);
-        Ok(slots.max(1))
     }
 
     /// Writes decisions, all at once if nobody interferes, and says which were written.

@@ -26,7 +26,7 @@ use panofleet_jobs_db::{Accepted, Batch, JobWrite, JobsDb, Versioned};
 use panofleet_objects::manifest::{Published, publish};
 use panofleet_objects::server::{ServerConfig, serve};
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
-use panofleet_producer::dispatcher::Dispatcher;
+use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher};
 use panofleet_producer::transition::{Transition, transition};
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace;
@@ -49,6 +49,7 @@ pub(crate) struct House {
     pub(crate) objects: ObjectStore,
     pub(crate) policy: Policy,
     pub(crate) queue: Queue,
+    pub(crate) dispatch: DispatchConfig,
     keys: KeyRing,
     source: tokio::sync::Mutex<Box<dyn JobSource>>,
     store_address: std::net::SocketAddr,
@@ -124,6 +125,7 @@ impl House {
             objects,
             policy,
             queue,
+            dispatch: DispatchConfig::default(),
             keys,
             source: tokio::sync::Mutex::new(source),
             store_address,
@@ -146,6 +148,7 @@ impl House {
             keys: self.region_keys(),
             policy: self.policy,
             regions: vec![self.queue.region.clone()],
+            config: self.dispatch.clone(),
         };
         let token = CancellationToken::new();
         *self.dispatching.lock().unwrap() = Some(role(token.clone(), dispatcher.run(token)));
@@ -209,12 +212,21 @@ impl House {
     }
 
     pub(crate) async fn accept_with(&self, n: u128, change: impl FnOnce(&mut JobSpec)) -> JobId {
+        self.accept_for("default", n, change).await
+    }
+
+    pub(crate) async fn accept_for(
+        &self,
+        tenant: &str,
+        n: u128,
+        change: impl FnOnce(&mut JobSpec),
+    ) -> JobId {
         let spec = r#"{"source": "s3://in/a.jpg", "outputs": {"probe": {"op": "media.probe"}}}"#;
         let mut spec: JobSpec = serde_json::from_str(spec).unwrap();
         change(&mut spec);
         let acceptance = Acceptance {
             id: job_id(n),
-            tenant: Tenant::new("default").unwrap(),
+            tenant: Tenant::new(tenant).unwrap(),
             source: SourceLocation::Object { bucket: "in".into(), key: "a.jpg".into() },
             region: self.queue.region.clone(),
             bucket: BUCKET.into(),

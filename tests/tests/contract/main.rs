@@ -5,6 +5,7 @@
 mod house;
 mod logs;
 mod metrics;
+mod turns;
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ pub(super) async fn backlog(readers: &SqlitePool) -> Result<Vec<Backlog>, JobsDb
     // would take for all.
     let rows: Vec<(i64, String)> = sqlx::query_as(
         "SELECT groups.jobs, oldest.doc
-         FROM (SELECT count(*) AS jobs, min(id) AS oldest FROM jobs INDEXED BY jobs_ready
+         FROM (SELECT count(*) AS jobs, min(id) AS oldest FROM jobs INDEXED BY jobs_queued
                WHERE state = 'queued' GROUP BY region, lane
                UNION ALL
                SELECT count(*), min(id) FROM jobs

@@ -1,4 +1,4 @@
-//! Reading jobs: by id, by turn, by timer, and what happened to them.
+//! Reading jobs: by id, by timer, and what happened to them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,24 +28,6 @@ pub(super) async fn get(
         found.insert(job.job.id, job);
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
-}
-
-pub(super) async fn ready(
-    readers: &SqlitePool,
-    region: &Region,
-    lane: Lane,
-    limit: u32,
-) -> Result<Vec<Versioned>, JobsDbError> {
-    let rows: Vec<JobRow> = sqlx::query_as(
-        "SELECT id, version, doc FROM jobs WHERE state = 'queued' AND region = ? AND lane = ?
-         ORDER BY band, deadline_at, id LIMIT ?",
-    )
-    .bind(region.as_str())
-    .bind(lane.as_str())
-    .bind(limit)
-    .fetch_all(readers)
-    .await?;
-    rows.into_iter().map(versioned).collect()
 }
 
 pub(super) async fn sent_count(

@@ -6,7 +6,8 @@ use super::file::SqliteFile;
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/1_jobs.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/1_jobs.sql"), include_str!("migrations/2_lines.sql")];
 
 /// Brings the file to this program's schema, whatever older one it has.
 pub(super) async fn migrate(file: &SqliteFile) -> Result<(), JobsDbError> {

@@ -11,6 +11,7 @@ mod commit;
 mod fixture;
 mod killed;
 mod leads;
+mod lines;
 mod list;
 mod partitions;
 mod postgres;
@@ -48,8 +49,13 @@ macro_rules! conformance {
                 history_keeps_its_order_over_batches
                 everything_survives_a_crash
             }
+            lines {
+                heads_are_the_first_of_each_line
+                heads_go_on_behind_a_tenant_in_every_band
+                lines_go_by_deadline_then_age
+                what_is_not_queued_is_in_no_line
+            }
             queues {
-                ready_goes_by_band_then_deadline_then_age
                 sent_counts_what_no_claim_holds
                 due_comes_longest_due_first
                 an_accepted_job_has_a_timer

@@ -138,7 +138,7 @@ async fn processes_that_start_together_make_one_schema() {
         .fetch_one(&mut admin(&url).await)
         .await
         .unwrap();
-    assert_eq!(migrations, 1);
+    assert_eq!(migrations, 2);
 }
 
 #[tokio::test]
@@ -319,8 +319,14 @@ async fn queries_of_the_hot_path_walk_an_index() {
     admin.execute("SET enable_seqscan = off; SET enable_bitmapscan = off").await.unwrap();
     for (query, index) in [
         (
-            "state = 'queued' AND region = 'a' AND lane = 'b' ORDER BY band, deadline_at, id",
-            "jobs_ready",
+            "state = 'queued' AND region = 'a' AND lane = 'b' AND band = 1 AND tenant > 't'
+             ORDER BY tenant, deadline_at, id",
+            "jobs_queued",
+        ),
+        (
+            "state = 'queued' AND region = 'a' AND lane = 'b' AND band = 1 AND tenant = 't'
+             ORDER BY deadline_at, id",
+            "jobs_queued",
         ),
         ("timer_at <= 5 ORDER BY timer_at, id", "jobs_due"),
         ("state = 'sent' AND region = 'a' AND lane = 'b'", "jobs_sent"),

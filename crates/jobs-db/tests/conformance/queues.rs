@@ -1,50 +1,12 @@
-//! Who goes next, and whose time has come.
+//! What is sent, whose time has come, and how much there is.
 
 use panofleet_job_schema::job::{CloseTarget, State};
-use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Job, Lane};
-use panofleet_jobs_db::{Backlog, Batch, Due, DueKey, JobWrite, JobsDb, Versioned};
+use panofleet_jobs_db::{Backlog, Batch, Due, DueKey, JobWrite, JobsDb};
 
 use crate::fixture::{
     Fixture, accept, at, get, ids, job, move_to, region, running, sent, to_state,
 };
-
-pub(crate) async fn ready_goes_by_band_then_deadline_then_age(fixture: &mut dyn Fixture) {
-    let db = fixture.db();
-    let with = |number, priority, deadline| {
-        let mut job = job(number);
-        (job.spec.priority, job.deadline_at) = (priority, at(deadline));
-        job
-    };
-    let elsewhere = Job { region: region("us-west"), ..with(8, Priority::High, 1) };
-    let not_queued = Job { state: State::Waiting { due_at: at(1) }, ..with(9, Priority::High, 1) };
-    for job in [
-        with(1, Priority::Low, 100),
-        with(5, Priority::Normal, 300),
-        with(4, Priority::Normal, 300),
-        with(3, Priority::Normal, 200),
-        with(7, Priority::High, 900),
-        with(6, Priority::High, 900),
-        elsewhere,
-        not_queued,
-    ] {
-        accept(&*db, &job).await;
-    }
-    let hangzhou = region("hangzhou");
-    let ready = db.ready(&hangzhou, Lane::Image, 100).await.unwrap();
-    assert_eq!(ids(&ready), [6, 7, 3, 4, 5, 1]);
-    assert_eq!(ids(&db.ready(&hangzhou, Lane::Image, 3).await.unwrap()), [6, 7, 3]);
-    assert_eq!(ids(&db.ready(&region("us-west"), Lane::Image, 3).await.unwrap()), [8]);
-    // What is sent is not ready; what comes back to the queue is, and a new deadline counts.
-    move_to(&*db, job(6).id, sent(1)).await;
-    move_to(&*db, job(9).id, State::Queued { since: at(1) }).await;
-    let Versioned { mut job, version } = get(&*db, job(5).id).await;
-    job.deadline_at = at(50);
-    let write =
-        JobWrite { expected_version: version, timer_at: Some(at(50)), job, history: vec![] };
-    db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
-    assert_eq!(ids(&db.ready(&hangzhou, Lane::Image, 100).await.unwrap()), [9, 7, 5, 3, 4, 1]);
-}
 
 pub(crate) async fn sent_counts_what_no_claim_holds(fixture: &mut dyn Fixture) {
     let db = fixture.db();

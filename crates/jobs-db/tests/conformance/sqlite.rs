@@ -128,8 +128,14 @@ async fn queries_of_the_hot_path_walk_an_index() {
     let fixture = SqliteFixture::start().await;
     for (query, index) in [
         (
-            "state = 'queued' AND region = 'a' AND lane = 'b' ORDER BY band, deadline_at, id",
-            "jobs_ready",
+            "state = 'queued' AND region = 'a' AND lane = 'b' AND band = 1 AND tenant > 't'
+             ORDER BY tenant, deadline_at, id",
+            "jobs_queued",
+        ),
+        (
+            "state = 'queued' AND region = 'a' AND lane = 'b' AND band = 1 AND tenant = 't'
+             ORDER BY deadline_at, id",
+            "jobs_queued",
         ),
         ("timer_at <= 5 ORDER BY timer_at, id", "jobs_due"),
         ("state = 'sent' AND region = 'a' AND lane = 'b'", "jobs_sent"),

@@ -1,0 +1,3 @@
+-- Who goes next is chosen between tenants: each has a line of its own in every band, and a query hops from line to line.
+CREATE INDEX jobs_queued ON jobs (region, lane, band, tenant, deadline_at, id) WHERE state = 'queued';
+DROP INDEX jobs_ready;

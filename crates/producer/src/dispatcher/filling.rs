@@ -1,0 +1,163 @@
+//! Filling the window of a queue: how many jobs go, which ones, and sending them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use futures_util::{StreamExt as _, stream};
+use panofleet_bus::Queue;
+use panofleet_job_schema::job::State;
+use panofleet_job_schema::lifecycle::{Event, decide};
+use panofleet_job_schema::{Job, Tenant, Timestamp};
+use panofleet_jobs_db::{JobsDbError, LineRead, Versioned};
+use tokio::sync::mpsc;
+
+use super::fair_share::{Beyond, FairShare, Line, TENANTS_MAX, Waiting};
+use super::{CONCURRENT_MAX, Dispatcher, TURN_JOBS_MAX, TurnError};
+use crate::metrics;
+
+/// Windows of tenants' names that one turn looks through until it finds somebody who may go. The next turn goes on.
+const READINGS_MAX: u32 = 16;
+
+impl Dispatcher {
+    /// Sends jobs of one queue until its window is full.
+    pub(super) async fn fill_window(
+        &self,
+        queue: &Queue,
+        share: &mut FairShare,
+        closings: &mpsc::Sender<Job>,
+    ) -> Result<(), TurnError> {
+        let now = self.db.now().await?;
+        let sent = self.db.sent_count(&queue.region, queue.lane).await?;
+        let window = self.window(queue, now).await?;
+        metrics::window(queue, window, window.saturating_sub(sent));
+        let room = window.saturating_sub(sent).min(TURN_JOBS_MAX);
+        if room == 0 {
+            return Ok(());
+        }
+        let next = self.next_jobs(queue, share, room, now).await?;
+        let mut decided = Vec::new();
+        for Versioned { job, version } in &next {
+            if let Ok(decision) = decide(job, &Event::Dispatched { now }, &self.policy) {
+                decided.push((decision, *version));
+            }
+        }
+        let written = self.write(decided, now).await?;
+        stream::iter(&written)
+            .for_each_concurrent(CONCURRENT_MAX, |decision| self.carry_out(decision, closings))
+            .await;
+        Ok(())
+    }
+
+    /// How many messages may wait unclaimed in a queue: as many as its workers can run, at least one.
+    async fn window(&self, queue: &Queue, now: Timestamp) -> Result<u32, TurnError> {
+        let workers = self.db.workers().await?;
+        let slots = workers
+            .iter()
+            .filter(|row| {
+                row.worker.region == queue.region && row.worker.lanes.contains(&queue.lane)
+            })
+            .filter(|row| !row.worker.draining && now.since(row.beat_at) < self.policy.lease.0)
+            .map(|row| row.worker.slots)
+            .fold(0, u32::saturating_add);
+        Ok(slots.max(1))
+    }
+
+    /// Up to `room` jobs, in the order in which they go.
+    async fn next_jobs(
+        &self,
+        queue: &Queue,
+        share: &mut FairShare,
+        room: u32,
+        now: Timestamp,
+    ) -> Result<Vec<Versioned>, JobsDbError> {
+        let tenants_max = u32::try_from(TENANTS_MAX).expect("it is a small constant");
+        for _ in 0..READINGS_MAX {
+            let is_first = share.after().iter().all(Option::is_none);
+            let heads = self.db.heads(&queue.region, queue.lane, share.after(), tenants_max);
+            let heads = heads.await?;
+            if heads.is_empty() && is_first {
+                break;
+            }
+            // How many of each would go if all were like their heads: no more than that is read.
+            let alike: Vec<_> = heads
+                .iter()
+                .map(|head| self.line(&line_of(head), [head], Beyond::Alike, now))
+                .collect();
+            let mut asked = vec![0; heads.len()];
+            for index in share.clone().choose(&alike, room) {
+                asked[index] += 1;
+            }
+            let names: Vec<_> = heads.iter().map(line_of).collect();
+            let mut queued = self.read_lines(queue, heads, &asked).await?;
+            let lines: Vec<_> = (names.iter().zip(&queued).zip(&asked))
+                .map(|((name, jobs), asked)| {
+                    let is_all = (jobs.len() as u64) < u64::from(*asked);
+                    let beyond = if is_all { Beyond::Nothing } else { Beyond::Unknown };
+                    self.line(name, jobs, beyond, now)
+                })
+                .collect();
+            let chosen = share.choose(&lines, room);
+            if !chosen.is_empty() {
+                return Ok(chosen.iter().filter_map(|line| queued[*line].pop_front()).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The lines of these heads, each as far as it is asked for; its head alone if that is no further.
+    async fn read_lines(
+        &self,
+        queue: &Queue,
+        heads: Vec<Versioned>,
+        asked: &[u32],
+    ) -> Result<Vec<VecDeque<Versioned>>, JobsDbError> {
+        let mut reads = Vec::new();
+        let mut places = BTreeMap::new();
+        let mut lines = Vec::new();
+        for (place, (head, &jobs)) in heads.into_iter().zip(asked).enumerate() {
+            if jobs > 1 {
+                let (band, tenant) = line_of(&head);
+                places.insert((band, tenant.clone()), place);
+                reads.push(LineRead { band, tenant, jobs });
+                lines.push(VecDeque::new());
+            } else {
+                lines.push(VecDeque::from([head]));
+            }
+        }
+        if reads.is_empty() {
+            return Ok(lines);
+        }
+        for found in self.db.lines(&queue.region, queue.lane, &reads).await? {
+            if let Some(place) = places.get(&line_of(&found)) {
+                lines[*place].push_back(found);
+            }
+        }
+        Ok(lines)
+    }
+
+    fn line<'a>(
+        &self,
+        (band, tenant): &(u8, Tenant),
+        jobs: impl IntoIterator<Item = &'a Versioned>,
+        beyond: Beyond,
+        now: Timestamp,
+    ) -> Line {
+        let waiting = |Versioned { job, .. }: &Versioned| Waiting {
+            deadline_at: job.deadline_at,
+            lifts: match job.state {
+                State::Queued { since } => self.config.lifts(now.since(since)),
+                _ => 0,
+            },
+        };
+        Line {
+            tenant: tenant.clone(),
+            weight: self.config.weight(tenant),
+            band: *band,
+            jobs: jobs.into_iter().map(waiting).collect(),
+            beyond,
+        }
+    }
+}
+
+fn line_of(head: &Versioned) -> (u8, Tenant) {
+    (head.job.spec.priority.band(), head.job.tenant.clone())
+}
