@@ -92,6 +92,16 @@ pub trait JobsDb: Debug + Send + Sync {
     /// [`JobsDbError`].
     async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError>;
 
+    /// Jobs of a lane that are sent or running, by tenant; tenants that have none are left out.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn in_flight(
+        &self,
+        region: &Region,
+        lane: Lane,
+    ) -> Result<BTreeMap<Tenant, u32>, JobsDbError>;
+
     /// Jobs whose timer is due at `now`, longest due first, from the one behind `after` on.
     ///
     /// # Errors

@@ -137,6 +137,14 @@ impl JobsDb for PostgresJobsDb {
         jobs::sent_count(&self.pool, region, lane).await
     }
 
+    async fn in_flight(
+        &self,
+        region: &Region,
+        lane: Lane,
+    ) -> Result<BTreeMap<Tenant, u32>, JobsDbError> {
+        queued::in_flight(&self.pool, (region, lane)).await
+    }
+
     async fn due(
         &self,
         now: Timestamp,

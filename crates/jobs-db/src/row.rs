@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use panofleet_job_schema::{ClaimId, Job, Timestamp, WorkerId};
+use panofleet_job_schema::{ClaimId, Job, Tenant, Timestamp, WorkerId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -56,6 +56,12 @@ pub(crate) fn partition_row(
         caught_up_at: time(caught_up_at),
         restarted_at: time(restarted_at),
     })
+}
+
+/// A tenant and its number of jobs.
+pub(crate) fn in_flight_row((tenant, jobs): (String, i64)) -> Result<(Tenant, u32), JobsDbError> {
+    let tenant = Tenant::new(tenant).map_err(|error| corrupt("a job's tenant", error))?;
+    Ok((tenant, u32::try_from(jobs).unwrap_or(u32::MAX)))
 }
 
 /// So many jobs of the queue and in the state of the oldest of them.

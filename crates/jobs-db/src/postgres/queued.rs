@@ -1,9 +1,12 @@
-//! Who waits for a turn, line by line.
+//! Who waits for a turn, line by line, and who has had one.
+
+use std::collections::BTreeMap;
 
 use panofleet_job_schema::{Lane, Region, Tenant};
 use sqlx::PgPool;
 
 use super::row::{JobRow, versioned};
+use crate::row::in_flight_row;
 use crate::{ByBand, JobsDbError, LineRead, Versioned};
 
 /// One hop over the index for each line: `heads` walks over the tenants' names, starting in every band at once. Names
@@ -70,4 +73,19 @@ pub(super) async fn lines(
         .fetch_all(pool)
         .await?;
     rows.into_iter().map(versioned).collect()
+}
+
+pub(super) async fn in_flight(
+    pool: &PgPool,
+    (region, lane): (&Region, Lane),
+) -> Result<BTreeMap<Tenant, u32>, JobsDbError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT tenant, count(*) FROM jobs
+         WHERE state IN ('sent', 'running') AND region = $1 AND lane = $2 GROUP BY tenant",
+    )
+    .bind(region.as_str())
+    .bind(lane.as_str())
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(in_flight_row).collect()
 }

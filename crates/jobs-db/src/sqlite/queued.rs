@@ -1,10 +1,12 @@
-//! Who waits for a turn, line by line.
+//! Who waits for a turn, line by line, and who has had one.
+
+use std::collections::BTreeMap;
 
 use panofleet_job_schema::{Lane, Region, Tenant};
 use sqlx::SqlitePool;
 
 use super::row::{JobRow, versioned};
-use crate::row::to_doc;
+use crate::row::{in_flight_row, to_doc};
 use crate::{ByBand, JobsDbError, LineRead, Versioned};
 
 /// One hop over the index for each line: `heads` walks over the tenants' names, starting in every band at once. Names
@@ -72,4 +74,19 @@ pub(super) async fn lines(
         }
     }
     Ok(found)
+}
+
+pub(super) async fn in_flight(
+    readers: &SqlitePool,
+    (region, lane): (&Region, Lane),
+) -> Result<BTreeMap<Tenant, u32>, JobsDbError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT tenant, count(*) FROM jobs
+         WHERE state IN ('sent', 'running') AND region = ? AND lane = ? GROUP BY tenant",
+    )
+    .bind(region.as_str())
+    .bind(lane.as_str())
+    .fetch_all(readers)
+    .await?;
+    rows.into_iter().map(in_flight_row).collect()
 }

@@ -6,8 +6,11 @@ use super::file::SqliteFile;
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/1_jobs.sql"), include_str!("migrations/2_lines.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/1_jobs.sql"),
+    include_str!("migrations/2_lines.sql"),
+    include_str!("migrations/3_in_flight.sql"),
+];
 
 /// Brings the file to this program's schema, whatever older one it has.
 pub(super) async fn migrate(file: &SqliteFile) -> Result<(), JobsDbError> {

@@ -1,11 +1,13 @@
 //! Who waits for a turn: what each tenant has queued in each band.
 
-use panofleet_job_schema::job::State;
+use std::collections::BTreeMap;
+
+use panofleet_job_schema::job::{CloseTarget, State};
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Job, Lane, Tenant};
 use panofleet_jobs_db::{Batch, ByBand, JobWrite, JobsDb, LineRead, Versioned};
 
-use crate::fixture::{Fixture, accept, at, get, ids, job, move_to, region, sent, tenant};
+use crate::fixture::{Fixture, accept, at, get, ids, job, move_to, region, running, sent, tenant};
 
 const FROM_THE_FIRST: ByBand<Option<Tenant>> = [None, None, None];
 
@@ -113,4 +115,31 @@ pub(crate) async fn what_is_not_queued_is_in_no_line(fixture: &mut dyn Fixture) 
     db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
     assert_eq!(heads(&*db, &FROM_THE_FIRST, 9).await, [2, 5]);
     assert_eq!(lines(&*db, &both).await, [2, 5, 4]);
+}
+
+pub(crate) async fn what_is_sent_or_runs_is_in_flight(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let states = [
+        sent(1),
+        running(),
+        State::Queued { since: at(1) },
+        State::Waiting { due_at: at(1) },
+        State::Closing { target: CloseTarget::Cancelled, try_at: at(1) },
+        State::Cancelled,
+    ];
+    let mut number = 0;
+    for (who, there) in [("a", "hangzhou"), ("b", "hangzhou"), ("b", "us-west")] {
+        for state in &states {
+            number += 1;
+            accept(&*db, &Job { tenant: tenant(who), region: region(there), ..job(number) }).await;
+            move_to(&*db, job(number).id, state.clone()).await;
+        }
+    }
+    accept(&*db, &queued(90, "idle", Priority::Normal, 100)).await;
+    move_to(&*db, job(3).id, sent(1)).await;
+    let in_flight = async |name| db.in_flight(&region(name), Lane::Image).await.unwrap();
+    let expected = BTreeMap::from([(tenant("a"), 3), (tenant("b"), 2)]);
+    assert_eq!(in_flight("hangzhou").await, expected);
+    assert_eq!(in_flight("us-west").await, BTreeMap::from([(tenant("b"), 2)]));
+    assert!(in_flight("nowhere").await.is_empty());
 }

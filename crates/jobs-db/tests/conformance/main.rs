@@ -54,6 +54,7 @@ macro_rules! conformance {
                 heads_go_on_behind_a_tenant_in_every_band
                 lines_go_by_deadline_then_age
                 what_is_not_queued_is_in_no_line
+                what_is_sent_or_runs_is_in_flight
             }
             queues {
                 sent_counts_what_no_claim_holds

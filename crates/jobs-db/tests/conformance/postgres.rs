@@ -138,7 +138,7 @@ async fn processes_that_start_together_make_one_schema() {
         .fetch_one(&mut admin(&url).await)
         .await
         .unwrap();
-    assert_eq!(migrations, 2);
+    assert_eq!(migrations, 3);
 }
 
 #[tokio::test]
@@ -327,6 +327,10 @@ async fn queries_of_the_hot_path_walk_an_index() {
             "state = 'queued' AND region = 'a' AND lane = 'b' AND band = 1 AND tenant = 't'
              ORDER BY deadline_at, id",
             "jobs_queued",
+        ),
+        (
+            "state IN ('sent', 'running') AND region = 'a' AND lane = 'b' ORDER BY tenant",
+            "jobs_in_flight",
         ),
         ("timer_at <= 5 ORDER BY timer_at, id", "jobs_due"),
         ("state = 'sent' AND region = 'a' AND lane = 'b'", "jobs_sent"),

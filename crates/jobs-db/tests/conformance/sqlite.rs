@@ -137,6 +137,10 @@ async fn queries_of_the_hot_path_walk_an_index() {
              ORDER BY deadline_at, id",
             "jobs_queued",
         ),
+        (
+            "state IN ('sent', 'running') AND region = 'a' AND lane = 'b' ORDER BY tenant",
+            "jobs_in_flight",
+        ),
         ("timer_at <= 5 ORDER BY timer_at, id", "jobs_due"),
         ("state = 'sent' AND region = 'a' AND lane = 'b'", "jobs_sent"),
         ("TRUE AND state = 'dead' AND tenant = 't' ORDER BY id DESC", "jobs_by_tenant_state"),

@@ -15,6 +15,8 @@ const WEIGHTS: RangeInclusive<u32> = 1..=1000;
 /// ```toml
 /// ageing = "15m"
 /// weights = { acme = 3 }
+/// tenant_jobs_max = 200
+/// tenants.acme.jobs_max = 1000
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,11 +26,33 @@ pub struct DispatchConfig {
     /// The shares of tenants that do not have the share 1: out of two that both wait, one of weight 3 gets three jobs
     /// for each of the other's. From 1 to 1000.
     pub weights: BTreeMap<Tenant, u32>,
+    /// Jobs of one tenant that are sent or run at once in one queue (a region's lane); no limit if unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_jobs_max: Option<u32>,
+    /// Jobs of all tenants that are sent or run at once in one queue; no limit if unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_jobs_max: Option<u32>,
+    /// What single tenants have of their own.
+    pub tenants: BTreeMap<Tenant, TenantLimits>,
+}
+
+/// The limits of one tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantLimits {
+    /// In place of [`DispatchConfig::tenant_jobs_max`].
+    pub jobs_max: u32,
 }
 
 impl Default for DispatchConfig {
     fn default() -> Self {
-        Self { ageing: Span::from_secs(15 * 60), weights: BTreeMap::new() }
+        Self {
+            ageing: Span::from_secs(15 * 60),
+            weights: BTreeMap::new(),
+            tenant_jobs_max: None,
+            queue_jobs_max: None,
+            tenants: BTreeMap::new(),
+        }
     }
 }
 
@@ -46,6 +70,9 @@ pub enum BadDispatchConfig {
         /// What it is.
         weight: u32,
     },
+    /// Nothing would ever go.
+    #[error("dispatch.{0} must be at least 1; leave it out for no limit")]
+    LimitZero(String),
 }
 
 impl DispatchConfig {
@@ -62,12 +89,33 @@ impl DispatchConfig {
                 return Err(BadDispatchConfig::Weight { tenant: tenant.clone(), weight });
             }
         }
+        let tenants = self.tenants.iter();
+        let own =
+            tenants.map(|(name, own)| (format!("tenants.{name}.jobs_max"), Some(own.jobs_max)));
+        let of_all = [
+            ("tenant_jobs_max".to_owned(), self.tenant_jobs_max),
+            ("queue_jobs_max".to_owned(), self.queue_jobs_max),
+        ];
+        if let Some((setting, _)) = own.chain(of_all).find(|(_, limit)| *limit == Some(0)) {
+            return Err(BadDispatchConfig::LimitZero(setting));
+        }
         Ok(())
     }
 
     /// A tenant's share.
     pub(super) fn weight(&self, tenant: &Tenant) -> u32 {
         self.weights.get(tenant).copied().unwrap_or(1)
+    }
+
+    /// Whether anybody's jobs have to be counted.
+    pub(super) fn has_limits(&self) -> bool {
+        self.tenant_jobs_max.is_some() || self.queue_jobs_max.is_some() || !self.tenants.is_empty()
+    }
+
+    /// How many jobs a tenant may have in flight.
+    pub(super) fn jobs_max(&self, tenant: &Tenant) -> u32 {
+        let own = self.tenants.get(tenant).map(|own| own.jobs_max);
+        own.or(self.tenant_jobs_max).unwrap_or(u32::MAX)
     }
 
     /// By how many bands a job is lifted that has waited this long.
@@ -102,6 +150,25 @@ mod tests {
         }
         let never = DispatchConfig { ageing: Span::from_secs(0), ..DispatchConfig::default() };
         assert_eq!(never.check(), Err(BadDispatchConfig::AgeingZero));
+    }
+
+    #[test]
+    fn limits_are_at_least_one_and_a_tenant_may_have_its_own() {
+        let config =
+            serde_json::json!({ "tenant_jobs_max": 5, "tenants": { "acme": { "jobs_max": 9 } } });
+        let config = read(config).unwrap();
+        assert_eq!(config.check(), Ok(()));
+        assert!(config.has_limits() && !DispatchConfig::default().has_limits());
+        let max = |config: &DispatchConfig, name| config.jobs_max(&Tenant::new(name).unwrap());
+        assert_eq!((max(&config, "acme"), max(&config, "other")), (9, 5));
+        assert_eq!(max(&DispatchConfig::default(), "acme"), u32::MAX);
+        for zero in [
+            serde_json::json!({ "tenant_jobs_max": 0 }),
+            serde_json::json!({ "queue_jobs_max": 0 }),
+            serde_json::json!({ "tenants": { "acme": { "jobs_max": 0 } } }),
+        ] {
+            assert!(read(zero.clone()).unwrap().check().is_err(), "{zero}");
+        }
     }
 
     #[test]

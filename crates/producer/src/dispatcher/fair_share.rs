@@ -30,6 +30,8 @@ pub(super) struct Line {
     pub(super) tenant: Tenant,
     /// The tenant's share, from 1.
     pub(super) weight: u32,
+    /// Jobs that the tenant may have more, over all its lines.
+    pub(super) left: u32,
     /// The band that its jobs were put in: 0 goes first.
     pub(super) band: u8,
     /// The jobs that are known, in order, from the head on.
@@ -65,6 +67,17 @@ pub(super) struct FairShare {
     clocks: ByBand<Clock>,
     /// Behind whom the window begins, by the band that jobs were put in.
     after: ByBand<Option<Tenant>>,
+    /// Since the window began at the first name, by the same band.
+    passes: ByBand<Pass>,
+}
+
+/// What a window has shown on its way from the first name to the last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pass {
+    /// Whether it has shown anybody who may go.
+    is_fruitful: bool,
+    /// Whether the pass before has shown nobody, and this one neither so far.
+    is_barren: bool,
 }
 
 /// The virtual time of a band.
@@ -80,6 +93,8 @@ struct Clock {
 struct Candidate<'a> {
     line: &'a Line,
     taken: usize,
+    /// Jobs that its tenant may have more.
+    left: u32,
     /// The band that its next job counts in.
     band: usize,
     /// Until when its tenant has had its share of that band.
@@ -99,6 +114,7 @@ impl FairShare {
     pub(super) fn choose(&mut self, lines: &[Line], room: u32) -> Vec<usize> {
         let mut candidates: Vec<_> = lines.iter().map(|line| self.candidate(line)).collect();
         let moving = self.moving(lines);
+        self.note_who_may_go(&candidates);
         let mut chosen = Vec::new();
         // The bands that were within reach: no job of another one could have gone.
         let mut reach = self.clocks.len();
@@ -108,7 +124,7 @@ impl FairShare {
                 break;
             };
             let next = &candidates[index];
-            if moving[..next.band].contains(&true) {
+            if (0..next.band).any(|band| moving[band] && !self.passes[band].is_barren) {
                 // Of a better band, somebody may wait whom the window does not show.
                 reach = next.band;
                 break;
@@ -125,7 +141,7 @@ impl FairShare {
     }
 
     fn candidate<'a>(&self, line: &'a Line) -> Candidate<'a> {
-        let mut candidate = Candidate { line, taken: 0, band: 0, had: 0 };
+        let mut candidate = Candidate { line, taken: 0, left: line.left, band: 0, had: 0 };
         self.judge(&mut candidate);
         candidate
     }
@@ -147,15 +163,28 @@ impl FairShare {
         })
     }
 
+    fn note_who_may_go(&mut self, candidates: &[Candidate<'_>]) {
+        for candidate in candidates.iter().filter(|candidate| candidate.may_go()) {
+            let band = usize::from(candidate.line.band);
+            self.passes[band] = Pass { is_fruitful: true, is_barren: false };
+        }
+    }
+
+    /// Whether everybody who may go was shown since somebody last went.
+    pub(super) fn has_seen_all(&self) -> bool {
+        let mut bands = self.after.iter().zip(&self.passes);
+        bands.all(|(after, pass)| after.is_none() || pass.is_barren)
+    }
+
     /// Where the candidate's next job starts.
     fn start(&self, candidate: &Candidate<'_>) -> u64 {
         candidate.had.max(self.clocks[candidate.band].now)
     }
 
-    /// Whether the candidate has a job, and in a moving window also something left of its round.
+    /// Whether the candidate may go, and in a moving window also something left of its round.
     fn is_open(&self, candidate: &Candidate<'_>, moving: &ByBand<bool>) -> bool {
         let is_moving = moving[usize::from(candidate.line.band)];
-        candidate.next().is_some() && (!is_moving || self.start(candidate) < ROUND)
+        candidate.may_go() && (!is_moving || self.start(candidate) < ROUND)
     }
 
     /// Whose job goes next.
@@ -185,8 +214,11 @@ impl FairShare {
         candidates[index].taken += 1;
         self.judge(&mut candidates[index]);
         for other in candidates.iter_mut() {
-            if other.band == band && other.line.tenant == line.tenant {
-                other.had = until;
+            if other.line.tenant == line.tenant {
+                other.left = other.left.saturating_sub(1);
+                if other.band == band {
+                    other.had = until;
+                }
             }
         }
     }
@@ -202,6 +234,10 @@ impl FairShare {
             let is_full = shown().count() >= TENANTS_MAX;
             let last = shown().map(|c| &c.line.tenant).max();
             self.after[band] = last.filter(|_| is_full).cloned();
+            if !is_full {
+                let Pass { is_fruitful, .. } = self.passes[band];
+                self.passes[band] = Pass { is_fruitful: false, is_barren: !is_fruitful };
+            }
             shown().for_each(|c| rounds_over[c.band] = true);
         }
         for (band, clock) in self.clocks.iter_mut().enumerate() {
@@ -239,6 +275,10 @@ impl Candidate<'_> {
                 self.line.jobs.get(self.taken).or_else(|| self.line.jobs.last())
             }
         }
+    }
+
+    fn may_go(&self) -> bool {
+        self.left > 0 && self.next().is_some()
     }
 
     fn is_unknown(&self) -> bool {

@@ -17,6 +17,23 @@ use crate::metrics;
 /// Windows of tenants' names that one turn looks through until it finds somebody who may go. The next turn goes on.
 const READINGS_MAX: u32 = 16;
 
+/// What came of a look at a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// Whoever may go has gone, as far as there was room.
+    Settled,
+    /// Nobody was found yet, among more tenants than one turn looks at.
+    Searching,
+}
+
+/// What one look goes by.
+#[derive(Debug)]
+struct Turn {
+    now: Timestamp,
+    /// Jobs that each tenant has sent or running.
+    in_flight: BTreeMap<Tenant, u32>,
+}
+
 impl Dispatcher {
     /// Sends jobs of one queue until its window is full.
     pub(super) async fn fill_window(
@@ -24,16 +41,20 @@ impl Dispatcher {
         queue: &Queue,
         share: &mut FairShare,
         closings: &mpsc::Sender<Job>,
-    ) -> Result<(), TurnError> {
+    ) -> Result<Filled, TurnError> {
         let now = self.db.now().await?;
         let sent = self.db.sent_count(&queue.region, queue.lane).await?;
         let window = self.window(queue, now).await?;
         metrics::window(queue, window, window.saturating_sub(sent));
-        let room = window.saturating_sub(sent).min(TURN_JOBS_MAX);
+        let in_flight = self.in_flight(queue).await?;
+        let all = in_flight.values().copied().fold(0, u32::saturating_add);
+        let allowed = self.config.queue_jobs_max.map_or(u32::MAX, |max| max.saturating_sub(all));
+        let room = window.saturating_sub(sent).min(allowed).min(TURN_JOBS_MAX);
         if room == 0 {
-            return Ok(());
+            return Ok(Filled::Settled);
         }
-        let next = self.next_jobs(queue, share, room, now).await?;
+        let turn = Turn { now, in_flight };
+        let next = self.next_jobs(queue, share, room, &turn).await?;
         let mut decided = Vec::new();
         for Versioned { job, version } in &next {
             if let Ok(decision) = decide(job, &Event::Dispatched { now }, &self.policy) {
@@ -44,7 +65,16 @@ impl Dispatcher {
         stream::iter(&written)
             .for_each_concurrent(CONCURRENT_MAX, |decision| self.carry_out(decision, closings))
             .await;
-        Ok(())
+        let is_settled = !next.is_empty() || share.has_seen_all();
+        Ok(if is_settled { Filled::Settled } else { Filled::Searching })
+    }
+
+    /// What each tenant has at work, if that matters.
+    async fn in_flight(&self, queue: &Queue) -> Result<BTreeMap<Tenant, u32>, JobsDbError> {
+        if !self.config.has_limits() {
+            return Ok(BTreeMap::new());
+        }
+        self.db.in_flight(&queue.region, queue.lane).await
     }
 
     /// How many messages may wait unclaimed in a queue: as many as its workers can run, at least one.
@@ -67,7 +97,7 @@ impl Dispatcher {
         queue: &Queue,
         share: &mut FairShare,
         room: u32,
-        now: Timestamp,
+        turn: &Turn,
     ) -> Result<Vec<Versioned>, JobsDbError> {
         let tenants_max = u32::try_from(TENANTS_MAX).expect("it is a small constant");
         for _ in 0..READINGS_MAX {
@@ -80,7 +110,7 @@ impl Dispatcher {
             // How many of each would go if all were like their heads: no more than that is read.
             let alike: Vec<_> = heads
                 .iter()
-                .map(|head| self.line(&line_of(head), [head], Beyond::Alike, now))
+                .map(|head| self.line(&line_of(head), [head], Beyond::Alike, turn))
                 .collect();
             let mut asked = vec![0; heads.len()];
             for index in share.clone().choose(&alike, room) {
@@ -92,7 +122,7 @@ impl Dispatcher {
                 .map(|((name, jobs), asked)| {
                     let is_all = (jobs.len() as u64) < u64::from(*asked);
                     let beyond = if is_all { Beyond::Nothing } else { Beyond::Unknown };
-                    self.line(name, jobs, beyond, now)
+                    self.line(name, jobs, beyond, turn)
                 })
                 .collect();
             let chosen = share.choose(&lines, room);
@@ -139,18 +169,20 @@ impl Dispatcher {
         (band, tenant): &(u8, Tenant),
         jobs: impl IntoIterator<Item = &'a Versioned>,
         beyond: Beyond,
-        now: Timestamp,
+        turn: &Turn,
     ) -> Line {
         let waiting = |Versioned { job, .. }: &Versioned| Waiting {
             deadline_at: job.deadline_at,
             lifts: match job.state {
-                State::Queued { since } => self.config.lifts(now.since(since)),
+                State::Queued { since } => self.config.lifts(turn.now.since(since)),
                 _ => 0,
             },
         };
+        let in_flight = turn.in_flight.get(tenant).copied().unwrap_or(0);
         Line {
             tenant: tenant.clone(),
             weight: self.config.weight(tenant),
+            left: self.config.jobs_max(tenant).saturating_sub(in_flight),
             band: *band,
             jobs: jobs.into_iter().map(waiting).collect(),
             beyond,

@@ -9,6 +9,8 @@ use super::*;
 struct Queue {
     share: FairShare,
     weights: BTreeMap<Tenant, u32>,
+    /// What a tenant may have more, if that has a limit.
+    left: BTreeMap<Tenant, u32>,
     queued: BTreeMap<(u8, Tenant), Vec<Waiting>>,
     /// Turns that looked at names and gave nobody.
     empty_turns: usize,
@@ -56,6 +58,7 @@ impl Queue {
                 lines.push(Line {
                     tenant: tenant.clone(),
                     weight: self.weights.get(tenant).copied().unwrap_or(1),
+                    left: self.left.get(tenant).copied().unwrap_or(u32::MAX),
                     band: *band,
                     jobs: jobs[..known].to_vec(),
                     beyond: if known < jobs.len() { Beyond::Unknown } else { Beyond::Nothing },
@@ -79,6 +82,9 @@ impl Queue {
             let jobs = self.queued.get_mut(&(*band, tenant.clone())).unwrap();
             assert!(!jobs.is_empty(), "a job goes once");
             jobs.remove(0);
+            if let Some(left) = self.left.get_mut(tenant) {
+                *left = left.checked_sub(1).expect("nobody has more than its limit");
+            }
             (tenant.clone(), *band)
         });
         gone.collect()
@@ -206,6 +212,35 @@ fn a_window_moves_on_when_those_in_it_have_left() {
     queue.queued.retain(|(_, tenant), _| *tenant < numbered(40));
     let left: usize = queue.queued.values().map(Vec::len).sum();
     assert_eq!(queue.run(9, 32, left).len(), left);
+}
+
+#[test]
+fn a_limit_holds_over_all_lines_of_a_tenant_and_leaves_the_room_to_others() {
+    for room in [1, 20] {
+        let mut queue = Queue::default().with("a", 0, 4).with("a", 1, 4).with("b", 2, 3);
+        queue.left.insert(tenant("a"), 5);
+        let gone = queue.run(9, room, 8);
+        assert_eq!(names(&gone), ["a", "a", "a", "a", "a", "b", "b", "b"], "room {room}");
+        assert!(queue.turn(9, room).is_empty(), "a has its limit");
+        queue.left.insert(tenant("a"), 1);
+        assert_eq!(names(&queue.turn(9, room)), ["a"]);
+    }
+}
+
+/// A band whose every tenant has its limit, more of them than a window shows, does not stop the bands behind it.
+#[test]
+fn tenants_at_their_limit_hold_up_nobody() {
+    let mut queue = Queue::default().with("free", 2, 50);
+    for number in 0..5 * TENANTS_MAX {
+        queue.put(&numbered(number), 1, &[FRESH]);
+        queue.left.insert(numbered(number), 0);
+    }
+    assert_eq!(names(&queue.run(9, 4, 8)), ["free"; 8]);
+    let lucky = numbered(3 * TENANTS_MAX);
+    queue.left.insert(lucky.clone(), 1);
+    let gone = queue.run(9, 4, 42);
+    assert_eq!(jobs_of(&gone, &lucky), 1);
+    assert_eq!(jobs_of(&gone, &tenant("free")), gone.len() - 1);
 }
 
 prop_compose! {
