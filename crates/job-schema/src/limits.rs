@@ -53,5 +53,9 @@ pub const PICTURE_PIXELS_MAX: u64 = 300_000_000;
 pub const FACE_SIDE_PX_MAX: u32 = 12_288;
 /// Bytes of the last words of a crashed child that are kept.
 pub const STDERR_TAIL_BYTES_MAX: usize = 4 * 1024;
+/// Things that may be paused at once.
+pub const PAUSES_MAX: usize = 1000;
+/// Bytes of the reason of a pause.
+pub const PAUSE_REASON_BYTES_MAX: usize = 512;
 /// Bytes of a message for people in a failure.
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 2 * 1024;

@@ -22,12 +22,14 @@ use uuid::Uuid;
 
 mod counter;
 mod error;
+mod pause;
 pub mod postgres;
 mod row;
 pub mod sqlite;
 mod write;
 
 pub use error::JobsDbError;
+pub use pause::{BadPauseTarget, Pause, PauseTarget};
 
 /// The job database of one fleet.
 #[async_trait]
@@ -190,6 +192,24 @@ pub trait JobsDb: Debug + Send + Sync {
         &self,
         claims: &[(WorkerId, ClaimId)],
     ) -> Result<BTreeMap<ClaimId, Timestamp>, JobsDbError>;
+
+    /// Pauses something. If it is paused already, its time stays and the reason is replaced.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn pause(&self, pause: &Pause) -> Result<(), JobsDbError>;
+
+    /// Ends a pause, and gives it if there was one.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn resume(&self, target: &PauseTarget) -> Result<Option<Pause>, JobsDbError>;
+
+    /// What is paused, by kind and name.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn pauses(&self) -> Result<Vec<Pause>, JobsDbError>;
 
     /// Keeps an upload that was begun.
     ///

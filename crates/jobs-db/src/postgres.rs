@@ -29,7 +29,8 @@ use uuid::Uuid;
 
 use crate::{
     Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
-    JobsDbError, Lead, LineRead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
+    JobsDbError, Lead, LineRead, Observation, PartitionRow, Pause, PauseTarget, Upload, Versioned,
+    WorkerRow,
 };
 
 mod accept;
@@ -41,6 +42,7 @@ mod jobs;
 mod leader;
 mod list;
 mod partitions;
+mod pauses;
 mod pool;
 mod queued;
 mod row;
@@ -206,6 +208,20 @@ impl JobsDb for PostgresJobsDb {
         claims: &[(WorkerId, ClaimId)],
     ) -> Result<BTreeMap<ClaimId, Timestamp>, JobsDbError> {
         workers::beats(&self.pool, claims).await
+    }
+
+    async fn pause(&self, pause: &Pause) -> Result<(), JobsDbError> {
+        let _change = self.changes.announce();
+        pauses::put(&self.pool, pause).await
+    }
+
+    async fn resume(&self, target: &PauseTarget) -> Result<Option<Pause>, JobsDbError> {
+        let _change = self.changes.announce();
+        pauses::take(&self.pool, target).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, JobsDbError> {
+        pauses::all(&self.pool).await
     }
 
     async fn put_upload(&self, upload: &Upload) -> Result<(), JobsDbError> {

@@ -23,7 +23,8 @@ use uuid::Uuid;
 use crate::counter::Counter;
 use crate::{
     Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
-    JobsDbError, Lead, LineRead, Observation, PartitionRow, Upload, Versioned, WorkerRow,
+    JobsDbError, Lead, LineRead, Observation, PartitionRow, Pause, PauseTarget, Upload, Versioned,
+    WorkerRow,
 };
 
 mod accept;
@@ -34,6 +35,7 @@ mod jobs;
 mod leads;
 mod list;
 mod partitions;
+mod pauses;
 mod queued;
 mod row;
 mod schema;
@@ -196,6 +198,20 @@ impl JobsDb for SqliteJobsDb {
         claims: &[(WorkerId, ClaimId)],
     ) -> Result<BTreeMap<ClaimId, Timestamp>, JobsDbError> {
         workers::beats(&self.file.readers, claims).await
+    }
+
+    async fn pause(&self, pause: &Pause) -> Result<(), JobsDbError> {
+        let _change = self.changes.announce();
+        pauses::put(&self.file, pause).await
+    }
+
+    async fn resume(&self, target: &PauseTarget) -> Result<Option<Pause>, JobsDbError> {
+        let _change = self.changes.announce();
+        pauses::take(&self.file, target).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, JobsDbError> {
+        pauses::all(&self.file.readers).await
     }
 
     async fn put_upload(&self, upload: &Upload) -> Result<(), JobsDbError> {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::{JobId, JobSpec};
-use panofleet_jobs_db::HistoryEntry;
+use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget};
 use panofleet_producer::api::{JobView, UploadView};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
@@ -131,6 +131,23 @@ impl Client {
         self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/retry"))).await
     }
 
+    pub(crate) async fn pauses(&self) -> Result<Vec<Pause>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            pauses: Vec<Pause>,
+        }
+        Ok(self.ask::<Answer>(self.request(Method::GET, "/v1/pauses")).await?.pauses)
+    }
+
+    pub(crate) async fn pause(&self, target: &PauseTarget, reason: &str) -> Result<Pause> {
+        let request = self.request(Method::PUT, &pause_path(target));
+        self.ask(request.json(&json!({ "reason": reason }))).await
+    }
+
+    pub(crate) async fn resume(&self, target: &PauseTarget) -> Result<Pause> {
+        self.ask(self.request(Method::DELETE, &pause_path(target))).await
+    }
+
     /// Uploads a file and says what a job names as its source. `moved` hears how many bytes are on their way.
     pub(crate) async fn upload(
         &self,
@@ -201,4 +218,9 @@ impl Client {
             Err(_) => bail!("the service answered {status}"),
         }
     }
+}
+
+/// Names need no escapes in a path.
+fn pause_path(target: &PauseTarget) -> String {
+    format!("/v1/pauses/{}/{}", target.kind(), target.name())
 }

@@ -18,6 +18,7 @@ mod doctor;
 mod job;
 mod jobs;
 mod operations;
+mod pauses;
 mod producer;
 mod ready;
 mod role;
@@ -92,6 +93,12 @@ enum Command {
     Cancel(act::Target),
     /// Start a job that has ended anew
     Retry(act::Target),
+    /// Send no more jobs to a region, a lane or for a tenant; what was sent runs on
+    Pause(pauses::Pause),
+    /// Send jobs again
+    Resume(pauses::Target),
+    /// List what is paused
+    Pauses(pauses::Pauses),
     /// Run one job here, without any service, in the same sandbox
     Run(run::Run),
     /// Check what this machine and the service need, and say what to do
@@ -128,6 +135,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Job(command) => command.run(&shared).await,
             Command::Cancel(target) => target.cancel(&shared).await,
             Command::Retry(target) => target.retry(&shared).await,
+            Command::Pause(command) => command.run(&shared).await,
+            Command::Resume(target) => target.resume(&shared).await,
+            Command::Pauses(command) => command.run(&shared).await,
             Command::Run(command) => Box::pin(command.run(&shared)).await,
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),

@@ -5,6 +5,7 @@
 //! | `POST /v1/jobs` | `submit.rs`, where a source lies: `source.rs` |
 //! | `GET /v1/jobs…`, what a job looks like from outside | `jobs.rs`, [`view`] |
 //! | cancel, retry | `act.rs` |
+//! | pause, resume | `pauses.rs` |
 //! | waiting for a job to change | `wait.rs` |
 //! | `POST /v1/uploads` | `uploads.rs` |
 //! | `GET /o/…`: files of results | `outputs.rs`, which they are: `manifests.rs` |
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use panofleet_bus::Bus;
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{JobId, RegionKeys, limits};
@@ -39,6 +40,7 @@ mod health;
 mod jobs;
 pub(crate) mod manifests;
 pub(crate) mod outputs;
+mod pauses;
 mod schema;
 pub mod serve;
 mod source;
@@ -134,6 +136,8 @@ fn other_routes() -> Router<Arc<Api>> {
         .route("/v1/schema/job", get(schema::job))
         .route("/v1/workers", get(fleet::workers))
         .route("/v1/counts", get(fleet::counts))
+        .route("/v1/pauses", get(pauses::list))
+        .route("/v1/pauses/{kind}/{name}", put(pauses::pause).delete(pauses::resume))
         .route("/o/{job}/{output}/{*path}", get(outputs::file))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -7,6 +7,7 @@
 //! | you look for | file |
 //! |---|---|
 //! | who goes next, of whom | `dispatcher/fair_share.rs`, pure; `dispatcher/filling.rs` reads and sends |
+//! | what gets no jobs | `dispatcher/pausing.rs` |
 //! | settings | `dispatcher/config.rs` |
 //! | what silence proves | `dispatcher/horizon.rs` |
 //! | seals | `dispatcher/closing.rs` |
@@ -44,11 +45,13 @@ mod config;
 mod fair_share;
 mod filling;
 mod horizon;
+mod pausing;
 
 pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
 
 use fair_share::FairShare;
 use filling::Filled;
+use pausing::Pauses;
 
 /// Jobs that one turn sends to one queue, and timers that it reads at once.
 const TURN_JOBS_MAX: u32 = 256;
@@ -215,12 +218,14 @@ impl Dispatcher {
         // Read before the work: what is written meanwhile ends the wait at once.
         place.seen = self.db.changed(place.seen, Duration::ZERO).await?;
         self.look_after_timers(&mut place.after, closings).await?;
+        let pauses = Pauses::of(self.db.pauses().await?);
         let mut filled = Filled::Settled;
         for region in &self.regions {
             for lane in Lane::ALL {
                 let queue = Queue { region: region.clone(), lane };
                 let share = place.shares.entry(queue.clone()).or_default();
-                if self.fill_window(&queue, share, closings).await? == Filled::Searching {
+                if self.fill_window(&queue, share, (&pauses, closings)).await? == Filled::Searching
+                {
                     filled = Filled::Searching;
                 }
             }

@@ -7,6 +7,7 @@ use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Failure, JobId, Tenant};
+use panofleet_jobs_db::{Pause, PauseTarget};
 use panofleet_producer::dispatcher::TenantLimits;
 
 use crate::house::House;
@@ -95,4 +96,42 @@ async fn the_limit_of_a_tenant_holds_with_room_in_the_queue() {
     let house = house.start();
     order(&house, 2).await;
     assert!(house.nothing_to_take().await, "two are running");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_paused_gets_nothing_and_what_was_sent_runs_on() {
+    let house = House::open().await;
+    let sent = house.accept_for("a", 1, |_| {}).await;
+    let taken = house.take().await;
+    let pause = async |kind, name| {
+        let target = PauseTarget::new(kind, name).unwrap();
+        let since = house.db.now().await.unwrap();
+        house
+            .db
+            .pause(&Pause { target: target.clone(), since, reason: String::new() })
+            .await
+            .unwrap();
+        target
+    };
+    let acme = pause("tenant", "a").await;
+    // A turn that began before the pause may still send; one that begins with this job does not.
+    let other = house.accept_for("b", 2, |_| {}).await;
+    house.claim(&taken).await;
+    house.until(sent, "it runs on", |job| job.state.name() == "running").await;
+    let held = house.accept_for("a", 0, |_| {}).await;
+    assert_eq!(order(&house, 1).await, [other]);
+    assert!(house.nothing_to_take().await, "the tenant is paused");
+    for (kind, name) in [("region", "local"), ("lane", "local.image")] {
+        let queue = pause(kind, name).await;
+        if kind == "region" {
+            house.db.resume(&acme).await.unwrap();
+        }
+        assert!(house.nothing_to_take().await, "the {kind} is paused");
+        if kind == "lane" {
+            house.db.resume(&PauseTarget::new("region", "local").unwrap()).await.unwrap();
+            assert!(house.nothing_to_take().await, "the {kind} still is");
+            house.db.resume(&queue).await.unwrap();
+        }
+    }
+    assert_eq!(order(&house, 1).await, [held]);
 }

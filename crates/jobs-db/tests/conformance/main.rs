@@ -14,6 +14,7 @@ mod leads;
 mod lines;
 mod list;
 mod partitions;
+mod pauses;
 mod postgres;
 mod queues;
 mod sqlite;
@@ -80,6 +81,10 @@ macro_rules! conformance {
                 observed_times_never_move_back
                 observations_in_one_call_count_in_their_order
                 logs_do_not_see_each_other
+            }
+            pauses {
+                a_pause_lasts_until_it_is_ended
+                a_pause_and_its_end_are_news
             }
             changes {
                 a_write_ends_the_wait_and_silence_times_out

@@ -11,6 +11,7 @@ use panofleet_jobs_db::{JobsDbError, LineRead, Versioned};
 use tokio::sync::mpsc;
 
 use super::fair_share::{Beyond, FairShare, Line, TENANTS_MAX, Waiting};
+use super::pausing::Pauses;
 use super::{CONCURRENT_MAX, Dispatcher, TURN_JOBS_MAX, TurnError};
 use crate::metrics;
 
@@ -28,8 +29,9 @@ pub(super) enum Filled {
 
 /// What one look goes by.
 #[derive(Debug)]
-struct Turn {
+struct Turn<'a> {
     now: Timestamp,
+    pauses: &'a Pauses,
     /// Jobs that each tenant has sent or running.
     in_flight: BTreeMap<Tenant, u32>,
 }
@@ -40,12 +42,15 @@ impl Dispatcher {
         &self,
         queue: &Queue,
         share: &mut FairShare,
-        closings: &mpsc::Sender<Job>,
+        (pauses, closings): (&Pauses, &mpsc::Sender<Job>),
     ) -> Result<Filled, TurnError> {
         let now = self.db.now().await?;
         let sent = self.db.sent_count(&queue.region, queue.lane).await?;
         let window = self.window(queue, now).await?;
         metrics::window(queue, window, window.saturating_sub(sent));
+        if pauses.hold(queue) {
+            return Ok(Filled::Settled);
+        }
         let in_flight = self.in_flight(queue).await?;
         let all = in_flight.values().copied().fold(0, u32::saturating_add);
         let allowed = self.config.queue_jobs_max.map_or(u32::MAX, |max| max.saturating_sub(all));
@@ -53,7 +58,7 @@ impl Dispatcher {
         if room == 0 {
             return Ok(Filled::Settled);
         }
-        let turn = Turn { now, in_flight };
+        let turn = Turn { now, in_flight, pauses };
         let next = self.next_jobs(queue, share, room, &turn).await?;
         let mut decided = Vec::new();
         for Versioned { job, version } in &next {
@@ -97,7 +102,7 @@ impl Dispatcher {
         queue: &Queue,
         share: &mut FairShare,
         room: u32,
-        turn: &Turn,
+        turn: &Turn<'_>,
     ) -> Result<Vec<Versioned>, JobsDbError> {
         let tenants_max = u32::try_from(TENANTS_MAX).expect("it is a small constant");
         for _ in 0..READINGS_MAX {
@@ -169,7 +174,7 @@ impl Dispatcher {
         (band, tenant): &(u8, Tenant),
         jobs: impl IntoIterator<Item = &'a Versioned>,
         beyond: Beyond,
-        turn: &Turn,
+        turn: &Turn<'_>,
     ) -> Line {
         let waiting = |Versioned { job, .. }: &Versioned| Waiting {
             deadline_at: job.deadline_at,
@@ -179,10 +184,14 @@ impl Dispatcher {
             },
         };
         let in_flight = turn.in_flight.get(tenant).copied().unwrap_or(0);
+        let left = match turn.pauses.hold_tenant(tenant) {
+            true => 0,
+            false => self.config.jobs_max(tenant).saturating_sub(in_flight),
+        };
         Line {
             tenant: tenant.clone(),
             weight: self.config.weight(tenant),
-            left: self.config.jobs_max(tenant).saturating_sub(in_flight),
+            left,
             band: *band,
             jobs: jobs.into_iter().map(waiting).collect(),
             beyond,

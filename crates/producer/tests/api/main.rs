@@ -8,6 +8,7 @@ mod jobs;
 mod metrics;
 mod outputs;
 mod pages;
+mod pauses;
 mod results;
 mod sources;
 mod states;
