@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 
 use tracing::Subscriber;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
@@ -66,6 +67,22 @@ where
 {
     let lines = fmt().fmt_fields(JsonFields::new()).event_format(JsonLines);
     Ok(lines.with_env_filter(env_filter(filter)?).with_writer(writer).finish())
+}
+
+/// Sends what this thread logs to `writer`, as [`json`] does, as long as the guard lives: for tests.
+///
+/// # Errors
+/// [`BadFilter`].
+pub fn capture<W>(filter: &str, writer: W) -> Result<DefaultGuard, BadFilter>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // With this thread's subscriber alone, a line that another thread is the first to reach would be switched off for
+    // both: whether anybody wants it is asked of that thread only. A second subscriber, the first time, changes that.
+    if tracing::subscriber::set_global_default(NoSubscriber::default()).is_err() {
+        tracing::trace!("there is a subscriber for all threads");
+    }
+    Ok(tracing::subscriber::set_default(json(filter, writer)?))
 }
 
 fn env_filter(filter: &str) -> Result<EnvFilter, BadFilter> {

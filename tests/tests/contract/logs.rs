@@ -17,8 +17,7 @@ use crate::is_running;
 async fn every_line_about_a_job_carries_its_trace_over_retries_and_to_its_end() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let writer = Arc::new(file.reopen().unwrap());
-    let subscriber = telemetry::json("warn,panofleet=debug", writer).unwrap();
-    let _log = tracing::subscriber::set_default(subscriber);
+    let _log = telemetry::capture("warn,panofleet=debug", writer).unwrap();
 
     let house = House::open().await;
     let id = house.accept(1).await;

@@ -169,8 +169,7 @@ async fn a_job_keeps_the_trace_of_its_request_or_gets_one() {
 async fn the_line_about_an_accepted_job_names_its_trace() {
     const GIVEN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let file = tempfile::NamedTempFile::new().unwrap();
-    let log = telemetry::json("info", Arc::new(file.reopen().unwrap())).unwrap();
-    let _log = tracing::subscriber::set_default(log);
+    let _log = telemetry::capture("info", Arc::new(file.reopen().unwrap())).unwrap();
     let fleet = Fleet::start().await;
     let request = fleet.request(Method::POST, "/v1/jobs").header("traceparent", GIVEN);
     let answer = Answer::of(request.json(&spec(&json!({}))).send().await.unwrap()).await;

@@ -18,8 +18,8 @@ struct Log {
 impl Log {
     fn begin(filter: &str) -> Self {
         let file = NamedTempFile::new().unwrap();
-        let subscriber = telemetry::json(filter, Arc::new(file.reopen().unwrap())).unwrap();
-        Self { file, _guard: tracing::subscriber::set_default(subscriber) }
+        let guard = telemetry::capture(filter, Arc::new(file.reopen().unwrap())).unwrap();
+        Self { file, _guard: guard }
     }
 
     fn lines(&self) -> Vec<Value> {
