@@ -42,7 +42,7 @@ pub mod topics;
 
 pub use acls::{KafkaUsers, WorkerUser};
 use clients::Clients;
-pub use config::{KafkaConfig, KafkaGroups, KafkaPassword, KafkaSasl, KafkaTls};
+pub use config::{KafkaConfig, KafkaGroups, KafkaSasl, KafkaTls};
 
 /// The bus of one process. Clones are the same bus.
 #[derive(Clone, Debug)]
@@ -64,7 +64,6 @@ impl KafkaBus {
     /// # Errors
     /// [`BusError::Refused`] if the settings do not fit or the event log is not there; otherwise as any call.
     pub async fn connect(config: &KafkaConfig) -> Result<Self, BusError> {
-        config.validate()?;
         let clients = Clients::connect(config).await?;
         let log = clients.describe(&config.events_topic()).await?;
         let event_partitions = u32::try_from(log.partitions.len()).unwrap_or(u32::MAX);

@@ -194,6 +194,17 @@ impl ObjectStore {
         }
     }
 
+    /// Whether the store answers for a bucket: asks for an object that need not be there.
+    ///
+    /// # Errors
+    /// As [`ObjectStore::head`], but for [`ObjectsError::NotFound`].
+    pub async fn reach(&self, bucket: &str) -> Result<(), ObjectsError> {
+        match self.head(bucket, ".panofleet/readyz").await {
+            Ok(_) | Err(ObjectsError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Looks at an object without reading it.
     ///
     /// # Errors

@@ -1,43 +1,13 @@
 //! Where an object store is and how patient we are with it.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use http::Uri;
-use panofleet_job_schema::Span;
-use serde::{Deserialize, Serialize, Serializer};
+use panofleet_job_schema::{Secret, Span};
+use serde::{Deserialize, Serialize};
 
 use crate::error::ObjectsError;
-
-/// A secret that `Debug` and `Serialize` do not show.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(***)")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("***")
-    }
-}
 
 /// One S3-compatible store. Buckets are addressed by path (`https://host/bucket/key`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,5 +26,6 @@ pub mod metrics;
 pub mod server;
 
 pub use client::ObjectStore;
-pub use config::{ObjectsConfig, Secret};
+pub use config::ObjectsConfig;
 pub use error::ObjectsError;
+pub use panofleet_job_schema::Secret;

@@ -38,7 +38,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Secret;
+use crate::Secret;
 use crate::error::ObjectsError;
 use folder::Folder;
 use front::Front;

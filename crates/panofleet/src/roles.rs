@@ -9,7 +9,7 @@ use panofleet_collector::Collector;
 use panofleet_job_schema::envelope::KeyRing;
 use panofleet_job_schema::{Metric, RegionKeys};
 use panofleet_jobs_db::JobsDb;
-use panofleet_objects::{ObjectStore, ObjectsError};
+use panofleet_objects::ObjectStore;
 use panofleet_producer::api::{self, ApiState};
 use panofleet_producer::dispatcher::Dispatcher;
 use panofleet_service::readiness::Readiness;
@@ -69,15 +69,8 @@ pub(crate) fn with_objects(readiness: Readiness, objects: &ObjectStore, bucket: 
     let (objects, bucket) = (objects.clone(), bucket.to_owned());
     readiness.with("objects", "sources, results and seals are out of reach", move || {
         let (objects, bucket) = (objects.clone(), bucket.clone());
-        async move { reach(&objects, &bucket).await }
+        async move { objects.reach(&bucket).await }
     })
-}
-
-async fn reach(objects: &ObjectStore, bucket: &str) -> Result<(), ObjectsError> {
-    match objects.head(bucket, ".panofleet/readyz").await {
-        Ok(_) | Err(ObjectsError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 /// Counts what this process does, and serves `/metrics`, `/healthz` and `/readyz` if a place for them is set. Gives

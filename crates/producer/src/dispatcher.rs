@@ -50,7 +50,7 @@ mod pausing;
 pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
 
 use fair_share::FairShare;
-use filling::Filled;
+use filling::{Filled, Look};
 use pausing::Pauses;
 
 /// Jobs that one turn sends to one queue, and timers that it reads at once.
@@ -218,14 +218,14 @@ impl Dispatcher {
         // Read before the work: what is written meanwhile ends the wait at once.
         place.seen = self.db.changed(place.seen, Duration::ZERO).await?;
         self.look_after_timers(&mut place.after, closings).await?;
-        let pauses = Pauses::of(self.db.pauses().await?);
+        let look =
+            Look { workers: self.db.workers().await?, pauses: Pauses::of(self.db.pauses().await?) };
         let mut filled = Filled::Settled;
         for region in &self.regions {
             for lane in Lane::ALL {
                 let queue = Queue { region: region.clone(), lane };
                 let share = place.shares.entry(queue.clone()).or_default();
-                if self.fill_window(&queue, share, (&pauses, closings)).await? == Filled::Searching
-                {
+                if self.fill_window(&queue, share, (&look, closings)).await? == Filled::Searching {
                     filled = Filled::Searching;
                 }
             }

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod clock;
 pub mod http;
 pub mod metrics;
+pub mod patience;
 pub mod readiness;
 pub mod signals;
 pub mod tasks;

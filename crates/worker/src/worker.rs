@@ -11,6 +11,7 @@ use panofleet_job_schema::message::Report;
 use panofleet_job_schema::{ErrorClass, Failure, Operation, Span};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
+use panofleet_service::patience::persistently;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +32,6 @@ use crate::source::{HttpsClient, Sources};
 
 /// How long attempts that were told to stop, and their last events, may take.
 const RELEASE_GRACE: Duration = Duration::from_secs(5);
-/// The wait after the bus did not let us in.
-const BACKOFF: Duration = Duration::from_secs(1);
 
 /// What a worker works with.
 #[derive(Clone, Debug)]
@@ -254,9 +253,12 @@ impl Worker {
         let Identity { worker, region, lanes, .. } = &self.identity;
         let queues: Vec<_> =
             lanes.iter().map(|lane| Queue { region: region.clone(), lane: *lane }).collect();
-        let mut follower = persistently(|| self.bus.follow_control(region)).await?;
+        let mut follower =
+            persistently("the bus", || self.bus.follow_control(region), is_away).await?;
         self.control.catch_up(&mut *follower).await?;
-        let source = persistently(|| self.bus.take_jobs(&queues, worker.as_str())).await?;
+        let source =
+            persistently("the bus", || self.bus.take_jobs(&queues, worker.as_str()), is_away)
+                .await?;
         tracing::info!(%worker, %region, slots = self.identity.slots, "taking jobs");
         Ok((source, follower))
     }
@@ -299,20 +301,8 @@ impl Worker {
     }
 }
 
-/// Repeats a call while the bus is away.
-async fn persistently<T, F>(mut call: impl FnMut() -> F) -> Result<T, BusError>
-where
-    F: Future<Output = Result<T, BusError>>,
-{
-    loop {
-        match call().await {
-            Err(error @ BusError::Unavailable(_)) => {
-                tracing::warn!(%error, "the bus cannot be joined for now");
-                tokio::time::sleep(BACKOFF).await;
-            }
-            settled => return settled,
-        }
-    }
+fn is_away(error: &BusError) -> bool {
+    matches!(error, BusError::Unavailable(_))
 }
 
 async fn all_ended(claims: &mut JoinSet<()>) {

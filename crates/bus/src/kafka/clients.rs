@@ -176,8 +176,9 @@ pub(super) async fn connect(config: &KafkaConfig) -> Result<Kafka, BusError> {
     within(config.timeout.0, builder.connect()).await
 }
 
-/// What asks questions and changes settings.
+/// What asks questions and changes settings, of settings that can work.
 pub(super) async fn admin(config: &KafkaConfig) -> Result<AdminClient, BusError> {
+    config.validate()?;
     Ok(connect(config).await?.admin().default_api_timeout(config.timeout.0))
 }
 
@@ -185,7 +186,7 @@ pub(super) async fn admin(config: &KafkaConfig) -> Result<AdminClient, BusError>
 fn security(config: &KafkaConfig) -> Result<Option<AuthConfig>, BusError> {
     let sasl = config.sasl.as_ref();
     let sasl =
-        sasl.map(|sasl| AuthConfig::sasl_scram_sha512(&sasl.username, sasl.password.reveal()));
+        sasl.map(|sasl| AuthConfig::sasl_scram_sha512(&sasl.username, sasl.password.expose()));
     if config.tls() == KafkaTls::Off {
         return Ok(sasl);
     }
@@ -211,7 +212,7 @@ fn secure(base: &mut ClientConfig, config: &KafkaConfig) -> Result<(), BusError>
     if let Some(sasl) = &config.sasl {
         base.set("sasl.mechanism", "SCRAM-SHA-512")
             .set("sasl.username", &sasl.username)
-            .set("sasl.password", sasl.password.reveal());
+            .set("sasl.password", sasl.password.expose());
     }
     Ok(())
 }

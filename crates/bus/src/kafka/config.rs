@@ -1,12 +1,11 @@
 //! Where the brokers are, as whom we come, and what topics and groups are like.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use panofleet_job_schema::{Region, Span};
-use serde::{Deserialize, Serialize, Serializer};
+use panofleet_job_schema::{Region, Secret, Span};
+use serde::{Deserialize, Serialize};
 
 use super::acls::KafkaUsers;
 use crate::{BusError, Queue};
@@ -40,41 +39,12 @@ pub struct KafkaSasl {
     /// The user's name; the principal is `User:<username>`.
     pub username: String,
     /// The user's password.
-    pub password: KafkaPassword,
+    pub password: Secret,
 }
 
 impl KafkaSasl {
     fn is_incomplete(&self) -> bool {
-        self.username.is_empty() || self.password.0.is_empty()
-    }
-}
-
-/// A password: `Debug` and `Serialize` do not show it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct KafkaPassword(String);
-
-impl KafkaPassword {
-    /// A password as it is.
-    pub fn new(password: impl Into<String>) -> Self {
-        Self(password.into())
-    }
-
-    /// The password itself, for those who need it.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for KafkaPassword {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("KafkaPassword(***)")
-    }
-}
-
-impl Serialize for KafkaPassword {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("***")
+        self.username.is_empty() || self.password.expose().is_empty()
     }
 }
 
@@ -236,7 +206,7 @@ mod tests {
     use super::*;
 
     fn sasl(password: &str) -> KafkaSasl {
-        KafkaSasl { username: "worker".to_owned(), password: KafkaPassword::new(password) }
+        KafkaSasl { username: "worker".to_owned(), password: Secret::new(password) }
     }
 
     #[test]

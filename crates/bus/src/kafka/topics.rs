@@ -16,7 +16,7 @@ use super::{KafkaConfig, KafkaGroups, Queue};
 use crate::BusError;
 
 /// How often what was changed is looked at until it is there.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Something in the cluster that is not as the settings say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,6 @@ pub async fn check(
     regions: &[Region],
     lanes: &[Lane],
 ) -> Result<Vec<Difference>, BusError> {
-    config.validate()?;
     let admin = clients::admin(config).await?;
     let planning = plan(&admin, config, regions, lanes);
     Ok(clients::within(config.timeout.0, planning).await?.differences)
@@ -77,7 +76,6 @@ pub async fn apply(
     regions: &[Region],
     lanes: &[Lane],
 ) -> Result<Vec<Difference>, BusError> {
-    config.validate()?;
     let admin = clients::admin(config).await?;
     let putting_right = async {
         let Plan { mut differences, missing, short, changes } =
@@ -97,13 +95,18 @@ pub async fn apply(
         for (_, changed) in admin.incremental_alter_configs(changes, options).await? {
             changed?;
         }
-        for difference in &mut differences {
-            difference.applied = difference.advice.is_none();
-        }
+        mark_applied(&mut differences);
         await_all(&admin, config, regions, lanes).await?;
         Ok::<_, BusError>(differences)
     };
     clients::within(config.timeout.0 * 2, putting_right).await
+}
+
+/// Notes that everything was put right that applying can put right.
+pub(super) fn mark_applied(differences: &mut [Difference]) {
+    for difference in differences {
+        difference.applied = difference.advice.is_none();
+    }
 }
 
 /// Waits until all that can be put right is, and every partition can be written to.

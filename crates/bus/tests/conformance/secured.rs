@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use panofleet_bus::kafka::{KafkaBus, KafkaConfig, KafkaPassword, KafkaSasl, KafkaTls, topics};
+use panofleet_bus::kafka::{KafkaBus, KafkaConfig, KafkaSasl, KafkaTls, topics};
 use panofleet_bus::{Bus as _, BusError};
-use panofleet_job_schema::Lane;
+use panofleet_job_schema::{Lane, Secret};
 use panofleet_test_servers::KafkaServer;
 use tokio::sync::OnceCell;
 
@@ -36,7 +36,7 @@ pub(crate) fn config_of(server: &KafkaServer, user: &str) -> KafkaConfig {
         tls_ca_file: Some(server.ca_file()),
         sasl: Some(KafkaSasl {
             username: user.to_owned(),
-            password: KafkaPassword::new(server.password(user)),
+            password: Secret::new(server.password(user)),
         }),
         ..config(server.address(), LONG_LOCK)
     }
@@ -64,7 +64,7 @@ async fn whoever_is_not_let_in_is_told_what_to_do() {
     assert!(KafkaBus::connect(&right).await.unwrap().event_log_id().await.is_ok());
     let sasl = |username: &str, password: &str| {
         let username = username.to_owned();
-        Some(KafkaSasl { username, password: KafkaPassword::new(password) })
+        Some(KafkaSasl { username, password: Secret::new(password) })
     };
     let cases = [
         (KafkaConfig { sasl: sasl(ADMIN, "guessed"), ..right.clone() }, "sasl.password"),

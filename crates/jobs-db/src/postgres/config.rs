@@ -1,36 +1,23 @@
 //! Where the server is, how it is reached, and how patient we are with it.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use panofleet_job_schema::Span;
-use serde::{Deserialize, Serialize, Serializer};
+use panofleet_job_schema::{Secret, Span};
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::JobsDbError;
 
 /// A connection URL, which may hold a password: `Debug` and `Serialize` do not show it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct PostgresUrl(String);
+pub struct PostgresUrl(Secret);
 
 impl PostgresUrl {
     /// `postgres://user:password@host:port/database`, or with `?host=/folder` for a Unix socket.
     pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-}
-
-impl fmt::Debug for PostgresUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PostgresUrl(***)")
-    }
-}
-
-impl Serialize for PostgresUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("***")
+        Self(Secret::new(url))
     }
 }
 
@@ -116,7 +103,7 @@ impl PostgresConfig {
     /// How each connection is made.
     pub(super) fn options(&self) -> Result<PgConnectOptions, JobsDbError> {
         // The parser's reason is left out: it may repeat a part of the URL.
-        let options = PgConnectOptions::from_str(&self.url.0).map_err(|_unsaid| {
+        let options = PgConnectOptions::from_str(self.url.0.expose()).map_err(|_unsaid| {
             JobsDbError::Refused(
                 "url is not of the form postgres://user:password@host:port/database".to_owned(),
             )

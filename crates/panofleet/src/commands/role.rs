@@ -1,10 +1,8 @@
 //! The frame of a role of a fleet: it waits for its servers, runs until a signal, and ends in order.
 
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use panofleet_bus::kafka::KafkaBus;
@@ -13,6 +11,7 @@ use panofleet_job_schema::Region;
 use panofleet_jobs_db::postgres::PostgresJobsDb;
 use panofleet_jobs_db::{JobsDb, JobsDbError};
 use panofleet_objects::{ObjectStore, ObjectsError};
+use panofleet_service::patience::persistently;
 use panofleet_service::readiness::Readiness;
 use panofleet_service::{Tasks, signals};
 use tokio_util::sync::CancellationToken;
@@ -21,9 +20,6 @@ use super::Shared;
 use crate::config::{Config, FleetConfig};
 use crate::roles::{self, Parts};
 use crate::terminal::say;
-
-/// The wait after a server did not answer.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A role that is starting.
 #[derive(Debug)]
@@ -150,25 +146,5 @@ impl Role<'_> {
         let data = &self.config.data_dir;
         std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
         Ok(data.canonicalize()?)
-    }
-}
-
-/// Repeats a call while a server is away. A role may be started before its servers.
-async fn persistently<T, E: Display>(
-    server: &str,
-    mut call: impl AsyncFnMut() -> Result<T, E>,
-    is_away: impl Fn(&E) -> bool,
-) -> Result<T, E> {
-    let mut said = false;
-    loop {
-        match call().await {
-            Err(error) if is_away(&error) => {
-                if !std::mem::replace(&mut said, true) {
-                    tracing::warn!(server, %error, "waiting for a server");
-                }
-                tokio::time::sleep(RETRY_AFTER).await;
-            }
-            settled => return settled,
-        }
     }
 }

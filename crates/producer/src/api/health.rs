@@ -12,9 +12,6 @@ use serde::Serialize;
 
 use super::Api;
 
-/// A key that is asked for and need not be there.
-const PROBE_KEY: &str = ".panofleet/readyz";
-
 #[derive(Debug, Serialize)]
 pub(super) struct Alive {
     status: &'static str,
@@ -51,8 +48,5 @@ pub(super) async fn metrics() -> ([(HeaderName, &'static str); 1], String) {
 
 async fn reach_store(api: &Api) -> Result<(), ObjectsError> {
     let Some(region) = api.config.regions.get(&api.config.default_region) else { return Ok(()) };
-    match api.objects.head(&region.bucket, PROBE_KEY).await {
-        Ok(_) | Err(ObjectsError::NotFound { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
+    api.objects.reach(&region.bucket).await
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::error::ApiError;
 use super::extract::{JsonBody, Segments};
+use super::submit::unknown_region;
 
 /// What is paused.
 #[derive(Debug, Serialize)]
@@ -81,12 +82,7 @@ fn check_is_known(api: &Api, target: &PauseTarget) -> Result<(), ApiError> {
         PauseTarget::Region(region) | PauseTarget::Lane(region, _) => region,
         PauseTarget::Tenant(_) => return Ok(()),
     };
-    if api.config.regions.contains_key(region) {
-        return Ok(());
-    }
-    let known: Vec<_> = api.config.regions.keys().map(ToString::to_string).collect();
-    let detail = format!("there is no region `{region}`; there are: {}", known.join(", "));
-    Err(ApiError::unfit("unknown_region", detail))
+    if api.config.regions.contains_key(region) { Ok(()) } else { Err(unknown_region(api, region)) }
 }
 
 fn check_reason(reason: &str) -> Result<(), ApiError> {

@@ -118,7 +118,7 @@ async fn make(api: &Api, spec: JobSpec, trace: String) -> Result<Job, ApiError> 
     Ok(Job::accept(spec, acceptance, &api.policy))
 }
 
-fn unknown_region(api: &Api, region: &Region) -> ApiError {
+pub(super) fn unknown_region(api: &Api, region: &Region) -> ApiError {
     let known: Vec<&str> = api.config.regions.keys().map(Region::as_str).collect();
     let detail = format!("there is no region `{region}`; there are: {}", known.join(", "));
     ApiError::unfit("region_unknown", detail)

@@ -7,7 +7,7 @@ use panofleet_bus::Queue;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::lifecycle::{Event, decide};
 use panofleet_job_schema::{Job, Tenant, Timestamp};
-use panofleet_jobs_db::{JobsDbError, LineRead, Versioned};
+use panofleet_jobs_db::{JobsDbError, LineRead, Versioned, WorkerRow};
 use tokio::sync::mpsc;
 
 use super::fair_share::{Beyond, FairShare, Line, TENANTS_MAX, Waiting};
@@ -27,7 +27,14 @@ pub(super) enum Filled {
     Searching,
 }
 
-/// What one look goes by.
+/// What a turn reads once for all queues.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) workers: Vec<WorkerRow>,
+    pub(super) pauses: Pauses,
+}
+
+/// What filling one queue goes by.
 #[derive(Debug)]
 struct Turn<'a> {
     now: Timestamp,
@@ -42,11 +49,11 @@ impl Dispatcher {
         &self,
         queue: &Queue,
         share: &mut FairShare,
-        (pauses, closings): (&Pauses, &mpsc::Sender<Job>),
+        (Look { workers, pauses }, closings): (&Look, &mpsc::Sender<Job>),
     ) -> Result<Filled, TurnError> {
         let now = self.db.now().await?;
         let sent = self.db.sent_count(&queue.region, queue.lane).await?;
-        let window = self.window(queue, now).await?;
+        let window = self.window(queue, workers, now);
         metrics::window(queue, window, window.saturating_sub(sent));
         if pauses.hold(queue) {
             return Ok(Filled::Settled);
@@ -83,8 +90,7 @@ impl Dispatcher {
     }
 
     /// How many messages may wait unclaimed in a queue: as many as its workers can run, at least one.
-    async fn window(&self, queue: &Queue, now: Timestamp) -> Result<u32, TurnError> {
-        let workers = self.db.workers().await?;
+    fn window(&self, queue: &Queue, workers: &[WorkerRow], now: Timestamp) -> u32 {
         let slots = workers
             .iter()
             .filter(|row| {
@@ -93,7 +99,7 @@ impl Dispatcher {
             .filter(|row| !row.worker.draining && now.since(row.beat_at) < self.policy.lease.0)
             .map(|row| row.worker.slots)
             .fold(0, u32::saturating_add);
-        Ok(slots.max(1))
+        slots.max(1)
     }
 
     /// Up to `room` jobs, in the order in which they go.

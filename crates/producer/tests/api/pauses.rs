@@ -50,8 +50,8 @@ async fn what_cannot_be_paused_is_refused() {
     let fleet = Fleet::start().await;
     let why = json!({ "reason": "fire" });
     for (what, code) in [
-        ("region/nowhere", "unknown_region"),
-        ("lane/nowhere.image", "unknown_region"),
+        ("region/nowhere", "region_unknown"),
+        ("lane/nowhere.image", "region_unknown"),
         ("lane/image", "bad_pause"),
         ("tenant/ACME", "bad_pause"),
         ("fleet/all", "bad_pause"),

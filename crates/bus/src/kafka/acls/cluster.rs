@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::{Duration, Instant};
 
 use krafka::admin::{
     AclBinding, AclFilter, AclOperation, AclPatternType, AclPermissionType, AclResourceType,
@@ -11,13 +10,10 @@ use krafka::admin::{
 
 use panofleet_job_schema::{Lane, Region};
 
-use super::super::topics::Difference;
+use super::super::topics::{Difference, LOOK_EVERY, mark_applied};
 use super::super::{KafkaConfig, clients};
 use super::{Acl, Operation, Resource, acls_of};
 use crate::BusError;
-
-/// How often new ACLs are looked at until the brokers have them.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What the users named in the settings lack, and what they may do beyond their roles. Changes nothing.
 ///
@@ -28,7 +24,6 @@ pub async fn check(
     regions: &[Region],
     lanes: &[Lane],
 ) -> Result<Vec<Difference>, BusError> {
-    config.validate()?;
     let admin = clients::admin(config).await?;
     Ok(clients::within(config.timeout.0, compare(&admin, config, (regions, lanes))).await?.0)
 }
@@ -43,7 +38,6 @@ pub async fn apply(
     regions: &[Region],
     lanes: &[Lane],
 ) -> Result<Vec<Difference>, BusError> {
-    config.validate()?;
     let admin = clients::admin(config).await?;
     let applying = async {
         let (mut differences, missing) = compare(&admin, config, (regions, lanes)).await?;
@@ -52,13 +46,8 @@ pub async fn apply(
                 made?;
             }
         }
-        for difference in &mut differences {
-            difference.applied = difference.advice.is_none();
-        }
-        let deadline = Instant::now() + config.timeout.0;
-        while !compare(&admin, config, (regions, lanes)).await?.1.is_empty()
-            && Instant::now() < deadline
-        {
+        mark_applied(&mut differences);
+        while !compare(&admin, config, (regions, lanes)).await?.1.is_empty() {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok::<_, BusError>(differences)
