@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::ids::Lane;
 use crate::media_info::MediaInfo;
 pub use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
+pub use crate::operations::fleet_noop::FleetNoop;
 pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
 pub use crate::operations::media_probe::MediaProbe;
 pub use crate::operations::pano_tiles::{EyePlan, PanoTiles, SphereWindow, TilesPlan};
@@ -30,6 +31,9 @@ pub enum Operation {
     /// What the source is.
     #[serde(rename = "media.probe")]
     MediaProbe(MediaProbe),
+    /// Nothing.
+    #[serde(rename = "fleet.noop")]
+    FleetNoop(FleetNoop),
 }
 
 /// What the runner does for one output.
@@ -51,13 +55,17 @@ impl Operation {
             Self::PanoTiles(_) => "pano.tiles",
             Self::ImageThumbnail(_) => "image.thumbnail",
             Self::MediaProbe(_) => "media.probe",
+            Self::FleetNoop(_) => "fleet.noop",
         }
     }
 
     /// The kind of worker that runs it.
     pub const fn lane(&self) -> Lane {
         match self {
-            Self::PanoTiles(_) | Self::ImageThumbnail(_) | Self::MediaProbe(_) => Lane::Image,
+            Self::PanoTiles(_)
+            | Self::ImageThumbnail(_)
+            | Self::MediaProbe(_)
+            | Self::FleetNoop(_) => Lane::Image,
         }
     }
 
@@ -70,6 +78,7 @@ impl Operation {
             Self::PanoTiles(operation) => operation.check(),
             Self::ImageThumbnail(operation) => operation.check(),
             Self::MediaProbe(_) => Ok(()),
+            Self::FleetNoop(operation) => operation.check(),
         }
     }
 
@@ -82,6 +91,10 @@ impl Operation {
             Self::PanoTiles(operation) => operation.plan(media).map(Plan::Tiles),
             Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
             Self::MediaProbe(_) => Ok(Plan::Probe),
+            Self::FleetNoop(_) => Err(Failure::rejected(
+                "nothing_to_plan",
+                "`fleet.noop` makes nothing of a source; submit it alone, with `none` as the source",
+            )),
         }
     }
 
@@ -92,6 +105,7 @@ impl Operation {
                 crate::operations::pano_tiles::DOC,
                 crate::operations::image_thumbnail::DOC,
                 crate::operations::media_probe::DOC,
+                crate::operations::fleet_noop::DOC,
             ]
         }
     }

@@ -25,13 +25,17 @@ pub enum Source {
     Upload(Uuid),
     /// `file:<path>`: a file of this machine, for `panofleet run` only.
     File(PathBuf),
+    /// `none`: for `fleet.noop`, which reads nothing.
+    Nothing,
 }
 
 /// A source that cannot be read as one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSource {
     /// None of the known forms.
-    #[error("source `{0}` is none of `https://…`, `s3://bucket/key`, `upload:<id>`, `file:<path>`")]
+    #[error(
+        "source `{0}` is none of `https://…`, `s3://bucket/key`, `upload:<id>`, `file:<path>`, `none`"
+    )]
     UnknownForm(String),
     /// `http://`: contents could be changed on the way.
     #[error("source `{0}` is plain http; use https")]
@@ -56,6 +60,9 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, BadSource> {
         if text.len() > limits::SOURCE_BYTES_MAX {
             return Err(BadSource::TooLong { bytes: text.len() });
+        }
+        if text == "none" {
+            return Ok(Self::Nothing);
         }
         if text.starts_with("https://") {
             return Ok(Self::Https(text.to_owned()));
@@ -89,6 +96,7 @@ impl fmt::Display for Source {
             Self::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
             Self::Upload(id) => write!(f, "upload:{id}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Nothing => f.write_str("none"),
         }
     }
 }
@@ -121,6 +129,8 @@ pub enum SourceLocation {
         /// The address.
         url: String,
     },
+    /// Nowhere: the job reads nothing.
+    Nothing,
 }
 
 #[cfg(test)]
@@ -134,6 +144,7 @@ mod tests {
             "s3://photos/2026/a b.jpg",
             "upload:01890a5d-ac96-774b-bcce-b302099a8057",
             "file:/tmp/a.jpg",
+            "none",
         ] {
             assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
         }

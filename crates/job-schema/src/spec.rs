@@ -126,6 +126,17 @@ pub enum BadSpec {
         /// What is wrong with it.
         reason: String,
     },
+    /// An output that needs a source, of a job that has none.
+    #[error("output `{output}` ({op}) needs a source; `none` is for `fleet.noop`")]
+    NoSource {
+        /// Which output.
+        output: OutputName,
+        /// Its operation.
+        op: &'static str,
+    },
+    /// Nothing, beside something.
+    #[error("`fleet.noop` makes nothing: it is its job's only output, and its source is `none`")]
+    NoopNotAlone,
     /// Something that the schema reserves and no code does yet.
     #[error("`{0}` is not built yet; leave it out")]
     NotBuilt(&'static str),
@@ -186,7 +197,26 @@ impl JobSpec {
                 .check()
                 .map_err(|reason| BadSpec::Output { output: output.clone(), reason })?;
         }
-        Ok(())
+        self.check_source()
+    }
+
+    /// Either it reads a source, or it is a lone `fleet.noop`.
+    fn check_source(&self) -> Result<(), BadSpec> {
+        let reads = |operation: &Operation| !matches!(operation, Operation::FleetNoop(_));
+        let has_source = self.source != Source::Nothing;
+        match self.outputs.iter().find(|(_, operation)| reads(operation)) {
+            Some((output, operation)) if !has_source => {
+                Err(BadSpec::NoSource { output: output.clone(), op: operation.name() })
+            }
+            None if has_source || self.outputs.len() > 1 => Err(BadSpec::NoopNotAlone),
+            Some(_) if !self.outputs.values().all(reads) => Err(BadSpec::NoopNotAlone),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it leaves neither outputs nor a manifest: a lone `fleet.noop`.
+    pub fn makes_nothing(&self) -> bool {
+        self.source == Source::Nothing
     }
 
     /// The lane that runs it: the heaviest of its operations decides.
@@ -243,6 +273,12 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_reads_nothing_is_a_lone_noop() {
+        let noop = json!({ "source": "none", "outputs": { "n": { "op": "fleet.noop" } } });
+        assert_eq!(read(&noop).unwrap().source, Source::Nothing);
+    }
+
+    #[test]
     fn a_start_is_at_most_thirty_days_ahead() {
         let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
         for (start_at, fits) in [
@@ -272,6 +308,16 @@ mod tests {
             (json!({ "idempotency_key": long }), "idempotency_key has 129 bytes"),
             (json!({ "webhook": "https://x" }), "`webhook` is not built yet"),
             (json!({ "color": "red" }), "unknown field `color`"),
+            (json!({ "source": "none" }), "output `tiles` (pano.tiles) needs a source"),
+            (json!({ "outputs": { "n": { "op": "fleet.noop" } } }), "`fleet.noop` makes nothing"),
+            (
+                json!({ "outputs": { "n": { "op": "fleet.noop" }, "p": { "op": "media.probe" } } }),
+                "`fleet.noop` makes nothing",
+            ),
+            (
+                json!({ "source": "none", "outputs": { "m": { "op": "fleet.noop" }, "n": { "op": "fleet.noop" } } }),
+                "`fleet.noop` makes nothing",
+            ),
             (json!({ "labels": { "": "x" } }), "a label's key"),
         ] {
             let said = read(&extra).unwrap_err();

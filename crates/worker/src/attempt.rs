@@ -9,8 +9,9 @@ use panofleet_job_schema::manifest::{
     Manifest, ManifestObject, ManifestSummary, SourceRecord, StepTiming,
 };
 use panofleet_job_schema::message::{JobMessage, Progress, Report};
+use panofleet_job_schema::operation::FleetNoop;
 use panofleet_job_schema::runner_protocol::Task;
-use panofleet_job_schema::{ClaimId, ErrorClass, Failure};
+use panofleet_job_schema::{ClaimId, ErrorClass, Failure, Operation};
 use panofleet_objects::manifest::{self, Published};
 use panofleet_objects::{ObjectStore, ObjectsError};
 use panofleet_service::clock::wall_clock;
@@ -134,6 +135,10 @@ impl Attempt<'_> {
             return Err(Ending::Failed(deadline_passed()));
         }
         let until = Instant::now() + self.message.timeout.0.min(left);
+        if let Some(noop) = self.noop() {
+            in_time(until, tokio::time::sleep(noop.run_time())).await?;
+            return Ok(Ending::Succeeded(self.nothing()));
+        }
         let adopted = manifest::read_object(&self.workshop.objects, address);
         match in_time(until, adopted).await?.map_err(|error| failed(store_failure(&error)))? {
             Some(ManifestObject::Manifest(manifest)) => {
@@ -149,6 +154,30 @@ impl Attempt<'_> {
         product.steps.insert(0, download);
         let manifest = self.manifest(fetched, product);
         in_time(until, self.publish(&manifest)).await?
+    }
+
+    /// What is asked for, if it is nothing.
+    fn noop(&self) -> Option<&FleetNoop> {
+        self.message.outputs.values().find_map(|operation| match operation {
+            Operation::FleetNoop(noop) => Some(noop),
+            Operation::PanoTiles(_) | Operation::ImageThumbnail(_) | Operation::MediaProbe(_) => {
+                None
+            }
+        })
+    }
+
+    /// The result of a job that makes nothing: it has no manifest.
+    fn nothing(&self) -> ManifestSummary {
+        let JobMessage { id, manifest: address, .. } = self.message;
+        ManifestSummary {
+            bucket: address.bucket.clone(),
+            key: address.manifest_key(),
+            attempt: id.attempt,
+            claim: self.claim,
+            outputs: 0,
+            files: 0,
+            total_bytes: 0,
+        }
     }
 
     async fn fetch(&self) -> Result<Fetched, Failure> {

@@ -56,6 +56,10 @@ impl Sources {
             SourceLocation::Https { url } => {
                 self.https.fetch(url, path, self.bytes_max, &mut moved).await
             }
+            SourceLocation::Nothing => Err(Failure::rejected(
+                "no_source",
+                "the job has no source, and its operations read one; submit it with a source",
+            )),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::terminal::{byte_bar, say};
   --output tiles=pano.tiles,quality=90 --output small=image.thumbnail,width_px=512
 `panofleet operations` lists the operations and their parameters.")]
 pub(crate) struct Submit {
-    /// A file, `s3://bucket/key` or `https://…`
+    /// A file, `s3://bucket/key`, `https://…`, or `none` for a `fleet.noop`
     source: Option<String>,
     /// An output to make; repeatable
     #[arg(long = "output", value_name = "NAME=OPERATION")]

@@ -69,11 +69,22 @@ fn show(bar: &ProgressBar, job: &JobView) {
 
 async fn report(client: &Client, job: &JobView, json: bool) -> Result<ExitCode> {
     let succeeded = matches!(job.state, StateView::Succeeded { .. });
-    let manifest = if succeeded { Some(client.manifest(job.id).await?) } else { None };
+    let manifest = match &job.links.manifest {
+        Some(_) => Some(client.manifest(job.id).await?),
+        None => None,
+    };
     if json {
         say(serde_json::to_string_pretty(&json!({ "job": job, "manifest": manifest }))?);
     } else if let Some(manifest) = &manifest {
         describe(client, job, manifest);
+    } else if succeeded {
+        let took = since(job.accepted_at, job.finished_at.unwrap_or(job.accepted_at));
+        say(format!(
+            "{} job {} succeeded in {}; there was nothing to make",
+            paint(Paint::Good, "✓"),
+            job.id,
+            duration(took),
+        ));
     } else {
         say(format!("{} job {} {}", paint(Paint::Bad, "✗"), job.id, job.state.name()));
         if let Some(failure) = &job.failure {

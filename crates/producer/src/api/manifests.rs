@@ -96,6 +96,9 @@ impl Api {
         job: &Job,
         generation: Generation,
     ) -> Result<Option<Arc<Resolved>>, ApiError> {
+        if job.spec.makes_nothing() {
+            return Ok(None);
+        }
         let key = (job.id, generation);
         if let Some(found) = self.manifests.get(key) {
             return Ok(Some(found));

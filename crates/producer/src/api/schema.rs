@@ -39,7 +39,7 @@ fn job_schema() -> Value {
             "source": {
                 "description": "where the input lies",
                 "type": "string",
-                "pattern": "^(https://.+|s3://[^/]+/.+|upload:.+)$",
+                "pattern": "^(https://.+|s3://[^/]+/.+|upload:.+|none)$",
                 "maxLength": limits::SOURCE_BYTES_MAX,
             },
             "outputs": {

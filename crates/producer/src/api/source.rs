@@ -25,6 +25,7 @@ pub(super) async fn resolve(api: &Api, source: &Source) -> Result<Resolved, ApiE
         Source::Https(url) => https(url),
         Source::S3 { bucket, key } => object(&api.config, bucket, key),
         Source::Upload(id) => upload(api, *id).await,
+        Source::Nothing => Ok(Resolved { location: SourceLocation::Nothing, region: None }),
         Source::File(_) => {
             let detail = "`file:` is for `panofleet run` only, because the fleet does not see your \
                           files; `panofleet submit FILE` uploads it, and so does POST /v1/uploads";

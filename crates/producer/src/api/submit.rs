@@ -76,7 +76,9 @@ fn refuse(bad: &BadSpec) -> ApiError {
         | BadSpec::TooMany { .. }
         | BadSpec::Length { .. }
         | BadSpec::Outside { .. }
-        | BadSpec::Output { .. } => "does_not_fit",
+        | BadSpec::Output { .. }
+        | BadSpec::NoSource { .. }
+        | BadSpec::NoopNotAlone => "does_not_fit",
     };
     ApiError::unfit(code, bad.to_string())
 }

@@ -241,7 +241,7 @@ impl ClaimView {
 impl Links {
     fn of(job: &Job, public_url: &str) -> Self {
         let this = format!("{public_url}/v1/jobs/{}", job.id);
-        let done = matches!(job.state, State::Succeeded { .. });
+        let done = matches!(job.state, State::Succeeded { .. }) && !job.spec.makes_nothing();
         let names = job.spec.outputs.keys().filter(|_| done);
         let output = |name: &OutputName| {
             (name.clone(), format!("{public_url}{}", output_base(job.id, job.generation, name)))

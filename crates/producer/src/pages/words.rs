@@ -64,7 +64,9 @@ pub(super) fn source(source: &Source, labels: &BTreeMap<String, String>) -> Stri
 pub(super) fn address(source: &Source) -> String {
     match source {
         Source::Https(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
-        Source::S3 { .. } | Source::Upload(_) | Source::File(_) => source.to_string(),
+        Source::S3 { .. } | Source::Upload(_) | Source::File(_) | Source::Nothing => {
+            source.to_string()
+        }
     }
 }
 

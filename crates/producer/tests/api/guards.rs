@@ -173,7 +173,7 @@ async fn what_may_be_asked_for_is_documented() {
     let operations = fleet.get("/v1/operations").await.ok();
     let names: Vec<_> =
         operations["operations"].as_array().unwrap().iter().map(|op| op["name"].clone()).collect();
-    assert_eq!(names, ["pano.tiles", "image.thumbnail", "media.probe"]);
+    assert_eq!(names, ["pano.tiles", "image.thumbnail", "media.probe", "fleet.noop"]);
     let schema = fleet.get("/v1/schema/job").await.ok();
     assert_eq!(schema["required"], json!(["source", "outputs"]));
     let outputs = &schema["properties"]["outputs"]["additionalProperties"]["oneOf"];

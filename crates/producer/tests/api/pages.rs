@@ -61,6 +61,18 @@ async fn a_job_without_a_result_says_why() {
 }
 
 #[tokio::test]
+async fn a_job_that_makes_nothing_has_no_manifest_to_show() {
+    let fleet = Fleet::start().await;
+    let noop = json!({ "source": "none", "outputs": { "n": { "op": "fleet.noop" } } });
+    let id = fleet.submitted(&noop).await;
+    fleet.succeed(id, &[]).await;
+    let job = fleet.get(&format!("/v1/jobs/{id}")).await.ok();
+    assert_eq!((&job["state"], &job["links"]["manifest"]), (&json!("succeeded"), &json!(null)));
+    let page = fleet.get(&format!("/view/{id}")).await.text();
+    assert!(page.contains("there was nothing to make"), "{page}");
+}
+
+#[tokio::test]
 async fn a_result_shows_pictures_probes_and_warnings() {
     let fleet = Fleet::start().await;
     let outputs = json!({

@@ -1,6 +1,9 @@
 //! A job from its message to its manifest.
 
+use std::collections::BTreeMap;
+
 use panofleet_job_schema::message::Report;
+use panofleet_job_schema::source::SourceLocation;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -138,4 +141,20 @@ async fn two_workers_of_one_name_do_not_share_a_folder() {
     .await;
     let refused = site.start().end().await.unwrap_err();
     assert!(refused.to_string().contains("another worker of this name"), "{refused}");
+}
+
+/// No child, no source, no manifest.
+#[tokio::test]
+async fn a_noop_succeeds_and_leaves_nothing() {
+    let site = Site::new().await;
+    let mut message = site.job(script(&[], &[])).await;
+    message.source = SourceLocation::Nothing;
+    let noop = serde_json::from_value(json!({ "op": "fleet.noop", "run_ms": 1 })).unwrap();
+    message.outputs = BTreeMap::from([(output("nothing"), noop)]);
+    site.send(&message);
+    let _running = site.start();
+    let Report::Succeeded { manifest } = site.outcome(&message).await else { panic!("no success") };
+    assert_eq!((manifest.attempt, manifest.files, manifest.outputs), (message.id.attempt, 0, 0));
+    assert!(site.manifest(&message).await.is_none());
+    site.scratch_is_empty().await;
 }

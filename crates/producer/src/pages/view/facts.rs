@@ -39,6 +39,9 @@ pub(super) fn unfinished(job: &JobView) -> String {
         StateView::Closing { .. } => {
             "Ends without a result, as soon as that is certain.".to_owned()
         }
+        StateView::Succeeded { .. } if job.links.manifest.is_none() => {
+            "Succeeded: there was nothing to make.".to_owned()
+        }
         StateView::Succeeded { .. } => {
             "The manifest cannot be found in the object store.".to_owned()
         }
