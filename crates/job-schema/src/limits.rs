@@ -19,6 +19,10 @@ pub const SOURCE_BYTES_MAX: usize = 2048;
 pub const NAME_BYTES_MAX: usize = 63;
 /// Bytes of a submitted job as JSON.
 pub const JOB_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Jobs of one request.
+pub const BATCH_JOBS_MAX: usize = 10_000;
+/// Bytes of a request of many jobs.
+pub const BATCH_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of a message, event or control record on the bus.
 pub const ENVELOPE_BYTES_MAX: usize = 900 * 1024;
 /// Bytes of one frame on the pipe between worker and runner.

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 mod counter;
 mod error;
+mod offers;
 mod pause;
 pub mod postgres;
 mod row;
@@ -40,16 +41,26 @@ pub trait JobsDb: Debug + Send + Sync {
     /// [`JobsDbError`].
     async fn now(&self) -> Result<Timestamp, JobsDbError>;
 
-    /// Keeps a new job, or finds the one that has its idempotency key. Its first timer is what its state waits
-    /// for, and its deadline at the latest.
+    /// Keeps new jobs, all or nothing, or finds those that have their idempotency keys; the answers are in the order
+    /// of the offers. A job's first timer is what its state waits for, and its deadline at the latest.
     ///
     /// # Errors
-    /// [`JobsDbError::Conflict`] if another job has its id.
+    /// [`JobsDbError::Conflict`] if another job has an id of theirs.
+    async fn accept_all(&self, offers: &[Offer]) -> Result<Vec<Accepted>, JobsDbError>;
+
+    /// Keeps one new job, as [`JobsDb::accept_all`] does.
+    ///
+    /// # Errors
+    /// As there.
     async fn accept(
         &self,
         job: &Job,
         key: Option<&IdempotencyKey>,
-    ) -> Result<Accepted, JobsDbError>;
+    ) -> Result<Accepted, JobsDbError> {
+        let offer = Offer { job: job.clone(), key: key.cloned() };
+        let answer = self.accept_all(std::slice::from_ref(&offer)).await?.pop();
+        answer.ok_or_else(|| JobsDbError::Corrupt(format!("no answer about job {}", job.id)))
+    }
 
     /// Jobs by id; those that do not exist are left out.
     ///
@@ -322,7 +333,16 @@ pub struct IdempotencyKey {
     pub payload_sha256: [u8; 32],
 }
 
-/// What [`JobsDb::accept`] did.
+/// A new job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The job.
+    pub job: Job,
+    /// The client's key, if it gave one.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// What became of a job that was offered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Accepted {
     /// The job is new.

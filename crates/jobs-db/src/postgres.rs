@@ -22,14 +22,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
+use panofleet_job_schema::{ClaimId, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::{
-    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
-    JobsDbError, Lead, LineRead, Observation, PartitionRow, Pause, PauseTarget, Upload, Versioned,
+    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobsDb, JobsDbError,
+    Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload, Versioned,
     WorkerRow,
 };
 
@@ -96,13 +96,9 @@ impl JobsDb for PostgresJobsDb {
         Ok(Timestamp::from_millis(ms.max(latest_ms)))
     }
 
-    async fn accept(
-        &self,
-        job: &Job,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Accepted, JobsDbError> {
+    async fn accept_all(&self, offers: &[Offer]) -> Result<Vec<Accepted>, JobsDbError> {
         let _change = self.changes.announce();
-        accept::accept(&self.pool, job, key).await
+        accept::accept_all(&self.pool, offers).await
     }
 
     async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {

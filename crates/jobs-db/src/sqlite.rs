@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
+use panofleet_job_schema::{ClaimId, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
 use uuid::Uuid;
 
 use crate::counter::Counter;
 use crate::{
-    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, IdempotencyKey, JobFilter, JobsDb,
-    JobsDbError, Lead, LineRead, Observation, PartitionRow, Pause, PauseTarget, Upload, Versioned,
+    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobsDb, JobsDbError,
+    Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload, Versioned,
     WorkerRow,
 };
 
@@ -84,13 +84,9 @@ impl JobsDb for SqliteJobsDb {
         Ok(Timestamp::from_millis(ms.max(latest_ms)))
     }
 
-    async fn accept(
-        &self,
-        job: &Job,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Accepted, JobsDbError> {
+    async fn accept_all(&self, offers: &[Offer]) -> Result<Vec<Accepted>, JobsDbError> {
         let _change = self.changes.announce();
-        accept::accept(&self.file, job, key).await
+        accept::accept_all(&self.file, offers).await
     }
 
     async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {

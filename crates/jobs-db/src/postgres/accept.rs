@@ -1,90 +1,122 @@
 //! New jobs.
+//!
+//! However many are offered, they take a few statements.
 
-use panofleet_job_schema::{Job, JobId, Tenant, Timestamp};
+use std::collections::BTreeMap;
+
+use panofleet_job_schema::{Job, Timestamp};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::row::versioned;
+use super::row::{id_list, versioned};
+use crate::offers::{Holder, KeyName, answers, created};
 use crate::row::to_doc;
 use crate::write::first_timer;
-use crate::{Accepted, IdempotencyKey, JobsDbError};
+use crate::{Accepted, JobsDbError, Offer};
 
-pub(super) async fn accept(
+/// Times that somebody else may take one of the keys between the look and the insert.
+const TRIES_MAX: u32 = 8;
+
+pub(super) async fn accept_all(
     pool: &PgPool,
-    job: &Job,
-    key: Option<&IdempotencyKey>,
-) -> Result<Accepted, JobsDbError> {
-    let mut transaction = pool.begin().await?;
-    let Some(key) = key else {
-        insert_job(&mut transaction, job).await?;
-        transaction.commit().await?;
-        return Ok(Accepted::Created);
-    };
-    if let Some(accepted) = find(&mut transaction, &job.tenant, key).await? {
-        return Ok(accepted);
+    offers: &[Offer],
+) -> Result<Vec<Accepted>, JobsDbError> {
+    for _ in 0..TRIES_MAX {
+        let mut transaction = pool.begin().await?;
+        let holders = holders(&mut transaction, offers).await?;
+        let answers = answers(offers, holders);
+        let new = created(offers, &answers);
+        insert_jobs(&mut transaction, &new).await?;
+        insert_labels(&mut transaction, &new).await?;
+        if insert_keys(&mut transaction, &new).await? {
+            transaction.commit().await?;
+            return Ok(answers);
+        }
+        // Somebody else came in between, and has committed by now.
+        transaction.rollback().await?;
     }
-    insert_job(&mut transaction, job).await?;
-    if insert_key(&mut transaction, job, key).await? {
-        transaction.commit().await?;
-        return Ok(Accepted::Created);
-    }
-    // Somebody else came between the look and the insert, and has committed by now.
-    transaction.rollback().await?;
-    let mut connection = pool.acquire().await?;
-    let found = find(&mut connection, &job.tenant, key).await?;
-    found.ok_or_else(|| JobsDbError::Conflict(format!("the idempotency key of job {}", job.id)))
+    Err(JobsDbError::Conflict("an idempotency key of the jobs that are offered".to_owned()))
 }
 
-/// What has the key already.
-async fn find(
+/// Who has the keys already.
+async fn holders<'a>(
     connection: &mut PgConnection,
-    tenant: &Tenant,
-    key: &IdempotencyKey,
-) -> Result<Option<Accepted>, JobsDbError> {
-    let row: Option<(Uuid, i64, String, Vec<u8>)> = sqlx::query_as(
-        "SELECT jobs.id, jobs.version, jobs.doc, idempotency_keys.payload_sha256
-         FROM idempotency_keys JOIN jobs ON jobs.id = idempotency_keys.job
-         WHERE idempotency_keys.tenant = $1 AND idempotency_keys.key = $2",
-    )
-    .bind(tenant.as_str())
-    .bind(key.key.as_bytes())
-    .fetch_optional(connection)
-    .await?;
-    let Some((id, version, doc, payload_sha256)) = row else { return Ok(None) };
-    if payload_sha256 != key.payload_sha256 {
-        return Ok(Some(Accepted::KeyTaken(JobId(id))));
+    offers: &'a [Offer],
+) -> Result<BTreeMap<KeyName<'a>, Holder>, JobsDbError> {
+    let names: Vec<KeyName<'a>> = offers.iter().filter_map(Offer::key_name).collect();
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    Ok(Some(Accepted::Existing(Box::new(versioned((id, version, doc))?.job))))
+    let rows: Vec<(i64, Uuid, i64, String, Vec<u8>)> = sqlx::query_as(
+        "SELECT asked.place, jobs.id, jobs.version, jobs.doc, idempotency_keys.payload_sha256
+         FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS asked (tenant, key, place)
+            JOIN idempotency_keys USING (tenant, key) JOIN jobs ON jobs.id = idempotency_keys.job",
+    )
+    .bind(names.iter().map(|(tenant, _)| tenant.as_str()).collect::<Vec<_>>())
+    .bind(names.iter().map(|(_, key)| key.as_bytes()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let mut holders = BTreeMap::new();
+    for (place, id, version, doc, payload_sha256) in rows {
+        let name = usize::try_from(place - 1).ok().and_then(|place| names.get(place));
+        if let Some(name) = name {
+            let job = versioned((id, version, doc))?.job;
+            holders.insert(*name, Holder { job, payload_sha256 });
+        }
+    }
+    Ok(holders)
 }
 
-async fn insert_job(connection: &mut PgConnection, job: &Job) -> Result<(), JobsDbError> {
-    let inserted = sqlx::query(
-        "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9) ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(job.id.0)
-    .bind(job.tenant.as_str())
-    .bind(job.region.as_str())
-    .bind(job.lane.as_str())
-    .bind(job.state.name())
-    .bind(i16::from(job.spec.priority.band()))
-    .bind(job.deadline_at.as_millis())
-    .bind(first_timer(job).map(Timestamp::as_millis))
-    .bind(to_doc(job))
-    .execute(&mut *connection)
-    .await?;
-    if inserted.rows_affected() == 0 {
-        return Err(JobsDbError::Conflict(format!("job {}", job.id)));
-    }
-    if job.spec.labels.is_empty() {
+async fn insert_jobs(connection: &mut PgConnection, offers: &[&Offer]) -> Result<(), JobsDbError> {
+    if offers.is_empty() {
         return Ok(());
     }
-    let (keys, values): (Vec<&[u8]>, Vec<&[u8]>) =
-        job.spec.labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())).unzip();
-    sqlx::query(
-        "INSERT INTO labels (job, key, value) SELECT $1, * FROM unnest($2::bytea[], $3::bytea[])",
+    let jobs = || offers.iter().map(|offer| &offer.job);
+    let inserted = sqlx::query(
+        "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc)
+         SELECT id, tenant, region, lane, state, band, deadline_at, timer_at, 1, doc
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::bigint[],
+                $8::bigint[], $9::text[])
+            AS new (id, tenant, region, lane, state, band, deadline_at, timer_at, doc)
+         ON CONFLICT (id) DO NOTHING",
     )
-    .bind(job.id.0)
+    .bind(id_list(jobs().map(|job| job.id)))
+    .bind(jobs().map(|job| job.tenant.as_str()).collect::<Vec<_>>())
+    .bind(jobs().map(|job| job.region.as_str()).collect::<Vec<_>>())
+    .bind(jobs().map(|job| job.lane.as_str()).collect::<Vec<_>>())
+    .bind(jobs().map(|job| job.state.name()).collect::<Vec<_>>())
+    .bind(jobs().map(|job| i16::from(job.spec.priority.band())).collect::<Vec<_>>())
+    .bind(jobs().map(|job| job.deadline_at.as_millis()).collect::<Vec<_>>())
+    .bind(jobs().map(|job| first_timer(job).map(Timestamp::as_millis)).collect::<Vec<_>>())
+    .bind(jobs().map(to_doc).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    if inserted.rows_affected() == offers.len() as u64 {
+        return Ok(());
+    }
+    let ids: Vec<String> = jobs().take(3).map(|job: &Job| job.id.to_string()).collect();
+    Err(JobsDbError::Conflict(format!("one of {} jobs: {}", offers.len(), ids.join(", "))))
+}
+
+async fn insert_labels(
+    connection: &mut PgConnection,
+    offers: &[&Offer],
+) -> Result<(), JobsDbError> {
+    let (mut jobs, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for job in offers.iter().map(|offer| &offer.job) {
+        for (key, value) in &job.spec.labels {
+            jobs.push(job.id.0);
+            keys.push(key.as_bytes());
+            values.push(value.as_bytes());
+        }
+    }
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO labels (job, key, value) SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[])",
+    )
+    .bind(jobs)
     .bind(keys)
     .bind(values)
     .execute(connection)
@@ -92,21 +124,29 @@ async fn insert_job(connection: &mut PgConnection, job: &Job) -> Result<(), Jobs
     Ok(())
 }
 
-/// Whether the key was free.
-async fn insert_key(
+/// Whether all keys were free. Every batch takes its keys in one order, so two wait for each other at most.
+async fn insert_keys(
     connection: &mut PgConnection,
-    job: &Job,
-    key: &IdempotencyKey,
+    offers: &[&Offer],
 ) -> Result<bool, JobsDbError> {
+    let mut keyed: Vec<_> = offers
+        .iter()
+        .filter_map(|offer| Some((offer.key_name()?, offer.job.id.0, offer.key.as_ref()?)))
+        .collect();
+    if keyed.is_empty() {
+        return Ok(true);
+    }
+    keyed.sort_by_key(|(name, ..)| *name);
     let inserted = sqlx::query(
-        "INSERT INTO idempotency_keys (tenant, key, job, payload_sha256) VALUES ($1, $2, $3, $4)
+        "INSERT INTO idempotency_keys (tenant, key, job, payload_sha256)
+         SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[], $4::bytea[])
          ON CONFLICT (tenant, key) DO NOTHING",
     )
-    .bind(job.tenant.as_str())
-    .bind(key.key.as_bytes())
-    .bind(job.id.0)
-    .bind(key.payload_sha256.as_slice())
+    .bind(keyed.iter().map(|((tenant, _), ..)| tenant.as_str()).collect::<Vec<_>>())
+    .bind(keyed.iter().map(|((_, key), ..)| key.as_bytes()).collect::<Vec<_>>())
+    .bind(keyed.iter().map(|(_, job, _)| *job).collect::<Vec<_>>())
+    .bind(keyed.iter().map(|(.., key)| key.payload_sha256.as_slice()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    Ok(inserted.rows_affected() == keyed.len() as u64)
 }

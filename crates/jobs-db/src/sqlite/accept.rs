@@ -1,53 +1,55 @@
 //! New jobs.
 
-use panofleet_job_schema::{Job, JobId, Tenant, Timestamp};
+use std::collections::BTreeMap;
+
+use panofleet_job_schema::{Job, JobId, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::file::SqliteFile;
-use super::row::{job_id, versioned};
+use super::row::versioned;
+use crate::offers::{Holder, KeyName, answers, created};
 use crate::row::to_doc;
 use crate::write::first_timer;
-use crate::{Accepted, IdempotencyKey, JobsDbError};
+use crate::{Accepted, IdempotencyKey, JobsDbError, Offer};
 
-pub(super) async fn accept(
+pub(super) async fn accept_all(
     file: &SqliteFile,
-    job: &Job,
-    key: Option<&IdempotencyKey>,
-) -> Result<Accepted, JobsDbError> {
+    offers: &[Offer],
+) -> Result<Vec<Accepted>, JobsDbError> {
     let mut transaction = file.write().await?;
-    if let Some(key) = key {
-        if let Some(accepted) = find(&mut transaction, &job.tenant, key).await? {
-            return Ok(accepted);
+    let mut holders = BTreeMap::new();
+    for name in offers.iter().filter_map(Offer::key_name) {
+        if let Some(holder) = holder(&mut transaction, name).await? {
+            holders.insert(name, holder);
         }
+    }
+    let answers = answers(offers, holders);
+    for Offer { job, key } in created(offers, &answers) {
         insert_job(&mut transaction, job).await?;
-        insert_key(&mut transaction, job, key).await?;
-    } else {
-        insert_job(&mut transaction, job).await?;
+        if let Some(key) = key {
+            insert_key(&mut transaction, job, key).await?;
+        }
     }
     transaction.commit().await?;
-    Ok(Accepted::Created)
+    Ok(answers)
 }
 
-/// What has the key already.
-async fn find(
+/// Who has a key already.
+async fn holder(
     connection: &mut SqliteConnection,
-    tenant: &Tenant,
-    key: &IdempotencyKey,
-) -> Result<Option<Accepted>, JobsDbError> {
+    (tenant, key): KeyName<'_>,
+) -> Result<Option<Holder>, JobsDbError> {
     let row: Option<(Vec<u8>, i64, String, Vec<u8>)> = sqlx::query_as(
         "SELECT jobs.id, jobs.version, jobs.doc, idempotency_keys.payload_sha256
          FROM idempotency_keys JOIN jobs ON jobs.id = idempotency_keys.job
          WHERE idempotency_keys.tenant = ? AND idempotency_keys.key = ?",
     )
     .bind(tenant.as_str())
-    .bind(&key.key)
+    .bind(key)
     .fetch_optional(connection)
     .await?;
     let Some((id, version, doc, payload_sha256)) = row else { return Ok(None) };
-    if payload_sha256 != key.payload_sha256 {
-        return Ok(Some(Accepted::KeyTaken(job_id(&id)?)));
-    }
-    Ok(Some(Accepted::Existing(Box::new(versioned((id, version, doc))?.job))))
+    Ok(Some(Holder { job: versioned((id, version, doc))?.job, payload_sha256 }))
 }
 
 async fn insert_job(connection: &mut SqliteConnection, job: &Job) -> Result<(), JobsDbError> {

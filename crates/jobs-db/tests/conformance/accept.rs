@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use panofleet_job_schema::JobId;
-use panofleet_jobs_db::{Accepted, IdempotencyKey, Upload, Versioned};
+use panofleet_jobs_db::{Accepted, IdempotencyKey, JobFilter, Offer, Upload, Versioned};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -40,6 +40,42 @@ pub(crate) async fn a_key_is_one_job_in_the_same_words_only(fixture: &mut dyn Fi
     fixture.crash().await;
     let after = fixture.db().accept(&job(6), Some(&key("k", 1))).await.unwrap();
     assert_eq!(after, Accepted::Existing(Box::new(job(1))));
+}
+
+/// Answers come in order; an offer sees the keys of those before it.
+pub(crate) async fn many_jobs_are_accepted_together_or_none_of_them(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let offer = |number, key: Option<IdempotencyKey>| Offer { job: job(number), key };
+    let mut labelled = offer(5, None);
+    labelled.job.spec.labels.insert("album".to_owned(), "42".to_owned());
+    let offers = [
+        offer(1, None),
+        offer(2, Some(key("k", 1))),
+        offer(3, Some(key("k", 1))),
+        offer(4, Some(key("k", 2))),
+        labelled.clone(),
+        offer(6, Some(key("l", 1))),
+    ];
+    let answers = db.accept_all(&offers).await.unwrap();
+    let existing = Accepted::Existing(Box::new(job(2)));
+    let taken = Accepted::KeyTaken(job(2).id);
+    let created = || Accepted::Created;
+    assert_eq!(answers, [created(), created(), existing.clone(), taken, created(), created()]);
+    let again =
+        [offer(7, Some(key("l", 1))), offer(8, Some(key("m", 1))), offer(9, Some(key("k", 1)))];
+    let answers = db.accept_all(&again).await.unwrap();
+    assert_eq!(answers, [Accepted::Existing(Box::new(job(6))), created(), existing]);
+    assert_conflict(db.accept_all(&[offer(10, Some(key("n", 1))), offer(1, None)]).await);
+    assert_eq!(db.accept_all(&[]).await.unwrap(), []);
+    drop(db);
+    fixture.crash().await;
+    let db = fixture.db();
+    let found = db.get(&(1..=10).map(|number| job(number).id).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(crate::fixture::ids(&found), [1, 2, 5, 6, 8]);
+    let filter =
+        JobFilter { label: Some(("album".to_owned(), "42".to_owned())), ..JobFilter::default() };
+    assert_eq!(db.list(&filter, 9).await.unwrap()[0].job, labelled.job);
+    assert_eq!(db.accept(&job(11), Some(&key("n", 2))).await.unwrap(), Accepted::Created);
 }
 
 pub(crate) async fn sixteen_accepts_with_one_key_make_one_job(fixture: &mut dyn Fixture) {

@@ -37,6 +37,7 @@ macro_rules! conformance {
                 a_job_comes_back_as_it_was_accepted
                 a_key_is_one_job_in_the_same_words_only
                 sixteen_accepts_with_one_key_make_one_job
+                many_jobs_are_accepted_together_or_none_of_them
                 an_id_is_accepted_once
                 jobs_that_do_not_exist_are_left_out
                 an_upload_comes_back_as_it_was_put

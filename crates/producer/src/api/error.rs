@@ -49,7 +49,7 @@ pub(crate) struct Problem {
     /// The status in words.
     title: &'static str,
     /// The status.
-    status: u16,
+    pub(crate) status: u16,
     /// What programs go by.
     code: &'static str,
     /// What people read.
@@ -112,7 +112,21 @@ impl ApiError {
         }
     }
 
-    fn log(&self, status: StatusCode, code: &'static str) {
+    /// What the client reads.
+    pub(crate) fn problem(&self) -> Problem {
+        let (status, code, detail) = self.public();
+        Problem {
+            kind: format!("urn:panofleet:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Refused"),
+            status: status.as_u16(),
+            code,
+            detail: detail.into_owned(),
+        }
+    }
+
+    /// Says what went wrong inside.
+    pub(crate) fn log(&self) {
+        let (status, code, _) = self.public();
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(error = %self, "request failed");
         } else if status.is_server_error() {
@@ -123,15 +137,9 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code, detail) = self.public();
-        self.log(status, code);
-        let problem = Problem {
-            kind: format!("urn:panofleet:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Refused"),
-            status: status.as_u16(),
-            code,
-            detail: detail.into_owned(),
-        };
+        let (status, ..) = self.public();
+        self.log();
+        let problem = self.problem();
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");

@@ -28,14 +28,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
 /// Browsers send this type to another site only after asking it, so it also keeps forged requests out.
 fn check_is_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = given.and_then(|text| text.split(';').next()).map(str::trim);
-    if essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+    if has_type(headers, "application/json") {
         return Ok(());
     }
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     let detail = "send the body as JSON, with `Content-Type: application/json`";
     Err(ApiError::refused(status, "not_json", detail))
+}
+
+/// Whether the body is of this media type, whatever its parameters.
+pub(crate) fn has_type(headers: &HeaderMap, media_type: &str) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.and_then(|text| text.split(';').next()).map(str::trim);
+    essence.is_some_and(|essence| essence.eq_ignore_ascii_case(media_type))
 }
 
 fn unread(error: &BytesRejection) -> ApiError {
@@ -47,7 +52,8 @@ fn unread(error: &BytesRejection) -> ApiError {
     ApiError::refused(StatusCode::BAD_REQUEST, "body_incomplete", detail)
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+/// Reads a JSON object; what is wrong with it is said by the field's name.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // serde would take a list of the fields' values, too.
     if body.trim_ascii_start().first() == Some(&b'[') {
         return Err(ApiError::unfit("does_not_fit", "the body must be a JSON object, `{…}`"));

@@ -3,46 +3,50 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::job::Acceptance;
 use panofleet_job_schema::spec::BadSpec;
-use panofleet_job_schema::{Job, JobId, JobSpec, Region};
-use panofleet_jobs_db::{Accepted, IdempotencyKey, Versioned};
+use panofleet_job_schema::{Job, JobId, JobSpec, Region, Timestamp};
+use panofleet_jobs_db::{Accepted, IdempotencyKey, Offer, Versioned};
 use panofleet_service::trace;
 use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::extract::JsonBody;
+use super::extract::{JsonBody, has_type};
 use super::{Api, source};
 use crate::metrics;
 
-/// Accepts a job: 201, or 200 with the job that has its idempotency key already.
+mod batch;
+
+/// Accepts a job: 201, or 200 with the job that has its idempotency key already. With the content type
+/// `application/x-ndjson` the body has a job on each line, and so has the answer a verdict.
 ///
-/// The header `Idempotency-Key` stands in for a missing `idempotency_key`.
+/// The header `Idempotency-Key` stands in for a missing `idempotency_key` of a single job.
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-    JsonBody(mut spec): JsonBody<JobSpec>,
+    request: Request,
 ) -> Result<Response, ApiError> {
+    if has_type(request.headers(), "application/x-ndjson") {
+        let (parts, body) = request.into_parts();
+        return batch::submit(State(api), &parts.headers, body).await;
+    }
+    let headers = request.headers().clone();
+    let JsonBody(mut spec) = JsonBody::<JobSpec>::from_request(request, &()).await?;
     if spec.idempotency_key.is_none() {
         spec.idempotency_key = key_header(&headers)?;
     }
-    spec.check().map_err(|bad| refuse(&bad))?;
-    let key = spec
-        .idempotency_key
-        .clone()
-        .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    let job = make(&api, spec, trace::hop(given).to_string()).await?;
-    let span = trace::job_span(job.id, job.trace.as_deref());
-    accept(&api, job, key).instrument(span).await
+    let now = api.db.now().await?;
+    let offer = offer(&api, spec, trace::hop(given).to_string(), now).await?;
+    let span = trace::job_span(offer.job.id, offer.job.trace.as_deref());
+    accept(&api, offer).instrument(span).await
 }
 
-async fn accept(api: &Api, job: Job, key: Option<IdempotencyKey>) -> Result<Response, ApiError> {
+async fn accept(api: &Api, Offer { job, key }: Offer) -> Result<Response, ApiError> {
     let outcome = api.db.accept(&job, key.as_ref()).await?;
     metrics::accepted(&job, &outcome);
     match outcome {
@@ -54,14 +58,16 @@ async fn accept(api: &Api, job: Job, key: Option<IdempotencyKey>) -> Result<Resp
             tracing::info!(existing = %existing.id, "job was accepted before");
             Ok(answer(api, StatusCode::OK, &api.job(existing.id).await?))
         }
-        Accepted::KeyTaken(other) => {
-            let detail = format!(
-                "the idempotency key belongs to job {other}, which was asked for in other words; \
-                 use a new key for a new job"
-            );
-            Err(ApiError::conflict("idempotency_key_reused", detail))
-        }
+        Accepted::KeyTaken(other) => Err(key_taken(other)),
     }
+}
+
+fn key_taken(other: JobId) -> ApiError {
+    let detail = format!(
+        "the idempotency key belongs to job {other}, which was asked for in other words; \
+         use a new key for a new job"
+    );
+    ApiError::conflict("idempotency_key_reused", detail)
 }
 
 fn answer(api: &Api, status: StatusCode, found: &Versioned) -> Response {
@@ -97,14 +103,19 @@ fn fingerprint(spec: &JobSpec) -> [u8; 32] {
     Sha256::digest(&canonical).into()
 }
 
-async fn make(api: &Api, spec: JobSpec, trace: String) -> Result<Job, ApiError> {
+/// What is asked for as a job, at the database's time `now`.
+async fn offer(api: &Api, spec: JobSpec, trace: String, now: Timestamp) -> Result<Offer, ApiError> {
+    spec.check().map_err(|bad| refuse(&bad))?;
+    let key = spec
+        .idempotency_key
+        .clone()
+        .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
     let source = source::resolve(api, &spec.source).await?;
     let asked = spec.region.clone().or(source.region);
     let region = asked.unwrap_or_else(|| api.config.default_region.clone());
     let Some(settings) = api.config.regions.get(&region) else {
         return Err(unknown_region(api, &region));
     };
-    let now = api.db.now().await?;
     spec.check_start(now).map_err(|bad| refuse(&bad))?;
     let id = JobId(Uuid::now_v7());
     let acceptance = Acceptance {
@@ -117,7 +128,7 @@ async fn make(api: &Api, spec: JobSpec, trace: String) -> Result<Job, ApiError> 
         trace: Some(trace),
         now,
     };
-    Ok(Job::accept(spec, acceptance, &api.policy))
+    Ok(Offer { job: Job::accept(spec, acceptance, &api.policy), key })
 }
 
 pub(super) fn unknown_region(api: &Api, region: &Region) -> ApiError {

@@ -165,6 +165,13 @@ impl Fleet {
         Answer::of(self.request(Method::POST, path).json(body).send().await.unwrap()).await
     }
 
+    /// Sends JSON objects, one a line.
+    pub(crate) async fn post_lines(&self, path: &str, body: &str) -> Answer {
+        let request =
+            self.request(Method::POST, path).header("content-type", "application/x-ndjson");
+        Answer::of(request.body(body.to_owned()).send().await.unwrap()).await
+    }
+
     /// Submits the least that is a job, with these fields besides.
     pub(crate) async fn submit(&self, extra: &Value) -> Answer {
         self.post("/v1/jobs", &spec(extra)).await

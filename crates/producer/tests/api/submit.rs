@@ -25,6 +25,70 @@ async fn a_source_and_one_output_are_a_job() {
     assert_eq!(fleet.get(&format!("/v1/jobs/{id}")).await.ok(), job);
 }
 
+/// A verdict for each line, in order, and nothing of one line depends on another, but for the keys that they share.
+#[tokio::test]
+async fn many_jobs_are_submitted_in_one_request() {
+    let fleet = Fleet::start().await;
+    let line = |extra: Value| spec(&extra).to_string();
+    let keyed =
+        |key: &str, timeout: &str| line(json!({ "idempotency_key": key, "timeout": timeout }));
+    let body = [
+        line(json!({})),
+        String::new(),
+        line(json!({ "color": "red" })),
+        "{".to_owned(),
+        keyed("k", "1m"),
+        keyed("k", "1m"),
+        keyed("k", "2m"),
+        line(json!({ "source": "s3://elsewhere/a.jpg" })),
+    ]
+    .join("\r\n");
+    let answer = fleet.post_lines("/v1/jobs", &body).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type")),
+        (200, Some("application/x-ndjson"))
+    );
+    let verdicts: Vec<Value> =
+        answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| {
+            let code = verdict["problem"]["code"].as_str().unwrap_or_default();
+            (verdict["line"].as_u64().unwrap(), verdict["status"].as_u64().unwrap(), code)
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (1, 201, ""),
+            (3, 422, "does_not_fit"),
+            (4, 400, "malformed_json"),
+            (5, 201, ""),
+            (6, 200, ""),
+            (7, 409, "idempotency_key_reused"),
+            (8, 422, "source_bucket_unknown"),
+        ]
+    );
+    assert_eq!(verdicts[3]["id"], verdicts[4]["id"]);
+    assert_ne!(verdicts[0]["id"], verdicts[3]["id"]);
+    let jobs = fleet.get("/v1/jobs").await.ok();
+    assert_eq!(jobs["jobs"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_of_too_many_jobs_is_refused_whole() {
+    let fleet = Fleet::start().await;
+    let line = spec(&json!({})).to_string() + "\n";
+    for (body, code) in [
+        (line.repeat(limits::BATCH_JOBS_MAX + 1), "too_many_jobs"),
+        ("x".repeat(limits::BATCH_BODY_BYTES_MAX + 1), "body_too_large"),
+    ] {
+        let answer = fleet.post_lines("/v1/jobs", &body).await;
+        assert_eq!((answer.status.as_u16(), answer.json()["code"].as_str()), (413, Some(code)));
+    }
+    assert_eq!(fleet.get("/v1/jobs").await.ok()["jobs"].as_array().unwrap().len(), 0);
+}
+
 /// It is not due before its time, and its deadline counts from then; a time that has passed is now.
 #[tokio::test]
 async fn a_job_may_start_later() {

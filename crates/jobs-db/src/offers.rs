@@ -1,0 +1,56 @@
+//! What becomes of jobs that are offered together, whatever database keeps them.
+
+use std::collections::BTreeMap;
+
+use panofleet_job_schema::{Job, Tenant};
+
+use crate::{Accepted, Offer};
+
+/// A tenant's key.
+pub(crate) type KeyName<'a> = (&'a Tenant, &'a str);
+
+/// Who has a key.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder {
+    /// The job.
+    pub(crate) job: Job,
+    /// What was asked for under it.
+    pub(crate) payload_sha256: Vec<u8>,
+}
+
+impl Offer {
+    /// The key that it is asked for under.
+    pub(crate) fn key_name(&self) -> Option<KeyName<'_>> {
+        self.key.as_ref().map(|key| (&self.job.tenant, &*key.key))
+    }
+}
+
+/// The answer to each offer, in their order. An offer whose key another one of them has comes after it.
+pub(crate) fn answers<'a>(
+    offers: &'a [Offer],
+    mut holders: BTreeMap<KeyName<'a>, Holder>,
+) -> Vec<Accepted> {
+    let answer = |offer: &'a Offer| {
+        let (Some(name), Some(key)) = (offer.key_name(), &offer.key) else {
+            return Accepted::Created;
+        };
+        match holders.get(&name) {
+            None => {
+                let payload_sha256 = key.payload_sha256.to_vec();
+                holders.insert(name, Holder { job: offer.job.clone(), payload_sha256 });
+                Accepted::Created
+            }
+            Some(holder) if holder.payload_sha256 == key.payload_sha256 => {
+                Accepted::Existing(Box::new(holder.job.clone()))
+            }
+            Some(holder) => Accepted::KeyTaken(holder.job.id),
+        }
+    };
+    offers.iter().map(answer).collect()
+}
+
+/// The offers that are new.
+pub(crate) fn created<'a>(offers: &'a [Offer], answers: &[Accepted]) -> Vec<&'a Offer> {
+    let pairs = offers.iter().zip(answers);
+    pairs.filter(|(_, answer)| **answer == Accepted::Created).map(|(offer, _)| offer).collect()
+}
