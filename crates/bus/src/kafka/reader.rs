@@ -20,9 +20,9 @@ use super::reader_group::{self, Member};
 use super::{Shared, events};
 use crate::{BusError, EventPoll, EventReader, EventRecord, PartitionBounds};
 
-/// Records of one read.
-const READ_RECORDS_MAX: usize = 1000;
-/// A read ends after the record that reaches this.
+/// Records that are gathered at once, of all partitions together.
+const READ_RECORDS_MAX: usize = 4000;
+/// Gathering ends after the record that reaches this.
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One member of the readers of a fleet.
@@ -35,8 +35,9 @@ pub(super) struct KafkaReader {
     /// By assigned partition.
     positions: BTreeMap<u32, Position>,
     data: StreamConsumer,
-    /// What was read while records of another partition were gathered.
-    read_ahead: Option<(u32, EventRecord)>,
+    /// What was gathered and not given yet, by partition. Partitions come interleaved, a few records of each at a time;
+    /// whoever applies them wants many of one.
+    gathered: BTreeMap<u32, Vec<EventRecord>>,
     /// What failed after some records were gathered: the next poll's error.
     failure: Option<KafkaError>,
 }
@@ -75,7 +76,7 @@ impl KafkaReader {
             assigned,
             positions: BTreeMap::new(),
             data,
-            read_ahead: None,
+            gathered: BTreeMap::new(),
             failure: None,
         })
     }
@@ -94,7 +95,7 @@ impl KafkaReader {
             return Ok(None);
         }
         self.data.unassign()?;
-        self.read_ahead = None;
+        self.gathered.clear();
         self.positions = assigned.iter().map(|at| (*at, Position::default())).collect();
         Ok(Some(assigned))
     }
@@ -128,7 +129,7 @@ impl KafkaReader {
 
     /// Stops reading a partition; it has to be started again.
     fn stop(&mut self, partition: u32) -> Result<(), BusError> {
-        self.read_ahead.take_if(|(at, _)| *at == partition);
+        self.gathered.remove(&partition);
         let Some(position) = self.positions.get_mut(&partition) else {
             return Ok(());
         };
@@ -140,14 +141,39 @@ impl KafkaReader {
         Ok(())
     }
 
-    /// Takes a record in its turn; one that was fetched before the partition was sought anew is none.
-    fn accept(
-        &mut self,
-        partition: u32,
-        record: EventRecord,
-    ) -> Result<Option<EventRecord>, BusError> {
-        match self.positions.get_mut(&partition) {
-            Some(Position { next: Some(next), started: true }) if record.offset >= *next => {
+    /// Gathers a first record and whatever else is at hand.
+    fn gather(&mut self, partition: u32, first: EventRecord) {
+        let (mut bytes, mut records) = (first.payload.len(), 1);
+        self.gathered.entry(partition).or_default().push(first);
+        while bytes < READ_BYTES_MAX && records < READ_RECORDS_MAX {
+            match self.data.recv().now_or_never() {
+                Some(Ok(message)) => {
+                    let (partition, record) = owned(&message);
+                    bytes += record.payload.len();
+                    records += 1;
+                    self.gathered.entry(partition).or_default().push(record);
+                }
+                Some(Err(error)) => {
+                    self.failure = Some(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+    }
+
+    /// The records of one partition that were gathered, in their turn: those that were fetched before it was sought
+    /// anew are left out. `None` if nothing is left.
+    fn give(&mut self) -> Result<Option<EventPoll>, BusError> {
+        while let Some((partition, gathered)) = self.gathered.pop_first() {
+            let Some(Position { next: Some(next), started: true }) =
+                self.positions.get_mut(&partition)
+            else {
+                continue;
+            };
+            let begin = *next;
+            let mut records = Vec::with_capacity(gathered.len());
+            for record in gathered.into_iter().skip_while(|record| record.offset < begin) {
                 if record.offset > *next {
                     let (next, found) = (*next, record.offset);
                     self.stop(partition)?;
@@ -156,35 +182,13 @@ impl KafkaReader {
                     )));
                 }
                 *next += 1;
-                Ok(Some(record))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// A first record, and what else of its partition is at hand.
-    fn gather(&mut self, partition: u32, first: EventRecord) -> Result<EventPoll, BusError> {
-        let mut bytes = first.payload.len();
-        let mut records = vec![first];
-        while bytes < READ_BYTES_MAX && records.len() < READ_RECORDS_MAX {
-            let (other, record) = match self.data.recv().now_or_never() {
-                Some(Ok(message)) => owned(&message),
-                Some(Err(error)) => {
-                    self.failure = Some(error);
-                    break;
-                }
-                None => break,
-            };
-            if other != partition {
-                self.read_ahead = Some((other, record));
-                break;
-            }
-            if let Some(record) = self.accept(other, record)? {
-                bytes += record.payload.len();
                 records.push(record);
             }
+            if !records.is_empty() {
+                return Ok(Some(EventPoll::Records { partition, records }));
+            }
         }
-        Ok(EventPoll::Records { partition, records })
+        Ok(None)
     }
 
     /// After this every partition's bounds are looked at before it is read on.
@@ -223,33 +227,29 @@ impl EventReader for KafkaReader {
             if let Some(assigned) = self.settle()? {
                 return Ok(EventPoll::Assigned(assigned));
             }
+            if let Some(records) = self.give()? {
+                return Ok(records);
+            }
             if let Some(error) = self.failure.take() {
                 return Err(self.failed(error));
             }
             self.start().await?;
-            let read = match self.read_ahead.take() {
-                Some(read) => Ok(read),
-                None => {
-                    let member = self.member.as_ref().expect("the member leaves with the reader");
-                    tokio::select! {
-                        biased;
-                        _ = self.assigned.changed() => {
-                            self.assigned.mark_changed();
-                            continue;
-                        }
-                        said = member.recv() => match said {
-                            Ok(_) => continue,
-                            Err(error) => return Err(error.into()),
-                        },
-                        message = self.data.recv() => message.as_ref().map(owned).map_err(Clone::clone),
-                        () = tokio::time::sleep_until(deadline.into()) => return Ok(EventPoll::Quiet),
-                    }
+            let member = self.member.as_ref().expect("the member leaves with the reader");
+            let read = tokio::select! {
+                biased;
+                _ = self.assigned.changed() => {
+                    self.assigned.mark_changed();
+                    continue;
                 }
+                said = member.recv() => match said {
+                    Ok(_) => continue,
+                    Err(error) => return Err(error.into()),
+                },
+                message = self.data.recv() => message.as_ref().map(owned).map_err(Clone::clone),
+                () = tokio::time::sleep_until(deadline.into()) => return Ok(EventPoll::Quiet),
             };
             let (partition, record) = read.map_err(|error| self.failed(error))?;
-            if let Some(record) = self.accept(partition, record)? {
-                return self.gather(partition, record);
-            }
+            self.gather(partition, record);
         }
     }
 
