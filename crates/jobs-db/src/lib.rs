@@ -9,7 +9,7 @@
 //! It starts nothing by itself: timers are rows with a time, and whoever asks for the due ones acts on them.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -74,6 +74,13 @@ pub trait JobsDb: Debug + Send + Sync {
     /// [`JobsDbError::Conflict`] if a row or an offset is not what the batch expects; nothing was written: read
     /// again and decide again. [`JobsDbError::Refused`] if a job that has not ended has no timer.
     async fn commit(&self, batch: Batch) -> Result<(), JobsDbError>;
+
+    /// Writes each of these changed jobs, each job once, by its own compare-and-set, all in one transaction. Gives those that were
+    /// written: the rows of the others are not what they expect, so read them again and decide again.
+    ///
+    /// # Errors
+    /// [`JobsDbError::Refused`] if a job that has not ended has no timer; nothing was written.
+    async fn write_each(&self, writes: &[JobWrite]) -> Result<BTreeSet<JobId>, JobsDbError>;
 
     /// The head of each line of a queue: by band, and in a band by the tenant's name, at most `limit` of each band, from
     /// the tenant behind `after` of that band on. It hops from line to line, however long they are.

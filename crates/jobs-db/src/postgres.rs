@@ -16,7 +16,7 @@
 //!
 //! A call that is dropped half-way, or whose connection breaks, may have written all of it or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::{
-    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobsDb, JobsDbError,
-    Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload, Versioned,
-    WorkerRow,
+    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobWrite, JobsDb,
+    JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload,
+    Versioned, WorkerRow,
 };
 
 mod accept;
@@ -110,6 +110,14 @@ impl JobsDb for PostgresJobsDb {
         commit::write(&mut transaction, &batch).await?;
         let _change = self.changes.announce();
         Ok(transaction.commit().await?)
+    }
+
+    async fn write_each(&self, writes: &[JobWrite]) -> Result<BTreeSet<JobId>, JobsDbError> {
+        let mut transaction = self.pool.begin().await?;
+        let written = commit::write_each(&mut transaction, writes).await?;
+        let _change = self.changes.announce();
+        transaction.commit().await?;
+        Ok(written)
     }
 
     async fn heads(

@@ -11,7 +11,7 @@
 //! A write is durable when its call returns (`synchronous=FULL`). A call that is dropped half-way may have
 //! written all of it or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ use uuid::Uuid;
 
 use crate::counter::Counter;
 use crate::{
-    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobsDb, JobsDbError,
-    Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload, Versioned,
-    WorkerRow,
+    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobWrite, JobsDb,
+    JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload,
+    Versioned, WorkerRow,
 };
 
 mod accept;
@@ -98,6 +98,14 @@ impl JobsDb for SqliteJobsDb {
         commit::write(&mut transaction, &batch).await?;
         let _change = self.changes.announce();
         Ok(transaction.commit().await?)
+    }
+
+    async fn write_each(&self, writes: &[JobWrite]) -> Result<BTreeSet<JobId>, JobsDbError> {
+        let mut transaction = self.file.write().await?;
+        let written = commit::write_each(&mut transaction, writes).await?;
+        let _change = self.changes.announce();
+        transaction.commit().await?;
+        Ok(written)
     }
 
     async fn heads(

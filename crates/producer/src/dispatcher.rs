@@ -10,6 +10,7 @@
 //! | what gets no jobs | `dispatcher/pausing.rs` |
 //! | settings | `dispatcher/config.rs` |
 //! | what silence proves | `dispatcher/horizon.rs` |
+//! | messages, and where they lie | `dispatcher/sending.rs` |
 //! | seals | `dispatcher/closing.rs` |
 //! | how much there is to do | `dispatcher/backlog.rs` |
 //!
@@ -21,14 +22,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
-use panofleet_bus::sealed::{seal, sealed_control};
+use panofleet_bus::sealed::sealed_control;
 use panofleet_bus::{Bus, BusError, Queue};
-use panofleet_job_schema::envelope::{Body, Envelope};
-use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Reason, decide};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Attempt, Job, Lane, Region, RegionKeys, Timestamp};
-use panofleet_jobs_db::{Batch, Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Versioned};
+use panofleet_job_schema::{Job, Lane, Region, RegionKeys, Timestamp};
+use panofleet_jobs_db::{Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Versioned};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace;
@@ -46,6 +45,7 @@ mod fair_share;
 mod filling;
 mod horizon;
 mod pausing;
+mod sending;
 
 pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
 
@@ -54,10 +54,10 @@ use filling::{Filled, Look};
 use pausing::Pauses;
 
 /// Jobs that one turn sends to one queue, and timers that it reads at once.
-const TURN_JOBS_MAX: u32 = 256;
+const TURN_JOBS_MAX: u32 = 1024;
 /// Readings of timers in one turn. The next turn goes on behind them: timers that may not fire yet hold up no others.
 const TURN_READINGS_MAX: u32 = 16;
-/// Sends, and seals, under way at once.
+/// Seals under way at once.
 const CONCURRENT_MAX: usize = 16;
 /// Jobs that wait to be sealed. Those beyond it wait for their next timer.
 const CLOSINGS_MAX: usize = 256;
@@ -89,6 +89,15 @@ pub struct Dispatcher {
     pub regions: Vec<Region>,
     /// Who goes next.
     pub config: DispatchConfig,
+}
+
+/// What the turns hand to those that work beside them.
+#[derive(Clone, Debug)]
+struct Out {
+    /// Jobs to be sealed.
+    closings: mpsc::Sender<Job>,
+    /// Messages that the bus has.
+    placed: mpsc::Sender<sending::Placed>,
 }
 
 /// Where the turns have come to.
@@ -158,9 +167,11 @@ impl Dispatcher {
     /// What the leader does until `shutdown`. May be dropped anywhere: what was not carried out is found again.
     async fn work(&self, shutdown: &CancellationToken) {
         let (closings, closing) = mpsc::channel(CLOSINGS_MAX);
+        let (placed, places) = mpsc::channel(sending::PLACES_WAITING_MAX);
         tokio::join!(
-            self.dispatch(&closings, shutdown),
+            self.dispatch(Out { closings, placed }, shutdown),
             self.close(closing, shutdown),
+            self.keep_places(places, shutdown),
             self.measure(shutdown)
         );
     }
@@ -183,12 +194,12 @@ impl Dispatcher {
         }
     }
 
-    async fn dispatch(&self, closings: &mpsc::Sender<Job>, shutdown: &CancellationToken) {
+    async fn dispatch(&self, out: Out, shutdown: &CancellationToken) {
         let mut place = Place::default();
         let mut in_trouble = false;
         while !shutdown.is_cancelled() {
             let turn = tokio::select! {
-                turn = self.turn(&mut place, closings) => turn,
+                turn = self.turn(&mut place, &out) => turn,
                 () = shutdown.cancelled() => return,
             };
             match turn {
@@ -213,11 +224,11 @@ impl Dispatcher {
     }
 
     /// One turn: due timers, then whoever goes next, then a wait for something to change.
-    async fn turn(&self, place: &mut Place, closings: &mpsc::Sender<Job>) -> Result<(), TurnError> {
+    async fn turn(&self, place: &mut Place, out: &Out) -> Result<(), TurnError> {
         let begun = Instant::now();
         // Read before the work: what is written meanwhile ends the wait at once.
         place.seen = self.db.changed(place.seen, Duration::ZERO).await?;
-        self.look_after_timers(&mut place.after, closings).await?;
+        self.look_after_timers(&mut place.after, out).await?;
         let look =
             Look { workers: self.db.workers().await?, pauses: Pauses::of(self.db.pauses().await?) };
         let mut filled = Filled::Settled;
@@ -225,7 +236,7 @@ impl Dispatcher {
             for lane in Lane::ALL {
                 let queue = Queue { region: region.clone(), lane };
                 let share = place.shares.entry(queue.clone()).or_default();
-                if self.fill_window(&queue, share, (&look, closings)).await? == Filled::Searching {
+                if self.fill_window(&queue, share, (&look, out)).await? == Filled::Searching {
                     filled = Filled::Searching;
                 }
             }
@@ -247,7 +258,7 @@ impl Dispatcher {
     async fn look_after_timers(
         &self,
         after: &mut Option<DueKey>,
-        closings: &mpsc::Sender<Job>,
+        out: &Out,
     ) -> Result<(), TurnError> {
         for _ in 0..TURN_READINGS_MAX {
             let now = self.db.now().await?;
@@ -256,7 +267,7 @@ impl Dispatcher {
             // From the first again, once the last was looked after.
             *after = due.last().filter(|_| !is_last).map(Due::key);
             let due: Vec<_> = due.into_iter().map(|due| due.found).collect();
-            self.look_after(&due, now, closings).await?;
+            self.look_after(&due, now, out).await?;
             if is_last {
                 break;
             }
@@ -268,7 +279,7 @@ impl Dispatcher {
         &self,
         due: &[Versioned],
         now: Timestamp,
-        closings: &mpsc::Sender<Job>,
+        out: &Out,
     ) -> Result<(), TurnError> {
         if due.is_empty() {
             return Ok(());
@@ -281,7 +292,8 @@ impl Dispatcher {
                 decided.push((decision, *version));
             }
         }
-        for decision in self.write(decided, now).await? {
+        let written = self.write(decided, now).await?;
+        for decision in &written {
             metrics::timer_fired(decision.reason);
             if let Reason::LeaseLapsed | Reason::AttemptTimedOut | Reason::MessageLost =
                 decision.reason
@@ -289,55 +301,40 @@ impl Dispatcher {
                 let _span = span_of(&decision.job).entered();
                 tracing::warn!(reason = %decision.reason.name(), "attempt given up");
             }
-            self.carry_out(&decision, closings).await;
         }
+        self.carry_out(&written, out).await;
         Ok(())
     }
 
-    /// Writes decisions, all at once if nobody interferes, and says which were written.
+    /// Writes decisions, all at once, and says which were written.
     async fn write(
         &self,
         decided: Vec<(Decision, u64)>,
         now: Timestamp,
     ) -> Result<Vec<Decision>, JobsDbError> {
+        if decided.is_empty() {
+            return Ok(Vec::new());
+        }
         let write_of = |(decision, version): &(Decision, u64)| {
             JobWrite::of(decision, *version, now, &self.policy)
         };
-        let jobs: Vec<JobWrite> = decided.iter().map(write_of).collect();
-        if jobs.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.db.commit(Batch { jobs, ..Batch::default() }).await {
-            Err(JobsDbError::Conflict(_)) => {}
-            Ok(()) => return Ok(decided.into_iter().map(|(decision, _)| decision).collect()),
-            Err(error) => return Err(error),
-        }
-        // Somebody changed one of them: the others are written one by one, it is found again.
-        let mut written = Vec::new();
-        for decided in decided {
-            match self.db.commit(Batch { jobs: vec![write_of(&decided)], ..Batch::default() }).await
-            {
-                Ok(()) => written.push(decided.0),
-                Err(JobsDbError::Conflict(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(written)
+        let writes: Vec<JobWrite> = decided.iter().map(write_of).collect();
+        // What somebody else changed meanwhile is found again.
+        let written = self.db.write_each(&writes).await?;
+        let decisions = decided.into_iter().map(|(decision, _)| decision);
+        Ok(decisions.filter(|decision| written.contains(&decision.job.id)).collect())
     }
 
-    /// Carries out what follows from a decision that is written. What fails is found again by its timer.
-    async fn carry_out(&self, decision: &Decision, closings: &mpsc::Sender<Job>) {
-        self.effects(decision, closings).instrument(span_of(&decision.job)).await;
-    }
-
-    async fn effects(&self, decision: &Decision, closings: &mpsc::Sender<Job>) {
+    async fn effects(&self, decision: &Decision, out: &Out) {
         let job = &decision.job;
         for effect in &decision.effects {
             let done = match effect {
-                Effect::Produce(attempt) => self.produce(job, *attempt, decision.reason).await,
+                Effect::Produce(attempt) => {
+                    self.produce(job, *attempt, (decision.reason, out)).await
+                }
                 Effect::Control => self.publish_control(job).await,
                 Effect::Close => {
-                    if let Err(full) = closings.try_send(job.clone()) {
+                    if let Err(full) = out.closings.try_send(job.clone()) {
                         tracing::debug!(%full, "closing waits for its next timer");
                     }
                     Ok(())
@@ -347,29 +344,6 @@ impl Dispatcher {
                 tracing::warn!(?effect, %error, "effect is tried again later");
             }
         }
-    }
-
-    async fn produce(&self, job: &Job, attempt: Attempt, reason: Reason) -> Result<(), TurnError> {
-        let body = Body::Job(Box::new(job.message(attempt)));
-        let trace = Some(trace::hop(job.trace.as_deref()).to_string());
-        let envelope = Envelope { sent_at: wall_clock(), trace, body };
-        let wire = seal(&envelope, &self.keys, &job.region)?;
-        let queue = Queue { region: job.region.clone(), lane: job.lane };
-        let placement = self.bus.send_job(&queue, job.id, wire).await?;
-        metrics::sent(job, reason);
-        tracing::debug!(%attempt, reason = %reason.name(), "job sent");
-        self.record_placement(job, attempt, placement).await
-    }
-
-    async fn record_placement(
-        &self,
-        job: &Job,
-        attempt: Attempt,
-        placement: Placement,
-    ) -> Result<(), TurnError> {
-        let placed = |now, _: &Job| Event::Placed { attempt, placement, now };
-        transition(self.db.as_ref(), job.id, &self.policy, placed).await?;
-        Ok(())
     }
 
     async fn publish_control(&self, job: &Job) -> Result<(), TurnError> {

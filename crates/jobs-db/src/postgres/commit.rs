@@ -29,9 +29,27 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Resul
             lives.get(worker.as_str()).into_iter().flat_map(|life| &life.progress).copied(),
         );
     }
-    write_jobs(connection, &batch.jobs).await?;
-    write_progress(connection, &batch.jobs, &said).await?;
-    write_history(connection, &batch.jobs).await
+    let jobs: Vec<&JobWrite> = batch.jobs.iter().collect();
+    let written = write_jobs(connection, &jobs).await?;
+    if let Some(job) = jobs.iter().find(|write| !written.contains(&write.job.id)) {
+        return Err(JobsDbError::Conflict(format!("job {}", job.job.id)));
+    }
+    write_progress(connection, &jobs, &said).await?;
+    write_history(connection, &jobs).await
+}
+
+/// Writes those whose rows are what they expect, inside the caller's transaction.
+pub(super) async fn write_each(
+    connection: &mut PgConnection,
+    writes: &[JobWrite],
+) -> Result<BTreeSet<JobId>, JobsDbError> {
+    let writes: Vec<&JobWrite> = writes.iter().collect();
+    let written = write_jobs(connection, &writes).await?;
+    let writes: Vec<&JobWrite> =
+        writes.into_iter().filter(|write| written.contains(&write.job.id)).collect();
+    write_progress(connection, &writes, &[]).await?;
+    write_history(connection, &writes).await?;
+    Ok(written)
 }
 
 async fn advance_offset(
@@ -117,9 +135,13 @@ async fn write_workers(
     Ok(written)
 }
 
-async fn write_jobs(connection: &mut PgConnection, writes: &[JobWrite]) -> Result<(), JobsDbError> {
+/// The jobs whose rows were what is expected.
+async fn write_jobs(
+    connection: &mut PgConnection,
+    writes: &[&JobWrite],
+) -> Result<BTreeSet<JobId>, JobsDbError> {
     if writes.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let ids = id_list(writes.iter().map(|write| write.job.id));
     if writes.len() > 1 {
@@ -150,18 +172,14 @@ async fn write_jobs(connection: &mut PgConnection, writes: &[JobWrite]) -> Resul
     .bind(jobs().map(to_doc).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    let updated: BTreeSet<Uuid> = updated.into_iter().collect();
-    match ids.iter().find(|id| !updated.contains(id)) {
-        Some(id) => Err(JobsDbError::Conflict(format!("job {id}"))),
-        None => Ok(()),
-    }
+    Ok(updated.into_iter().map(JobId).collect())
 }
 
 /// Keeps what running jobs have said, and forgets it of those that this batch takes out of `Running`: the next
 /// attempt starts at nothing.
 async fn write_progress(
     connection: &mut PgConnection,
-    writes: &[JobWrite],
+    writes: &[&JobWrite],
     said: &[&(JobId, Progress)],
 ) -> Result<(), JobsDbError> {
     let over: BTreeSet<JobId> = writes
@@ -205,7 +223,7 @@ async fn write_progress(
 
 async fn write_history(
     connection: &mut PgConnection,
-    writes: &[JobWrite],
+    writes: &[&JobWrite],
 ) -> Result<(), JobsDbError> {
     let (mut jobs, mut places, mut docs) = (Vec::new(), Vec::new(), Vec::new());
     for write in writes {

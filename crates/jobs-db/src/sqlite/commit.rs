@@ -1,5 +1,7 @@
 //! A batch: jobs, history, heartbeats and the offset that they came from, all or nothing.
 
+use std::collections::BTreeSet;
+
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{JobId, Timestamp};
@@ -21,10 +23,26 @@ pub(super) async fn write(
     for heartbeat in &batch.heartbeats {
         write_heartbeat(connection, heartbeat).await?;
     }
-    for job in &batch.jobs {
-        write_job(connection, job).await?;
+    for write in &batch.jobs {
+        if !write_job(connection, write).await? {
+            return Err(JobsDbError::Conflict(format!("job {}", write.job.id)));
+        }
     }
     Ok(())
+}
+
+/// Writes those whose rows are what they expect, inside the caller's transaction.
+pub(super) async fn write_each(
+    connection: &mut SqliteConnection,
+    writes: &[JobWrite],
+) -> Result<BTreeSet<JobId>, JobsDbError> {
+    let mut written = BTreeSet::new();
+    for write in writes {
+        if write_job(connection, write).await? {
+            written.insert(write.job.id);
+        }
+    }
+    Ok(written)
 }
 
 async fn advance_offset(
@@ -103,7 +121,11 @@ async fn write_progress(
     Ok(())
 }
 
-async fn write_job(connection: &mut SqliteConnection, write: &JobWrite) -> Result<(), JobsDbError> {
+/// Whether the row was what is expected; otherwise nothing is written.
+async fn write_job(
+    connection: &mut SqliteConnection,
+    write: &JobWrite,
+) -> Result<bool, JobsDbError> {
     let job = &write.job;
     let updated = sqlx::query(
         "UPDATE jobs SET region = ?, lane = ?, state = ?, band = ?, deadline_at = ?, timer_at = ?, doc = ?,
@@ -122,7 +144,7 @@ async fn write_job(connection: &mut SqliteConnection, write: &JobWrite) -> Resul
     .execute(&mut *connection)
     .await?;
     if updated.rows_affected() == 0 {
-        return Err(JobsDbError::Conflict(format!("job {}", job.id)));
+        return Ok(false);
     }
     if !matches!(job.state, State::Running { .. }) {
         // The next attempt starts at nothing.
@@ -131,7 +153,8 @@ async fn write_job(connection: &mut SqliteConnection, write: &JobWrite) -> Resul
             .execute(&mut *connection)
             .await?;
     }
-    write_history(connection, job.id, &write.history).await
+    write_history(connection, job.id, &write.history).await?;
+    Ok(true)
 }
 
 async fn write_history(

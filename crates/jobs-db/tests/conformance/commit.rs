@@ -1,5 +1,6 @@
 //! Batches: compare-and-set, all or nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use panofleet_job_schema::job::State;
@@ -37,6 +38,36 @@ pub(crate) async fn of_two_writers_one_wins_and_the_other_wrote_nothing(fixture:
     assert_eq!(db.history(job(2).id).await.unwrap(), [entry("sent", "test")]);
     assert_eq!(next_offset(&*db, "log", 0).await.unwrap_or(0), 0);
     assert!(db.workers().await.unwrap().is_empty());
+}
+
+/// Each row is a compare-and-set of its own, and what it lost leaves no history either.
+pub(crate) async fn of_writes_that_stand_alone_one_that_lost_holds_up_no_other(
+    fixture: &mut dyn Fixture,
+) {
+    let db = fixture.db();
+    for number in 1..=3 {
+        accept(&*db, &job(number)).await;
+    }
+    let (one, two, three) =
+        (get(&*db, job(1).id).await, get(&*db, job(2).id).await, get(&*db, job(3).id).await);
+    move_to(&*db, job(2).id, sent(1)).await;
+    let writes = [
+        to_state(three, State::Cancelled),
+        to_state(two, State::Cancelled),
+        to_state(one, State::Cancelled),
+    ];
+    let written = db.write_each(&writes).await.unwrap();
+    assert_eq!(written, BTreeSet::from([job(1).id, job(3).id]));
+    assert_eq!(db.write_each(&[]).await.unwrap(), BTreeSet::new());
+    drop(db);
+    fixture.crash().await;
+    let db = fixture.db();
+    for number in [1, 3] {
+        assert_eq!(get(&*db, job(number).id).await.job.state, State::Cancelled);
+        assert_eq!(db.history(job(number).id).await.unwrap(), [entry("cancelled", "test")]);
+    }
+    assert_eq!(get(&*db, job(2).id).await.job.state, sent(1));
+    assert_eq!(db.history(job(2).id).await.unwrap(), [entry("sent", "test")]);
 }
 
 fn heartbeat(name: &str) -> HeartbeatWrite {

@@ -45,6 +45,7 @@ macro_rules! conformance {
             commit {
                 of_two_writers_one_wins_and_the_other_wrote_nothing
                 racing_writers_never_lose_an_update
+                of_writes_that_stand_alone_one_that_lost_holds_up_no_other
                 offsets_move_by_compare_and_set
                 a_batch_is_all_or_nothing
                 a_job_that_has_not_ended_needs_a_timer

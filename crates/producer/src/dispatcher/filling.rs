@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use futures_util::{StreamExt as _, stream};
 use panofleet_bus::Queue;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::lifecycle::{Event, decide};
-use panofleet_job_schema::{Job, Tenant, Timestamp};
+use panofleet_job_schema::{Tenant, Timestamp};
 use panofleet_jobs_db::{JobsDbError, LineRead, Versioned, WorkerRow};
-use tokio::sync::mpsc;
 
 use super::fair_share::{Beyond, FairShare, Line, TENANTS_MAX, Waiting};
 use super::pausing::Pauses;
-use super::{CONCURRENT_MAX, Dispatcher, TURN_JOBS_MAX, TurnError};
+use super::{Dispatcher, Out, TURN_JOBS_MAX, TurnError};
 use crate::metrics;
 
 /// Windows of tenants' names that one turn looks through until it finds somebody who may go. The next turn goes on.
@@ -49,7 +47,7 @@ impl Dispatcher {
         &self,
         queue: &Queue,
         share: &mut FairShare,
-        (Look { workers, pauses }, closings): (&Look, &mpsc::Sender<Job>),
+        (Look { workers, pauses }, out): (&Look, &Out),
     ) -> Result<Filled, TurnError> {
         let now = self.db.now().await?;
         let sent = self.db.sent_count(&queue.region, queue.lane).await?;
@@ -74,9 +72,7 @@ impl Dispatcher {
             }
         }
         let written = self.write(decided, now).await?;
-        stream::iter(&written)
-            .for_each_concurrent(CONCURRENT_MAX, |decision| self.carry_out(decision, closings))
-            .await;
+        self.carry_out(&written, out).await;
         let is_settled = !next.is_empty() || share.has_seen_all();
         Ok(if is_settled { Filled::Settled } else { Filled::Searching })
     }

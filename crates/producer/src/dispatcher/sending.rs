@@ -1,0 +1,139 @@
+//! Sending messages, and noting where they lie.
+//!
+//! A message goes out as soon as its job is committed as sent; where it lies is written later, many at once, and only of
+//! jobs that no worker has claimed meanwhile. A dispatcher that ends in between leaves sent jobs without a place:
+//! their timer sends them again, and whoever finishes first has won.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use panofleet_bus::Queue;
+use panofleet_bus::sealed::seal;
+use panofleet_job_schema::envelope::{Body, Envelope};
+use panofleet_job_schema::job::Placement;
+use panofleet_job_schema::lifecycle::{Decision, Event, Reason, decide};
+use panofleet_job_schema::{Attempt, Job, JobId};
+use panofleet_jobs_db::{JobsDbError, Versioned};
+use panofleet_service::clock::wall_clock;
+use panofleet_service::trace;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::{Dispatcher, Out, TurnError, span_of};
+use crate::metrics;
+
+/// Messages under way at once.
+const SENDS_MAX: usize = 512;
+/// Places that are written together.
+const PLACES_MAX: usize = 1024;
+/// Places that wait to be written. At the limit the next message waits.
+pub(super) const PLACES_WAITING_MAX: usize = 4 * PLACES_MAX;
+/// How long a place waits for others, and for its job to be claimed: then nobody needs it.
+const PLACES_WAIT: Duration = Duration::from_millis(200);
+/// Wait after the database did not take places.
+const TROUBLE_WAIT: Duration = Duration::from_secs(1);
+/// Times that places are tried which somebody's write came before.
+const TRIES_MAX: u32 = 8;
+
+/// A message that the bus has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    job: JobId,
+    attempt: Attempt,
+    placement: Placement,
+}
+
+/// Where the message of each job lies.
+type Places = BTreeMap<JobId, (Attempt, Placement)>;
+
+impl Dispatcher {
+    /// Carries out what follows from decisions that are written. What fails is found again by its timer.
+    pub(super) async fn carry_out(&self, decisions: &[Decision], out: &Out) {
+        stream::iter(decisions)
+            .for_each_concurrent(SENDS_MAX, |decision| {
+                self.effects(decision, out).instrument(span_of(&decision.job))
+            })
+            .await;
+    }
+
+    /// Sends the message of an attempt.
+    pub(super) async fn produce(
+        &self,
+        job: &Job,
+        attempt: Attempt,
+        (reason, out): (Reason, &Out),
+    ) -> Result<(), TurnError> {
+        let body = Body::Job(Box::new(job.message(attempt)));
+        let trace = Some(trace::hop(job.trace.as_deref()).to_string());
+        let envelope = Envelope { sent_at: wall_clock(), trace, body };
+        let wire = seal(&envelope, &self.keys, &job.region)?;
+        let queue = Queue { region: job.region.clone(), lane: job.lane };
+        let placement = self.bus.send_job(&queue, job.id, wire).await?;
+        metrics::sent(job, reason);
+        tracing::debug!(%attempt, reason = %reason.name(), "job sent");
+        let placed = Placed { job: job.id, attempt, placement };
+        if out.placed.send(placed).await.is_err() {
+            tracing::trace!("nobody writes places any more: this dispatcher ends");
+        }
+        Ok(())
+    }
+
+    /// Writes where messages lie, for as long as somebody sends.
+    pub(super) async fn keep_places(
+        &self,
+        mut placed: mpsc::Receiver<Placed>,
+        shutdown: &CancellationToken,
+    ) {
+        let mut news = Vec::with_capacity(PLACES_MAX);
+        while placed.recv_many(&mut news, PLACES_MAX).await > 0 {
+            tokio::time::sleep(PLACES_WAIT).await;
+            while news.len() < PLACES_MAX {
+                let Ok(further) = placed.try_recv() else { break };
+                news.push(further);
+            }
+            let mut places = Places::new();
+            for Placed { job, attempt, placement } in news.drain(..) {
+                // Of a job that was sent again, the last attempt's is kept.
+                let place = places.entry(job).or_insert((attempt, placement));
+                if attempt > place.0 {
+                    *place = (attempt, placement);
+                }
+            }
+            // A place that is lost costs another copy of the message.
+            while let Err(error) = self.write_places(&mut places).await {
+                tracing::warn!(%error, "the places of messages wait to be written");
+                tokio::select! {
+                    () = tokio::time::sleep(TROUBLE_WAIT) => {}
+                    () = shutdown.cancelled() => return,
+                }
+            }
+        }
+    }
+
+    async fn write_places(&self, places: &mut Places) -> Result<(), JobsDbError> {
+        for _ in 0..TRIES_MAX {
+            let found = self.db.get(&places.keys().copied().collect::<Vec<_>>()).await?;
+            let now = self.db.now().await?;
+            let mut left = Places::new();
+            let mut decided = Vec::new();
+            for Versioned { job, version } in found {
+                let Some((attempt, placement)) = places.get(&job.id).copied() else { continue };
+                let event = Event::Placed { attempt, placement, now };
+                if let Ok(decision) = decide(&job, &event, &self.policy) {
+                    left.insert(job.id, (attempt, placement));
+                    decided.push((decision, version));
+                }
+            }
+            for written in self.write(decided, now).await? {
+                left.remove(&written.job.id);
+            }
+            *places = left;
+            if places.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
