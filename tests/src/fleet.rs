@@ -51,6 +51,8 @@ pub struct Fleet {
     pub objects: ObjectStore,
     /// The bucket of its outputs.
     pub bucket: String,
+    /// The URL of its job database, if that is on a server of its own.
+    pub database: Option<String>,
 }
 
 /// Killed when they are dropped.
@@ -88,6 +90,11 @@ impl Fleet {
     /// If it does not come up.
     pub async fn of_roles(roles: &Roles, settings: &[&str]) -> Self {
         over_servers::start(roles, settings).await
+    }
+
+    /// The one region of a fleet under test.
+    pub const fn region(&self) -> &'static str {
+        over_servers::REGION
     }
 
     /// The folder of everything that the fleet keeps on this machine.

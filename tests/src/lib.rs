@@ -9,6 +9,7 @@
 )]
 
 pub mod api;
+pub mod bench;
 pub mod exposition;
 pub mod fleet;
 pub mod processes;

@@ -277,7 +277,13 @@ impl Job {
             events_partition: self.events_partition,
             timeout: self.timeout,
             deadline: self.deadline_at,
+            due_at: (attempt.0 == 1).then(|| self.first_due_at()),
         }
+    }
+
+    /// Since when it could have been started: it was accepted, and was to start no later.
+    fn first_due_at(&self) -> Timestamp {
+        self.spec.start_at.map_or(self.accepted_at, |start_at| start_at.max(self.accepted_at))
     }
 
     /// What workers may know about it.

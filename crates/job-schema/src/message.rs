@@ -45,6 +45,9 @@ pub struct JobMessage {
     pub timeout: Span,
     /// No manifest is put after this, by the worker's own clock.
     pub deadline: Timestamp,
+    /// Since when the job could have been started, by the database's clock; the first attempt's only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
 }
 
 /// Something that happened to one claim of an attempt.

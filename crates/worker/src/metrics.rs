@@ -5,7 +5,13 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram};
 use panofleet_job_schema::message::JobMessage;
 use panofleet_job_schema::metric::JOB_SECONDS;
-use panofleet_job_schema::{Metric, Operation};
+use panofleet_job_schema::{Metric, Operation, Timestamp};
+
+/// Bounds for the wait of a job: 1 ms in an idle fleet, hours in a full one.
+const PICKUP_SECONDS: &[f64] = &[
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0,
+    21600.0,
+];
 
 const SLOTS: Metric =
     Metric::gauge("panofleet_worker_slots", &[], "Jobs that this worker runs at once.");
@@ -18,6 +24,12 @@ const MESSAGES: Metric = Metric::counter(
     "panofleet_worker_messages_total",
     &["outcome"],
     "Messages that were received, by what became of them.",
+);
+const PICKUP: Metric = Metric::histogram(
+    "panofleet_worker_pickup_seconds",
+    &["lane"],
+    PICKUP_SECONDS,
+    "Time from when a job could have been started to the start of its first attempt.",
 );
 const ATTEMPTS: Metric = Metric::counter(
     "panofleet_worker_attempts_total",
@@ -67,6 +79,7 @@ pub const METRICS: &[Metric] = &[
     SLOTS,
     SLOTS_BUSY,
     MESSAGES,
+    PICKUP,
     ATTEMPTS,
     ATTEMPT_TIME,
     CHILD_EXITS,
@@ -124,6 +137,14 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         gauge!(SLOTS_BUSY.name).decrement(1);
+    }
+}
+
+/// An attempt begins, at a time of this machine's clock.
+pub(crate) fn attempt_begins(message: &JobMessage, now: Timestamp) {
+    if let Some(due_at) = message.due_at {
+        let lane = message.lane.as_str();
+        histogram!(PICKUP.name, "lane" => lane).record(now.since(due_at));
     }
 }
 

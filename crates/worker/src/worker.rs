@@ -268,6 +268,7 @@ impl Worker {
         let ClaimedJob { message, name, folder, slot } = job;
         let (begun, busy) = (Instant::now(), Busy::begin());
         tracing::info!("attempt begins");
+        metrics::attempt_begins(&message, wall_clock());
         let hold = self.claims.hold(name.id, name.claim);
         if self.control.stops(name.id) {
             self.claims.stop(Stop::Cancelled, |id| id == name.id);

@@ -94,6 +94,11 @@ impl KafkaServer {
         self.folder.join("stranger.pem")
     }
 
+    /// The process that everything of this server is below.
+    pub fn pid(&self) -> u32 {
+        self.keeper.pid()
+    }
+
     /// Kills it: what it had not written is lost.
     pub fn crash(&self) {
         self.keeper.tell("stop");

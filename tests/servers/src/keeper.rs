@@ -38,6 +38,11 @@ impl Keeper {
         (Self { shell, talk: Mutex::new(Some(talk)) }, said)
     }
 
+    /// The process: its server, and what the server starts, is below it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.shell.id()
+    }
+
     /// Says a word, and waits until the shell says it back: it has obeyed.
     ///
     /// # Panics

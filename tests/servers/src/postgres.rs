@@ -56,6 +56,11 @@ impl PostgresServer {
         Self { keeper, programs, folder: folder.into(), port, databases: AtomicU32::new(0) }
     }
 
+    /// The process that everything of this server is below.
+    pub fn pid(&self) -> u32 {
+        self.keeper.pid()
+    }
+
     /// Kills it, as in a crash.
     pub fn crash(&self) {
         self.keeper.tell("stop");
@@ -80,6 +85,20 @@ impl PostgresServer {
             .expect("createdb is there");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         format!("postgres://postgres@localhost:{}/{name}?host={}", self.port, self.folder.display())
+    }
+
+    /// What a query answers, as text.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn query(&self, url: &str, query: &str) -> String {
+        #[expect(clippy::disallowed_methods, reason = "the server's own tool")]
+        let asked = Command::new(self.programs.join("psql"))
+            .args(["--no-psqlrc", "--tuples-only", "--no-align", "--command", query, url])
+            .output()
+            .expect("psql is there");
+        assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+        String::from_utf8_lossy(&asked.stdout).trim().to_owned()
     }
 
     /// The same database by TCP, and the certificate that the server shows there.

@@ -27,7 +27,7 @@ pub(super) async fn start(settings: &[&str]) -> Fleet {
     let (api, objects) = connect(folder.path()).await;
     await_ready(&api).await;
     let (apis, bucket) = (vec![api.clone()], "panofleet".into());
-    Fleet { folder, processes, api, apis, objects, bucket }
+    Fleet { folder, processes, api, apis, objects, bucket, database: None }
 }
 
 /// Whoever looks for the address of a killed service would find the dead one.

@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::processes;
 
 /// The one region of a fleet under test.
-const REGION: &str = "hangzhou";
+pub(super) const REGION: &str = "hangzhou";
 /// The users of a secured broker, by their roles.
 const USERS: [&str; 5] = ["producer", "dispatcher", "collector", "worker", "operator"];
 
@@ -56,7 +56,8 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let servers = if roles.secured { Servers::secured() } else { Servers::plain(roles.kafka) };
     let bucket = format!("fleet-{number}");
-    let config = servers.config(number, &bucket);
+    let database = PostgresServer::shared().create_database();
+    let config = servers.config(number, (&bucket, &database));
     std::fs::write(folder.path().join("fleet.toml"), config).expect("a writable folder");
     if roles.secured {
         topics(folder.path(), &["apply", "--acls"], &servers.as_user("admin"));
@@ -107,7 +108,15 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
         apis = apis.iter().map(|api| api.trusting(&s3.ca_file())).collect();
     }
     // It is a fleet from here on: if it does not come up, its processes end with it.
-    let fleet = Fleet { folder, processes, api: apis[0].clone(), apis, objects, bucket };
+    let fleet = Fleet {
+        folder,
+        processes,
+        api: apis[0].clone(),
+        apis,
+        objects,
+        bucket,
+        database: Some(database),
+    };
     for api in &fleet.apis {
         await_ready(api).await;
     }
@@ -156,8 +165,8 @@ impl Servers {
     }
 
     /// The configuration file that all roles share.
-    fn config(&self, number: u32, bucket: &str) -> String {
-        let (kafka_more, postgres, objects_more) = self.links();
+    fn config(&self, number: u32, (bucket, database): (&str, &str)) -> String {
+        let (kafka_more, postgres, objects_more) = self.links(database);
         let policy = QUICK.map(|setting| {
             let (path, value) = setting.split_once('=').expect("path=value");
             format!("{} = \"{value}\"\n", path.trim_start_matches("policy."))
@@ -200,13 +209,12 @@ drain_grace = "10s"
     }
 
     /// How the servers are reached: further settings of Kafka, all of PostgreSQL, further ones of the object store.
-    fn links(&self) -> (String, String, String) {
-        let database = PostgresServer::shared().create_database();
+    fn links(&self, database: &str) -> (String, String, String) {
         if !self.is_secured {
             let postgres = format!("url = \"{database}\"\ntls = \"off\"");
             return (String::new(), postgres, String::new());
         }
-        let (url, certificate) = PostgresServer::shared().by_tcp(&database);
+        let (url, certificate) = PostgresServer::shared().by_tcp(database);
         let users = USERS.map(|user| match user {
             "worker" => format!("workers = [{{ user = \"worker\", regions = [\"{REGION}\"] }}]\n"),
             user => format!("{user}s = [\"{user}\"]\n"),

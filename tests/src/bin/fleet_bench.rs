@@ -1,0 +1,123 @@
+//! `./dev bench fleet`: how many jobs that do nothing go through a fleet over Kafka and PostgreSQL, how fast one is
+//! picked up, and what each part spends on it. Everything shares this machine, the servers and the load included.
+#![expect(clippy::print_stdout, reason = "it tells a person what it found")]
+
+use std::time::Duration;
+
+use anyhow::Result;
+use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server};
+use panofleet_tests::bench::cost::{cpu_seconds, resident_mib};
+use panofleet_tests::bench::load::Load;
+use panofleet_tests::fleet::{Fleet, Roles};
+
+/// Jobs that are accepted, and then run.
+const JOBS: u32 = 100_000;
+/// Requests at a time.
+const CLIENTS: u32 = 2;
+/// The steady load under which the pickup is measured.
+const STEADY_JOBS_PER_S: u32 = 100;
+const STEADY: Duration = Duration::from_secs(20);
+
+/// Slots for jobs that take no time, and logs of what matters only.
+const SETTINGS: [&str; 5] = [
+    "policy.heartbeat=2s",
+    "policy.lease=30s",
+    "worker.slots=512",
+    "log.filter=warn",
+    "worker.event_buffer=4096",
+];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let jobs = std::env::args().nth(1).and_then(|jobs| jobs.parse().ok()).unwrap_or(JOBS);
+    let (kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared());
+    S3Server::shared();
+    let roles = Roles { workers: 2, ..Roles::default() };
+    let mut fleet = Fleet::of_roles(&roles, &SETTINGS).await;
+    let load = Load::new(&fleet.api.url)?;
+    let spent = || {
+        let mut spent: Vec<(String, f64)> =
+            fleet.names().iter().map(|name| (name.clone(), cpu_seconds(fleet.pid(name)))).collect();
+        spent.push(("kafka".into(), cpu_seconds(kafka.pid())));
+        spent.push(("postgresql".into(), cpu_seconds(postgres.pid())));
+        spent
+    };
+
+    let before = spent();
+    load.submit_steadily(STEADY_JOBS_PER_S, STEADY).await?;
+    let steady = load.counts().await?.total;
+    load.await_succeeded(steady).await?;
+    println!("pickup at {STEADY_JOBS_PER_S} jobs/s");
+    pickups(&fleet, steady).await?;
+    report(&before, &spent(), steady);
+
+    load.pause(fleet.region(), true).await?;
+    let before = spent();
+    let took = load.submit_many(jobs, CLIENTS).await?;
+    println!("accepted {jobs} jobs in {:.2} s: {:.0} jobs/s", took.as_secs_f64(), rate(jobs, took));
+    report(&before, &spent(), jobs.into());
+    let database = fleet.database.as_deref().unwrap_or_default();
+    let bytes = postgres.query(database, "SELECT pg_total_relation_size('jobs')");
+    println!("  {:.0} bytes a queued job in the database", bytes.parse::<f64>()? / f64::from(jobs));
+
+    let before = spent();
+    load.pause(fleet.region(), false).await?;
+    let took = load.await_succeeded(steady + u64::from(jobs)).await?;
+    println!("ran {jobs} jobs in {:.2} s: {:.0} jobs/s", took.as_secs_f64(), rate(jobs, took));
+    report(&before, &spent(), jobs.into());
+    for name in fleet.names() {
+        println!("  {name:<14}{:>8.1} MiB resident", resident_mib(fleet.pid(&name)));
+    }
+    fleet.stop().await;
+    Ok(())
+}
+
+fn rate(jobs: u32, took: Duration) -> f64 {
+    f64::from(jobs) / took.as_secs_f64()
+}
+
+/// Processor time a job, by process.
+fn report(before: &[(String, f64)], after: &[(String, f64)], jobs: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "some thousands of jobs")]
+    let jobs = jobs as f64;
+    let mut all = 0.0;
+    for ((name, before), (_, after)) in before.iter().zip(after) {
+        let spent = (after - before) * 1e6 / jobs;
+        all += spent;
+        println!("  {name:<14}{spent:>8.1} µs of processor time a job");
+    }
+    println!("  {:<14}{all:>8.1} µs: at most {:.0} jobs/s on 2 cores", "all", 2e6 / all);
+}
+
+/// How long jobs waited, from the workers' histograms.
+async fn pickups(fleet: &Fleet, jobs: u64) -> Result<()> {
+    let mut counts = std::collections::BTreeMap::<String, (f64, f64)>::new();
+    for (name, admin) in fleet.admins() {
+        if !name.starts_with("worker") {
+            continue;
+        }
+        let text = reqwest::get(format!("{admin}/metrics")).await?.text().await?;
+        for line in
+            text.lines().filter(|line| line.starts_with("panofleet_worker_pickup_seconds_bucket"))
+        {
+            let bound = line.split("le=\"").nth(1).and_then(|rest| rest.split('"').next());
+            let count = line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok());
+            if let (Some(bound), Some(count)) = (bound, count) {
+                let entry = counts.entry(bound.to_owned()).or_default();
+                entry.0 = bound.parse().unwrap_or(f64::INFINITY);
+                entry.1 += count;
+            }
+        }
+    }
+    let mut rows: Vec<_> = counts.into_values().collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let all = rows.last().map_or(0.0, |row| row.1);
+    for (bound, count) in rows.into_iter().filter(|(bound, _)| *bound <= 1.0) {
+        println!(
+            "  {:>6.0} ms or less: {:5.1} % of {all} ({jobs} submitted)",
+            bound * 1e3,
+            100.0 * count / all
+        );
+    }
+    Ok(())
+}
