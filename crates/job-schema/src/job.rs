@@ -43,7 +43,8 @@ pub struct Job {
     pub deadline_at: Timestamp,
     /// How often it was started anew by an operator, from 1.
     pub generation: Generation,
-    /// What it has cost.
+    /// What it has cost; a row that says nothing of it has cost nothing yet.
+    #[serde(default, skip_serializing_if = "Counters::is_zero")]
     pub counters: Counters,
     /// Where it stands.
     pub state: State,
@@ -303,6 +304,13 @@ impl Job {
             closed: self.state.is_terminal() || matches!(self.state, State::Closing { .. }),
             lowest_live: Attempt(if revived { last + 1 } else { last }),
         }
+    }
+}
+
+impl Counters {
+    /// Whether it was never sent.
+    fn is_zero(&self) -> bool {
+        *self == Self::default()
     }
 }
 
