@@ -1,6 +1,5 @@
 //! One attempt, from its start to the report of how it ended.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,6 +21,7 @@ use crate::config::WorkerConfig;
 use crate::conversation::Product;
 use crate::execute::{Execution, execute, timed_out};
 use crate::metrics;
+use crate::runner::Runner;
 use crate::scratch::ClaimFolder;
 use crate::source::{Fetched, Sources};
 use crate::store::{Uploads, scratch_failure, store_failure};
@@ -36,8 +36,8 @@ pub(crate) struct Workshop {
     pub(crate) objects: ObjectStore,
     /// Where inputs come from.
     pub(crate) sources: Sources,
-    /// The runner's program.
-    pub(crate) runner: PathBuf,
+    /// What starts children.
+    pub(crate) runner: Arc<dyn Runner>,
     /// The settings.
     pub(crate) config: WorkerConfig,
 }
@@ -208,7 +208,7 @@ impl Attempt<'_> {
             bytes: Arc::new(AtomicU64::new(0)),
         };
         let execution = Execution {
-            runner: &self.workshop.runner,
+            runner: &*self.workshop.runner,
             task: &task,
             stall: self.workshop.config.stall(self.message.lane).0,
             until,

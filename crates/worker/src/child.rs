@@ -5,10 +5,11 @@
 //! that is dropped kills its group too: cancelling a future that owns one is enough.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use panofleet_job_schema::limits::RUNNER_FRAME_BYTES_MAX;
 use panofleet_job_schema::runner_protocol::{Frame, Task, decode_frame, write_frame};
@@ -18,17 +19,20 @@ use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use crate::metrics;
+use crate::runner::{Exit, Garbled, Runner, RunningChild};
 
-mod exit;
 mod last_words;
 
-pub(crate) use exit::Exit;
 use last_words::LastWords;
 
 /// How long a child may take from closing its standard output to its exit.
 const EXIT_GRACE: Duration = Duration::from_secs(5);
 /// How long the last words of a dead child are waited for.
 const LAST_WORDS_GRACE: Duration = Duration::from_millis(500);
+
+/// The runner's program, by its absolute path.
+#[derive(Debug)]
+pub(crate) struct Program(pub(crate) PathBuf);
 
 /// A running child.
 #[derive(Debug)]
@@ -41,31 +45,16 @@ pub(crate) struct Child {
     last_words: LastWords,
 }
 
-/// Bytes on the child's standard output that are no frame.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Garbled {
-    /// The output ended within a frame: the child died while it wrote.
-    #[error("the child's output ends within a frame")]
-    Cut,
-    /// The child does not speak the protocol.
-    #[error("the child wrote what is no frame: {0}")]
-    NotAFrame(String),
-}
-
-impl Child {
-    /// Starts the runner and hands it its task.
-    ///
+#[async_trait]
+impl Runner for Program {
     /// Call it on a thread that lives as long as the runtime, not within `spawn_blocking`: the runner asks
     /// the kernel to be killed when the thread that started it ends.
-    ///
-    /// # Errors
-    /// What the operating system says when the program cannot be started.
-    pub(crate) async fn start(runner: &Path, task: &Task) -> io::Result<Self> {
+    async fn start(&self, task: &Task) -> io::Result<Box<dyn RunningChild>> {
         #[expect(
             clippy::disallowed_methods,
             reason = "this is the one place that starts a process"
         )]
-        let mut command = Command::new(runner);
+        let mut command = Command::new(&self.0);
         command.env_clear().current_dir(&task.scratch).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn()?;
@@ -77,7 +66,8 @@ impl Child {
             .max_frame_length(RUNNER_FRAME_BYTES_MAX)
             .new_read(stdout);
         // From here on, dropping kills the group.
-        let child = Self { process, group, frames, stderr, last_words: LastWords::default() };
+        let last_words = LastWords::default();
+        let child = Box::new(Child { process, group, frames, stderr, last_words });
         let mut wire = Vec::new();
         write_frame(&mut wire, task)?;
         if let Err(error) = stdin.write_all(&wire).await {
@@ -86,9 +76,11 @@ impl Child {
         }
         Ok(child)
     }
+}
 
-    /// The next frame; `None` when the child has closed its output. Safe to cancel.
-    pub(crate) async fn next_frame(&mut self) -> Result<Option<Frame>, Garbled> {
+#[async_trait]
+impl RunningChild for Child {
+    async fn next_frame(&mut self) -> Result<Option<Frame>, Garbled> {
         let mut said = [0; 1024];
         loop {
             tokio::select! {
@@ -110,9 +102,8 @@ impl Child {
         }
     }
 
-    /// Waits for a child that has closed its output to exit, and kills whatever is left of its group.
-    pub(crate) async fn exit(mut self) -> Exit {
-        let Self { process, stderr, last_words, .. } = &mut self;
+    async fn exit(mut self: Box<Self>) -> Exit {
+        let Self { process, stderr, last_words, .. } = &mut *self;
         let both = async { tokio::join!(process.wait(), listen(stderr, last_words)) };
         // A grandchild that holds standard error open makes this last as long as the grace.
         let waited = tokio::time::timeout(EXIT_GRACE, both).await;
@@ -120,8 +111,7 @@ impl Child {
         Exit { lingered, ..self.kill().await }
     }
 
-    /// Kills the whole group and waits for the child's end.
-    pub(crate) async fn kill(mut self) -> Exit {
+    async fn kill(mut self: Box<Self>) -> Exit {
         self.kill_group();
         let status = self.process.wait().await;
         let rest = listen(&mut self.stderr, &mut self.last_words);
@@ -130,7 +120,9 @@ impl Child {
         }
         Exit { status, last_words: self.last_words.text(), lingered: false }
     }
+}
 
+impl Child {
     /// The group's number cannot have been given to another process yet: it was the child's own until a moment
     /// ago, and numbers go round before they come back.
     fn kill_group(&mut self) {

@@ -1,7 +1,6 @@
 //! Runs one task in a child, from its start to its end, and stores its files as they come.
 
 use std::future::Future;
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -11,15 +10,15 @@ use panofleet_job_schema::runner_protocol::Task;
 use panofleet_job_schema::{ErrorClass, Failure, OutputName, Span};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::child::{Child, Garbled};
 use crate::conversation::{Conversation, Heard, NewFile, Product, violation};
 use crate::metrics;
+use crate::runner::{Garbled, Runner, RunningChild};
 
 /// What is run, and how long it may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Execution<'a> {
-    /// The runner's program.
-    pub(crate) runner: &'a Path,
+    /// What starts the child.
+    pub(crate) runner: &'a dyn Runner,
     /// What it is to do.
     pub(crate) task: &'a Task,
     /// A child that moves nothing for this long is killed.
@@ -51,7 +50,7 @@ where
     F: Future<Output = Result<Stored, Failure>>,
 {
     let Execution { runner, task, until, .. } = execution;
-    let mut child = Child::start(runner, task).await.map_err(|error| {
+    let mut child = runner.start(task).await.map_err(|error| {
         Failure::transient("runner_not_started", format!("the runner cannot be started: {error}"))
     })?;
     let mut follow = Following {
@@ -60,7 +59,7 @@ where
         store,
         moved,
     };
-    let exit = match follow.listen(&mut child, &execution).await {
+    let exit = match follow.listen(&mut *child, &execution).await {
         Ok(Closed::Silently) => child.exit().await.count(),
         Ok(Closed::With(failure)) => return Err(child.exit().await.count().explain(failure)),
         Err(failure) => {
@@ -106,7 +105,7 @@ where
 {
     async fn listen(
         &mut self,
-        child: &mut Child,
+        child: &mut dyn RunningChild,
         execution: &Execution<'_>,
     ) -> Result<Closed, Failure> {
         let mut last_move = Instant::now();

@@ -9,7 +9,8 @@
 //! | `control`, `claims` | what is not to start; what is held, and is to stop |
 //! | `attempt` | one claimed job, from the early look at the manifest to publishing it |
 //! | `source` | downloads, behind the guard against forged requests |
-//! | `child`, `conversation`, `execute` | the sandboxed process, what it says, and living with it |
+//! | [`runner`], `child` | what starts children; the sandboxed process |
+//! | `conversation`, `execute` | what a child says, and living with it |
 //! | `store`, `beneath` | finished files: checked, hashed, uploaded |
 //! | `outbox`, `reporter`, `heartbeat` | what the worker says, and that none of it is lost |
 //! | `scratch` | folders, and what an earlier life has left |
@@ -38,6 +39,7 @@ mod local;
 pub mod metrics;
 mod outbox;
 mod reporter;
+pub mod runner;
 mod scratch;
 mod source;
 mod store;
@@ -47,4 +49,4 @@ pub use config::{ChildConfig, WorkerConfig};
 pub use error::WorkerError;
 pub use local::{LocalReport, LocalRun, run_local};
 pub use source::Network;
-pub use worker::{WorkerResources, run};
+pub use worker::{WorkerResources, run, run_with};

@@ -13,6 +13,7 @@ use tokio::fs;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::child::Program;
 use crate::execute::{Execution, execute};
 use crate::store::{blocking, hash, keep, scratch_failure};
 
@@ -82,7 +83,7 @@ pub async fn run_local(
         limits: run.limits,
     };
     let execution = Execution {
-        runner: &run.runner,
+        runner: &Program(run.runner.clone()),
         task: &task,
         stall: run.stall,
         until: Instant::now() + run.timeout,

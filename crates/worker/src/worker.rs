@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::attempt::{Attempt, Ending, Workshop};
+use crate::child::Program;
 use crate::claims::{Claims, Stop};
 use crate::config::WorkerConfig;
 use crate::control::Control;
@@ -27,6 +28,7 @@ use crate::intake::{ClaimedJob, Intake};
 use crate::metrics::{self, Busy};
 use crate::outbox::Outbox;
 use crate::reporter::Reporter;
+use crate::runner::Runner;
 use crate::scratch::Scratch;
 use crate::source::{HttpsClient, Sources};
 
@@ -62,10 +64,24 @@ pub async fn run(
     shutdown: CancellationToken,
     now: CancellationToken,
 ) -> Result<(), WorkerError> {
+    let runner = Arc::new(Program(resources.config.runner_path()?));
+    run_with(runner, resources, shutdown, now).await
+}
+
+/// As [`run`], with something else than the configured program to start children: a simulation's.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    runner: Arc<dyn Runner>,
+    resources: WorkerResources,
+    shutdown: CancellationToken,
+    now: CancellationToken,
+) -> Result<(), WorkerError> {
     let grace = resources.config.drain_grace.0;
     // Ours to cancel when the worker ends for another reason.
     let shutdown = shutdown.child_token();
-    let worker = Arc::new(Worker::assemble(resources, shutdown.clone()).await?);
+    let worker = Arc::new(Worker::assemble(runner, resources, shutdown.clone()).await?);
     // Both sets are aborted when this function ends, in whatever way. The first runs for ever, the second holds
     // a task for each claim until its last event is durable.
     let (mut background, mut claims) = (JoinSet::new(), JoinSet::new());
@@ -108,12 +124,12 @@ struct Worker {
 
 impl Worker {
     async fn assemble(
+        runner: Arc<dyn Runner>,
         resources: WorkerResources,
         shutdown: CancellationToken,
     ) -> Result<Self, WorkerError> {
         let WorkerResources { bus, objects, keys, config, heartbeat } = resources;
         config.check()?;
-        let runner = config.runner_path()?;
         let scratch = Arc::new(Scratch::open(&config.scratch, &config.name).await?);
         let https = HttpsClient::new(config.source_networks.clone())?;
         let claims = Arc::new(Claims::default());

@@ -14,12 +14,13 @@ const PANIC_CODE: i32 = 101;
 
 /// The end of a child.
 #[derive(Debug)]
-pub(crate) struct Exit {
-    pub(super) status: io::Result<ExitStatus>,
+pub struct Exit {
+    /// What it exited with, or was killed by.
+    pub status: io::Result<ExitStatus>,
     /// The end of its standard error.
-    pub(crate) last_words: String,
+    pub last_words: String,
     /// It closed its output and did not exit.
-    pub(super) lingered: bool,
+    pub lingered: bool,
 }
 
 impl Exit {
