@@ -91,16 +91,20 @@ impl ObjectStore {
         if let Some(endpoint) = config.exposed_endpoint() {
             tracing::warn!(endpoint, "the object store is reached without TLS");
         }
-        let http_client = tls::http_client(config)?;
+        Ok(Self::over(config, tls::http_client(config)?))
+    }
+
+    /// As [`ObjectStore::new`], over connections that the caller makes: a simulation's. `config` must be valid.
+    pub fn over(config: &ObjectsConfig, http_client: SharedHttpClient) -> Self {
         let public_endpoint = config.public_endpoint.as_ref().unwrap_or(&config.endpoint);
         // A presigned URL carries no body, so no checksum of one may be signed into it.
         let public = sdk_config(config, public_endpoint, http_client.clone())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
-        Ok(Self {
+        Self {
             client: Client::from_conf(sdk_config(config, &config.endpoint, http_client).build()),
             public: Client::from_conf(public.build()),
             config: config.clone(),
-        })
+        }
     }
 
     /// The settings that it was made with.
