@@ -1,0 +1,133 @@
+//! The simulated job database keeps what every job database promises: a simulation over anything else would prove
+//! nothing.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use panofleet_jobs_db::JobsDb;
+use panofleet_test_simulation::{BusSettings, CalmWorld};
+
+use crate::fixture::Fixture;
+
+#[path = "../../../crates/jobs-db/tests/conformance/accept.rs"]
+mod accept;
+#[path = "../../../crates/jobs-db/tests/conformance/changes.rs"]
+mod changes;
+#[path = "../../../crates/jobs-db/tests/conformance/commit.rs"]
+mod commit;
+#[path = "../../../crates/jobs-db/tests/conformance/fixture.rs"]
+mod fixture;
+#[path = "../../../crates/jobs-db/tests/conformance/leads.rs"]
+mod leads;
+#[path = "../../../crates/jobs-db/tests/conformance/lines.rs"]
+mod lines;
+#[path = "../../../crates/jobs-db/tests/conformance/list.rs"]
+mod list;
+#[path = "../../../crates/jobs-db/tests/conformance/partitions.rs"]
+mod partitions;
+#[path = "../../../crates/jobs-db/tests/conformance/pauses.rs"]
+mod pauses;
+#[path = "../../../crates/jobs-db/tests/conformance/queues.rs"]
+mod queues;
+#[path = "../../../crates/jobs-db/tests/conformance/workers.rs"]
+mod workers;
+
+struct SimulatedFixture(CalmWorld);
+
+impl SimulatedFixture {
+    fn start() -> Self {
+        let second = Duration::from_secs(1);
+        let settings =
+            BusSettings { lock: second, delivery_limit: 4, partitions: 4, session: second };
+        Self(CalmWorld::new(settings))
+    }
+}
+
+#[async_trait]
+impl Fixture for SimulatedFixture {
+    fn db(&self) -> Arc<dyn JobsDb> {
+        self.0.db()
+    }
+
+    async fn crash(&mut self) {
+        self.0.crash();
+    }
+}
+
+macro_rules! conformance {
+    ($($module:ident { $($scenario:ident)+ })+) => {$($(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $scenario() {
+            let mut fixture = SimulatedFixture::start();
+            crate::$module::$scenario(&mut fixture).await;
+        }
+    )+)+};
+}
+
+conformance! {
+    accept {
+        a_job_comes_back_as_it_was_accepted
+        a_key_is_one_job_in_the_same_words_only
+        sixteen_accepts_with_one_key_make_one_job
+        many_jobs_are_accepted_together_or_none_of_them
+        an_id_is_accepted_once
+        jobs_that_do_not_exist_are_left_out
+        an_upload_comes_back_as_it_was_put
+    }
+    commit {
+        of_two_writers_one_wins_and_the_other_wrote_nothing
+        racing_writers_never_lose_an_update
+        offsets_move_by_compare_and_set
+        a_batch_is_all_or_nothing
+        of_writes_that_stand_alone_one_that_lost_holds_up_no_other
+        a_job_that_has_not_ended_needs_a_timer
+        history_keeps_its_order_over_batches
+        everything_survives_a_crash
+    }
+    lines {
+        heads_are_the_first_of_each_line
+        heads_go_on_behind_a_tenant_in_every_band
+        lines_go_by_deadline_then_age
+        what_is_not_queued_is_in_no_line
+        what_is_sent_or_runs_is_in_flight
+    }
+    queues {
+        sent_counts_what_no_claim_holds
+        due_comes_longest_due_first
+        an_accepted_job_has_a_timer
+        the_backlog_is_what_has_not_ended
+    }
+    list {
+        filters_are_joined_and_newest_comes_first
+        pages_meet_without_gap_or_overlap
+        counts_are_by_state_and_tenant
+        labels_are_plain_data
+    }
+    workers {
+        a_heartbeat_replaces_the_one_before
+        a_heartbeat_of_an_earlier_life_is_ignored
+        of_two_lives_in_one_batch_the_later_counts
+        beats_are_of_listed_claims_only
+        progress_is_of_running_jobs_only
+    }
+    partitions {
+        observations_restart_leases_after_a_gap_only
+        observed_times_never_move_back
+        observations_in_one_call_count_in_their_order
+        logs_do_not_see_each_other
+    }
+    pauses {
+        a_pause_lasts_until_it_is_ended
+        a_pause_and_its_end_are_news
+    }
+    changes {
+        a_write_ends_the_wait_and_silence_times_out
+        the_clock_never_goes_back
+    }
+    leads {
+        one_leads_until_it_gives_the_lead_up
+        the_lead_ends_with_its_process
+    }
+}
