@@ -166,7 +166,9 @@ fn holds_nobody(job: &Job) -> bool {
     matches!(&job.state, State::Running { claims, .. } if claims.is_empty())
 }
 
-/// The worker was too late to start: the message went back to the queue by itself.
+/// The worker was too late to start: the message went back to the queue by itself. Or it did not: a worker whose
+/// acknowledgement went through and who only looked at its clock too late lets go as well, and nobody gets that message.
+/// So the copy is looked for soon, not after the queue timeout.
 fn released_unstarted(
     job: &Job,
     event: &ClaimEvent,
@@ -188,11 +190,10 @@ fn released_unstarted(
         return Ok(endings::attempt_over(next, &Ending::Released, now, policy));
     }
     next.counters.releases += 1;
-    let wait = if placement.is_some() { policy.queue_timeout } else { policy.place_timeout };
     next.state = State::Sent {
         attempt: Attempt(last),
         sent_at: now,
-        look_at: now + wait.0,
+        look_at: now + policy.place_timeout.0,
         placement,
         gone_at: None,
     };

@@ -310,6 +310,9 @@ fn a_claim_that_never_started_gives_the_message_back() {
     let life = life.report(1, 1, released, at(3));
     assert!(matches!(life.job.state, State::Sent { attempt: Attempt(1), placement: Some(_), .. }));
     assert_eq!((life.job.counters.charged, life.job.counters.releases), (0, 1));
+    // It may have settled the message all the same, so that is looked for soon.
+    let soon = at(3) + Policy::default().place_timeout.0;
+    assert_eq!(next_timer(&life.job, &Policy::default()), Some(soon));
     let life = life.claimed(1, 2, at(4));
     let drained = Report::Released { started: true, reason: "drain".into() };
     let life = life.report(1, 2, drained, at(5));
