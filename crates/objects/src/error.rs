@@ -1,13 +1,16 @@
 //! What can go wrong with an object store, by what the caller does next.
 
-use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use panofleet_job_schema::ErrorClass;
 
 use crate::client::distrust;
+
+mod cause;
+
+pub(crate) use cause::causes;
 
 /// A call to an object store that did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -232,12 +235,12 @@ impl ObjectsError {
                 object: object.to_owned(),
                 status: 0,
                 code: "InvalidRequest".to_owned(),
-                message: error.source().map(|cause| cause.to_string()).unwrap_or_default(),
+                message: cause::root(error),
             };
         }
         if let Some(reason) = distrust(error) {
             return Self::Untrusted { object: object.to_owned(), reason };
         }
-        Self::unavailable(object, DisplayErrorContext(error).to_string())
+        Self::unavailable(object, cause::root(error))
     }
 }

@@ -1,8 +1,8 @@
 //! Whom a client trusts. TLS is rustls with ring.
 
 use std::error::Error;
+use std::fs;
 use std::path::Path;
-use std::{fs, io};
 
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::Builder;
@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::config::ObjectsConfig;
-use crate::error::ObjectsError;
+use crate::error::{ObjectsError, causes};
 
 /// What makes the connections to `endpoint`. A plain one gets a client without TLS, which wants no root certificates.
 pub(super) fn http_client(config: &ObjectsConfig) -> Result<SharedHttpClient, ObjectsError> {
@@ -49,14 +49,7 @@ fn read_certificates(path: &Path) -> Result<Vec<u8>, ObjectsError> {
 
 /// What is wrong with the server's certificate, if that is why no connection came about.
 pub(crate) fn distrust(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-            return Some(error.to_string());
-        }
-        // `source` of an error that wraps another in `io::Error` skips the wrapped one.
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped));
-    }
-    None
+    let distrusted = causes(error)
+        .find(|error| matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))));
+    distrusted.map(ToString::to_string)
 }

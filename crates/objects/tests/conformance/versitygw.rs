@@ -20,6 +20,11 @@ async fn a_client_outlives_a_crash_of_its_store() {
 
     let none = store.impatient().objects.head(BUCKET, "before").await;
     assert!(matches!(none, Err(ObjectsError::Unavailable { .. })), "{none:?}");
+    let said = none.unwrap_err().to_string();
+    assert_eq!(
+        said,
+        format!("the store is not available for s3://{BUCKET}/before: connection refused")
+    );
     let unknown = store.objects.put_if_absent(BUCKET, "m", "1".into(), "text/plain").await;
     assert!(matches!(unknown, Err(ObjectsError::OutcomeUnknown { .. })), "{unknown:?}");
 
