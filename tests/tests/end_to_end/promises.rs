@@ -71,6 +71,7 @@ pub(crate) async fn bad_input_gets_an_answer_and_harms_nobody(kind: Kind) {
             fleet.api.submit(&json!({ "source": source, "outputs": outputs })).await.unwrap();
         let job = ended(&fleet, submitted.id).await;
         let failure = job.failure.as_ref().unwrap_or_else(|| panic!("{name}: no failure"));
+        let failure = &failure.failure;
         assert!(matches!(job.state, StateView::Dead { .. }), "{name}: {:?}", job.state);
         assert_eq!(job.counters.charged, 1, "{name}: bad input is not tried again");
         assert_eq!(failure.code, code, "{name}: {failure:?}");

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use panofleet_job_schema::JobId;
 use panofleet_jobs_db::HistoryEntry;
+use panofleet_producer::api::view::FailureView;
 use serde_json::json;
 
 use super::Shared;
@@ -41,8 +42,9 @@ impl Job {
         if let Some(progress) = &job.progress {
             say(format!("  progress  {:.0} % {}", progress.fraction * 100.0, progress.step));
         }
-        if let Some(failure) = &job.failure {
+        if let Some(FailureView { failure, fingerprint }) = &job.failure {
             say(format!("  failure   {}: {}", failure.code, failure.message));
+            say(format!("  like it   fingerprint {fingerprint}"));
             for line in failure.detail.iter().flat_map(|detail| detail.lines()) {
                 say(format!("            {line}"));
             }

@@ -58,6 +58,6 @@ fn row(job: &JobView) -> Vec<String> {
         duration(wall_clock().since(job.accepted_at)),
         job.attempt.map_or_else(String::new, |attempt| attempt.to_string()),
         outputs.join(","),
-        job.failure.as_ref().map_or_else(String::new, |failure| failure.code.clone()),
+        job.failure.as_ref().map_or_else(String::new, |view| view.failure.code.clone()),
     ]
 }

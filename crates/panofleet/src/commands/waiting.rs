@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::{JobId, Timestamp};
 use panofleet_producer::api::JobView;
-use panofleet_producer::api::view::StateView;
+use panofleet_producer::api::view::{FailureView, StateView};
 use serde_json::json;
 
 use super::EXIT_JOB_FAILED;
@@ -87,7 +87,7 @@ async fn report(client: &Client, job: &JobView, json: bool) -> Result<ExitCode> 
         ));
     } else {
         say(format!("{} job {} {}", paint(Paint::Bad, "✗"), job.id, job.state.name()));
-        if let Some(failure) = &job.failure {
+        if let Some(FailureView { failure, .. }) = &job.failure {
             say(format!("  {}: {}", failure.code, failure.message));
         }
         say(format!("  what happened: panofleet job {}", job.id));

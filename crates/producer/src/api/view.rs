@@ -50,7 +50,7 @@ pub struct JobView {
     pub progress: Option<Progress>,
     /// The last failure of this generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
+    pub failure: Option<FailureView>,
     /// What it has cost.
     pub counters: Counters,
     /// When it was accepted.
@@ -111,6 +111,16 @@ pub enum StateView {
     Cancelled,
     /// Its deadline passed.
     Expired,
+}
+
+/// Why an attempt failed, with what failures of its kind are grouped by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureView {
+    /// What went wrong.
+    #[serde(flatten)]
+    pub failure: Failure,
+    /// What failures of one kind share; see [`Failure::fingerprint`].
+    pub fingerprint: String,
 }
 
 /// Who holds a job.
@@ -175,7 +185,7 @@ impl JobView {
             max_attempts: job.max_attempts,
             timeout: job.timeout,
             progress: progress.filter(|_| running).cloned(),
-            failure: job.failure.clone(),
+            failure: job.failure.clone().map(FailureView::of),
             counters: job.counters,
             accepted_at: job.accepted_at,
             deadline_at: job.deadline_at,
@@ -229,6 +239,12 @@ impl StateView {
             State::Cancelled => Self::Cancelled,
             State::Expired => Self::Expired,
         }
+    }
+}
+
+impl FailureView {
+    fn of(failure: Failure) -> Self {
+        Self { fingerprint: failure.fingerprint(), failure }
     }
 }
 

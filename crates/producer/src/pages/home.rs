@@ -78,7 +78,7 @@ fn result(job: &JobView) -> String {
         StateView::Running { .. } => {
             job.progress.as_ref().map(|progress| progress.step.clone()).unwrap_or_default()
         }
-        _ => job.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default(),
+        _ => job.failure.as_ref().map(|view| view.failure.message.clone()).unwrap_or_default(),
     }
 }
 

@@ -113,7 +113,7 @@ async fn a_job_on_its_way_to_a_result() {
     attempt: 1
     counters: {"before_generation":0,"charged":1,"crashes":0,"last_attempt":1,"losses":0,"releases":0}
     due_at: "<time>"
-    failure: {"class":"transient","code":"store_away","message":"the store did not answer"}
+    failure: {"class":"transient","code":"store_away","fingerprint":"2ab2108694462faf","message":"the store did not answer"}
     state: "waiting"
     version: 5
     -since
@@ -140,7 +140,7 @@ async fn jobs_that_end_without_a_result() {
     insta::assert_snapshot!(news(&fleet, &job).await, @r#"
     attempt: 1
     counters: {"before_generation":0,"charged":1,"crashes":0,"last_attempt":1,"losses":0,"releases":0}
-    failure: {"class":"rejected","code":"not_a_picture","message":"the source is not a picture"}
+    failure: {"class":"rejected","code":"not_a_picture","fingerprint":"73df97b6585cf26f","message":"the source is not a picture"}
     finished_at: "<time>"
     reason: "rejected"
     state: "dead"

@@ -5,7 +5,7 @@ use panofleet_job_schema::job::DeadReason;
 use panofleet_job_schema::manifest::Manifest;
 
 use crate::api::JobView;
-use crate::api::view::StateView;
+use crate::api::view::{FailureView, StateView};
 use crate::pages::html::Text;
 use crate::pages::words;
 
@@ -21,7 +21,7 @@ pub(super) fn warnings(manifest: &Manifest) -> String {
 
 /// In the place of a result: how far it is, or why there is none.
 pub(super) fn unfinished(job: &JobView) -> String {
-    let failure = job.failure.as_ref().map(|failure| {
+    let failure = job.failure.as_ref().map(|FailureView { failure, .. }| {
         format!(
             "<p class=\"failure\">{} <small>{}</small></p>\n",
             Text(&failure.message),
