@@ -86,6 +86,16 @@ const OLDEST_QUEUED: Metric = Metric::gauge(
     &["region", "lane"],
     "Time since the oldest job that waits for its turn was accepted. Only the leader says it.",
 );
+const PAUSES: Metric = Metric::gauge(
+    "panofleet_dispatcher_pauses",
+    &["kind"],
+    "Pauses that stand. Only the leader says it.",
+);
+const QUEUE_PAUSED: Metric = Metric::gauge(
+    "panofleet_dispatcher_queue_paused",
+    &["region", "lane"],
+    "1 while a queue gets no jobs, because it or its region is paused. Only the leader says it.",
+);
 /// What this crate counts.
 pub const METRICS: &[Metric] = &[
     REQUESTS,
@@ -103,6 +113,8 @@ pub const METRICS: &[Metric] = &[
     WINDOW_FREE,
     JOBS,
     OLDEST_QUEUED,
+    PAUSES,
+    QUEUE_PAUSED,
 ];
 
 /// The API answered. `route` is a route's pattern.
@@ -212,4 +224,16 @@ pub(crate) fn jobs((region, lane): (&str, Lane), state: &'static str, jobs: u64)
 pub(crate) fn oldest_queued((region, lane): (&str, Lane), waits: Duration) {
     let (region, lane) = (region.to_owned(), lane.as_str());
     gauge!(OLDEST_QUEUED.name, "region" => region, "lane" => lane).set(waits.as_secs_f64());
+}
+
+/// How many things of a kind are paused.
+#[expect(clippy::cast_precision_loss, reason = "a number for people to see")]
+pub(crate) fn pauses(kind: &'static str, count: usize) {
+    gauge!(PAUSES.name, "kind" => kind).set(count as f64);
+}
+
+/// Whether a queue gets no jobs.
+pub(crate) fn queue_paused(queue: &Queue, paused: bool) {
+    let (region, lane) = (queue.region.to_string(), queue.lane.as_str());
+    gauge!(QUEUE_PAUSED.name, "region" => region, "lane" => lane).set(f64::from(u8::from(paused)));
 }

@@ -155,6 +155,8 @@ async fn what_jobs_leave_behind_is_scraped() {
             sum("panofleet_dispatcher_jobs_sent_total", &[local, ("reason", "dispatched")]) >= 2.0,
             sum("panofleet_dispatcher_leading", &[]) >= 1.0,
             families.contains_key("panofleet_dispatcher_jobs"),
+            families.contains_key("panofleet_dispatcher_pauses"),
+            families.contains_key("panofleet_dispatcher_queue_paused"),
             sum("panofleet_dispatcher_turn_seconds", &[]) >= 2.0,
             sum("panofleet_dispatcher_seals_total", &[("outcome", "sealed")]) >= 1.0,
             sum("panofleet_dispatcher_timers_fired_total", &[]) >= 1.0,

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use panofleet_bus::Queue;
 use panofleet_job_schema::{Lane, Region, Timestamp};
-use panofleet_jobs_db::Backlog;
+use panofleet_jobs_db::{Backlog, JobsDbError, Pause, PauseTarget};
 use tokio_util::sync::CancellationToken;
 
 use super::Dispatcher;
+use super::pausing::Pauses;
 use crate::metrics;
 
 /// Time between two looks: each reads every job that has not ended.
@@ -18,12 +20,15 @@ const STATES: [&str; 5] = ["waiting", "queued", "sent", "running", "closing"];
 const UNCONFIGURED: &str = "unconfigured";
 
 impl Dispatcher {
-    /// Says how many jobs there are until `shutdown`. A look that fails is left out.
+    /// Says how many jobs there are, and what is paused, until `shutdown`. A look that fails is left out.
     pub(super) async fn measure(&self, shutdown: &CancellationToken) {
         let gauges = Gauges { regions: &self.regions };
         loop {
             match self.look().await {
-                Ok((now, backlog)) => gauges.say(now, &backlog),
+                Ok((now, backlog, pauses)) => {
+                    gauges.say(now, &backlog);
+                    gauges.say_pauses(pauses);
+                }
                 Err(error) => tracing::debug!(%error, "the backlog is not known"),
             }
             tokio::select! {
@@ -33,8 +38,8 @@ impl Dispatcher {
         }
     }
 
-    async fn look(&self) -> Result<(Timestamp, Vec<Backlog>), panofleet_jobs_db::JobsDbError> {
-        Ok((self.db.now().await?, self.db.backlog().await?))
+    async fn look(&self) -> Result<(Timestamp, Vec<Backlog>, Vec<Pause>), JobsDbError> {
+        Ok((self.db.now().await?, self.db.backlog().await?, self.db.pauses().await?))
     }
 }
 
@@ -70,10 +75,25 @@ impl Gauges<'_> {
             metrics::oldest_queued(queue, waits);
         }
     }
+
+    fn say_pauses(&self, pauses: Vec<Pause>) {
+        for kind in PauseTarget::KINDS {
+            let count = pauses.iter().filter(|pause| pause.target.kind() == kind).count();
+            metrics::pauses(kind, count);
+        }
+        let pauses = Pauses::of(pauses);
+        for region in self.regions {
+            for lane in Lane::ALL {
+                let queue = Queue { region: region.clone(), lane };
+                metrics::queue_paused(&queue, pauses.hold(&queue));
+            }
+        }
+    }
 }
 
 impl Drop for Gauges<'_> {
     fn drop(&mut self) {
         self.say(Timestamp::from_millis(0), &[]);
+        self.say_pauses(Vec::new());
     }
 }
