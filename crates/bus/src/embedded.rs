@@ -20,11 +20,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use panofleet_job_schema::job::Placement;
-use panofleet_job_schema::{JobId, Region, Span};
+use panofleet_job_schema::{JobId, Region, Span, WorkerId};
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 
-use crate::{Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue};
+use crate::{
+    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue,
+    control_key,
+};
 
 mod control;
 mod dead_letters;
@@ -215,7 +218,24 @@ impl Bus for EmbeddedBus {
         payload: Bytes,
     ) -> Result<(), BusError> {
         let Shared { pools, control_arrivals, .. } = &*self.shared;
-        control::publish(pools, control_arrivals, region, (job, &payload)).await
+        control::publish(pools, control_arrivals, region, (&control_key::of_job(job), &payload))
+            .await
+    }
+
+    async fn publish_order(
+        &self,
+        region: &Region,
+        worker: &WorkerId,
+        payload: Bytes,
+    ) -> Result<(), BusError> {
+        let Shared { pools, control_arrivals, .. } = &*self.shared;
+        control::publish(
+            pools,
+            control_arrivals,
+            region,
+            (&control_key::of_worker(worker), &payload),
+        )
+        .await
     }
 
     async fn follow_control(&self, region: &Region) -> Result<Box<dyn ControlFollower>, BusError> {

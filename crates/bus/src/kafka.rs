@@ -19,9 +19,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use panofleet_job_schema::job::Placement;
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::{JobId, Region, WorkerId};
 
-use crate::{Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue};
+use crate::{
+    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue,
+    control_key,
+};
 
 pub mod acls;
 mod classic;
@@ -129,7 +132,16 @@ impl Bus for KafkaBus {
         job: JobId,
         payload: Bytes,
     ) -> Result<(), BusError> {
-        control::publish(&self.shared, region, (job, &payload)).await
+        control::publish(&self.shared, region, (&control_key::of_job(job), &payload)).await
+    }
+
+    async fn publish_order(
+        &self,
+        region: &Region,
+        worker: &WorkerId,
+        payload: Bytes,
+    ) -> Result<(), BusError> {
+        control::publish(&self.shared, region, (&control_key::of_worker(worker), &payload)).await
     }
 
     async fn follow_control(&self, region: &Region) -> Result<Box<dyn ControlFollower>, BusError> {

@@ -20,8 +20,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use panofleet_job_schema::job::Placement;
-use panofleet_job_schema::{JobId, Lane, Region};
+use panofleet_job_schema::{JobId, Lane, Region, WorkerId};
 
+mod control_key;
 pub mod embedded;
 mod error;
 pub mod kafka;
@@ -114,6 +115,17 @@ pub trait Bus: Debug + Send + Sync {
         &self,
         region: &Region,
         job: JobId,
+        payload: Bytes,
+    ) -> Result<(), BusError>;
+
+    /// Puts the control record of one worker of a region in place of its last one.
+    ///
+    /// # Errors
+    /// [`BusError`].
+    async fn publish_order(
+        &self,
+        region: &Region,
+        worker: &WorkerId,
         payload: Bytes,
     ) -> Result<(), BusError>;
 

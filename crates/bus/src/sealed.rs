@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use panofleet_job_schema::envelope::{Body, Envelope};
+use panofleet_job_schema::order::WorkerOrder;
 use panofleet_job_schema::{Job, Region, RegionKeys, Timestamp};
 
 use crate::BusError;
@@ -13,6 +14,18 @@ use crate::BusError;
 pub fn sealed_control(job: &Job, keys: &RegionKeys, sent_at: Timestamp) -> Result<Bytes, BusError> {
     let body = Body::Control(job.control());
     seal(&Envelope { sent_at, trace: job.trace.clone(), body }, keys, &job.region)
+}
+
+/// What a worker of a region is told, sealed with the region's key.
+///
+/// # Errors
+/// [`BusError::Refused`] if it cannot be sealed.
+pub fn sealed_order(
+    order: &WorkerOrder,
+    keys: &RegionKeys,
+    (region, sent_at): (&Region, Timestamp),
+) -> Result<Bytes, BusError> {
+    seal(&Envelope { sent_at, trace: None, body: Body::Order(order.clone()) }, keys, region)
 }
 
 /// An envelope for a region, sealed with the region's key.

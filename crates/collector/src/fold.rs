@@ -131,7 +131,7 @@ impl Collector {
                 let of = heartbeat.worker.region;
                 return Err(format!("a heartbeat of region {of}, signed with a key of {region}"));
             }
-            Body::Job(_) | Body::Control(_) => {
+            Body::Job(_) | Body::Control(_) | Body::Order(_) => {
                 return Err("not an event or a heartbeat".to_owned());
             }
         };

@@ -21,6 +21,7 @@ use sha2::Sha256;
 
 use crate::limits::ENVELOPE_BYTES_MAX;
 use crate::message::{ClaimEvent, ControlRecord, Heartbeat, JobMessage};
+use crate::order::WorkerOrder;
 use crate::time::Timestamp;
 
 /// The version that this code writes.
@@ -53,6 +54,8 @@ pub enum Body {
     Heartbeat(Heartbeat),
     /// What everybody may know about a job.
     Control(ControlRecord),
+    /// What one worker is told to do.
+    Order(WorkerOrder),
 }
 
 /// Why an envelope cannot be read. The record goes to the dead letters with this as the reason.

@@ -4,7 +4,7 @@
 //! | you look for | file |
 //! |---|---|
 //! | what a client submits | [`spec`], [`source`], [`operation`], `operations/` |
-//! | what travels between parts | [`envelope`], [`message`], [`region_keys`] |
+//! | what travels between parts | [`envelope`], [`message`], [`order`], [`region_keys`] |
 //! | what a finished job leaves behind | [`manifest`] |
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
@@ -31,6 +31,7 @@ pub mod metric;
 pub mod operation;
 mod operation_doc;
 mod operations;
+pub mod order;
 pub mod policy;
 pub mod region_keys;
 pub mod runner_protocol;

@@ -59,7 +59,9 @@ pub const FACE_SIDE_PX_MAX: u32 = 12_288;
 pub const STDERR_TAIL_BYTES_MAX: usize = 4 * 1024;
 /// Things that may be paused at once.
 pub const PAUSES_MAX: usize = 1000;
-/// Bytes of the reason of a pause.
+/// Bytes of the reason of a pause or a drain.
 pub const PAUSE_REASON_BYTES_MAX: usize = 512;
+/// Longest grace of a worker that is drained, in seconds.
+pub const DRAIN_GRACE_S_MAX: u64 = 7 * 24 * 3600;
 /// Bytes of a message for people in a failure.
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 2 * 1024;

@@ -130,8 +130,11 @@ pub struct WorkerInfo {
     pub slots: u32,
     /// Version of its program.
     pub version: String,
-    /// Whether it takes new jobs.
+    /// Whether it has stopped taking jobs: it ends, or was told to drain.
     pub draining: bool,
+    /// Revision of the order that it follows; 0 for none.
+    #[serde(default)]
+    pub order_revision: u64,
     /// When the process began, by its own clock: tells its lives apart.
     pub started_at: Timestamp,
 }

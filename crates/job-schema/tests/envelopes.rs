@@ -14,10 +14,11 @@ use panofleet_job_schema::job::{Acceptance, Job};
 use panofleet_job_schema::message::{
     ClaimEvent, ControlRecord, Heartbeat, HeldClaim, Progress, Report, WorkerInfo,
 };
+use panofleet_job_schema::order::WorkerOrder;
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::source::SourceLocation;
 use panofleet_job_schema::{
-    Attempt, ClaimId, Generation, JobId, Lane, Region, Tenant, Timestamp, WorkerId,
+    Attempt, ClaimId, Generation, JobId, Lane, Region, Span, Tenant, Timestamp, WorkerId,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -78,6 +79,7 @@ fn bodies() -> BTreeMap<&'static str, Body> {
         slots: 2,
         version: "0.1.0".into(),
         draining: false,
+        order_revision: 0,
         started_at: time(0),
     };
     let progress = Progress { fraction: 0.5, step: "tiles".into(), uploaded_bytes: 9 };
@@ -99,7 +101,12 @@ fn bodies() -> BTreeMap<&'static str, Body> {
         ("dropped", event(Report::Dropped)),
         ("heartbeat", Body::Heartbeat(Heartbeat { worker: info, claims: vec![held] })),
         ("control", Body::Control(control)),
+        ("order", Body::Order(order(worker))),
     ])
+}
+
+fn order(worker: WorkerId) -> WorkerOrder {
+    WorkerOrder { worker, revision: 3, draining: true, grace: Some(Span::from_secs(90)) }
 }
 
 fn envelope(body: Body) -> Envelope {

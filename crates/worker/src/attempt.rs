@@ -88,7 +88,7 @@ impl Ending {
             },
             Self::Sealed => "sealed",
             Self::Stopped(Stop::Cancelled) => "cancelled",
-            Self::Stopped(Stop::Drained) => "drained",
+            Self::Stopped(Stop::Drained | Stop::Ordered) => "drained",
         }
     }
 
@@ -103,6 +103,7 @@ impl Ending {
                 Some(released("the job was cancelled or started anew"))
             }
             Self::Stopped(Stop::Drained) => Some(released("the worker ends")),
+            Self::Stopped(Stop::Ordered) => Some(released("the worker was told to drain")),
         }
     }
 }

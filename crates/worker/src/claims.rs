@@ -14,6 +14,8 @@ pub(crate) enum Stop {
     Cancelled,
     /// The worker ends.
     Drained,
+    /// The worker was told to drain, and the grace is over.
+    Ordered,
 }
 
 /// All claims that this worker holds.

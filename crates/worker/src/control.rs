@@ -1,4 +1,4 @@
-//! What control records say about jobs: what is not to start, and what is to stop.
+//! What control records say about jobs, what is not to start and what is to stop, and to this worker.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use panofleet_job_schema::envelope::{Body, Envelope, KeyRing};
 use panofleet_job_schema::message::{AttemptId, ControlRecord};
 
 use crate::claims::{Claims, Stop};
+use crate::orders::Orders;
 
 /// Jobs whose record is remembered; past them the one that was heard of first is forgotten. Safety never
 /// depends on control, so forgetting costs work at most. About 15 MB.
@@ -25,6 +26,7 @@ const BACKOFF: Duration = Duration::from_secs(1);
 pub(crate) struct Control {
     keys: KeyRing,
     claims: Arc<Claims>,
+    orders: Arc<Orders>,
     records: Mutex<Records>,
 }
 
@@ -36,9 +38,9 @@ struct Records {
 }
 
 impl Control {
-    /// No records yet. Attempts that are to stop are told through `claims`.
-    pub(crate) fn new(keys: KeyRing, claims: Arc<Claims>) -> Self {
-        Self { keys, claims, records: Mutex::default() }
+    /// No records yet. Attempts that are to stop are told through `claims`, the worker itself through `orders`.
+    pub(crate) fn new(keys: KeyRing, claims: Arc<Claims>, orders: Arc<Orders>) -> Self {
+        Self { keys, claims, orders, records: Mutex::default() }
     }
 
     /// Whether a message of this attempt must not be started.
@@ -96,6 +98,7 @@ impl Control {
         for payload in payloads {
             match Envelope::open(payload, &self.keys).map(|envelope| envelope.body) {
                 Ok(Body::Control(record)) => self.apply_one(record),
+                Ok(Body::Order(order)) => self.orders.hear(order),
                 Ok(Body::Job(_) | Body::Event(_) | Body::Heartbeat(_)) => {
                     tracing::warn!("a control record is passed over: it is something else");
                 }

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::claims::Claims;
+use crate::orders::{Orders, Taking};
 use crate::outbox::Outbox;
 use crate::reporter::Reporter;
 
@@ -22,7 +23,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    fn info(&self, draining: bool) -> WorkerInfo {
+    fn info(&self, draining: bool, order_revision: u64) -> WorkerInfo {
         WorkerInfo {
             worker: self.worker.clone(),
             region: self.region.clone(),
@@ -30,28 +31,32 @@ impl Identity {
             slots: self.slots,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             draining,
+            order_revision,
             started_at: self.started_at,
         }
     }
 }
 
-/// Beats for ever, also while the worker drains; once more as soon as the draining begins.
+/// Beats for ever, also while the worker drains; once more as soon as it ends, or follows another order.
 pub(crate) async fn beat(
     every: Duration,
     identity: &Identity,
-    claims: &Claims,
+    (claims, orders): (&Claims, &Orders),
     (reporter, outbox): (&Reporter, &Outbox),
-    draining: &CancellationToken,
+    ending: &CancellationToken,
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut said_draining = false;
+    let (mut said_ending, mut said_revision) = (false, orders.revision());
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = draining.cancelled(), if !said_draining => {}
+            () = ending.cancelled(), if !said_ending => {}
+            () = orders.other_than(said_revision) => {}
         }
-        said_draining = draining.is_cancelled();
-        outbox.heartbeat(reporter.heartbeat(identity.info(said_draining), claims.list()));
+        (said_ending, said_revision) = (ending.is_cancelled(), orders.revision());
+        let draining = said_ending || orders.taking() == Taking::No;
+        let info = identity.info(draining, said_revision);
+        outbox.heartbeat(reporter.heartbeat(info, claims.list()));
     }
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::control::Control;
 use crate::metrics::{self, Fate};
+use crate::orders::{Orders, Taking};
 use crate::outbox::Outbox;
 use crate::reporter::{ClaimName, Reporter};
 use crate::scratch::{ClaimFolder, Scratch};
@@ -35,6 +36,7 @@ pub(crate) struct Intake {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) keys: KeyRing,
     pub(crate) control: Arc<Control>,
+    pub(crate) orders: Arc<Orders>,
     pub(crate) reporter: Arc<Reporter>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) scratch: Arc<Scratch>,
@@ -72,7 +74,7 @@ struct Claiming {
 
 impl Intake {
     /// Waits for a free slot and room for events, then for messages; gives the jobs that are to be started.
-    /// Empty when nothing came, or when the worker is to end. Not safe to cancel once messages were received:
+    /// Empty when nothing came, or when the worker is to end or to drain. Not safe to cancel once messages were received:
     /// what is in its hands comes back when the locks lapse, or is abandoned by the next life.
     ///
     /// # Errors
@@ -84,6 +86,7 @@ impl Intake {
         let slot = tokio::select! {
             slot = self.free_slot() => slot,
             () = self.shutdown.cancelled() => return Ok(Vec::new()),
+            () = self.orders.until(Taking::No) => return Ok(Vec::new()),
         };
         let mut slots = vec![slot];
         while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
@@ -103,7 +106,8 @@ impl Intake {
                 return Ok(Vec::new());
             }
         };
-        if self.shutdown.is_cancelled() && !received.is_empty() {
+        let takes_none = self.shutdown.is_cancelled() || self.orders.taking() == Taking::No;
+        if takes_none && !received.is_empty() {
             let receipts: Vec<_> = received.into_iter().map(|received| received.receipt).collect();
             if let Err(error) = source.release(&receipts).await {
                 tracing::warn!(%error, "messages are not given back; their locks will lapse");
@@ -160,7 +164,7 @@ impl Intake {
         };
         let message = match envelope.body {
             Body::Job(message) => message,
-            Body::Event(_) | Body::Heartbeat(_) | Body::Control(_) => {
+            Body::Event(_) | Body::Heartbeat(_) | Body::Control(_) | Body::Order(_) => {
                 return Verdict::Unusable("in a queue of jobs, and no job".to_owned());
             }
         };

@@ -6,7 +6,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | `intake` | receives, judges, claims and acknowledges, in batches |
-//! | `control`, `claims` | what is not to start; what is held, and is to stop |
+//! | `control`, `orders`, `claims` | what is not to start; whether to take jobs; what is held, and is to stop |
 //! | `attempt` | one claimed job, from the early look at the manifest to publishing it |
 //! | `source` | downloads, behind the guard against forged requests |
 //! | [`runner`], `child` | what starts children; the sandboxed process |
@@ -37,6 +37,7 @@ mod heartbeat;
 mod intake;
 mod local;
 pub mod metrics;
+mod orders;
 mod outbox;
 mod reporter;
 pub mod runner;

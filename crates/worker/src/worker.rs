@@ -13,7 +13,7 @@ use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::patience::persistently;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -26,6 +26,7 @@ use crate::error::WorkerError;
 use crate::heartbeat::{self, Identity};
 use crate::intake::{ClaimedJob, Intake};
 use crate::metrics::{self, Busy};
+use crate::orders::{Orders, Taking};
 use crate::outbox::Outbox;
 use crate::reporter::Reporter;
 use crate::runner::Runner;
@@ -112,6 +113,7 @@ struct Worker {
     bus: Arc<dyn Bus>,
     claims: Arc<Claims>,
     control: Arc<Control>,
+    orders: Arc<Orders>,
     outbox: Arc<Outbox>,
     reporter: Arc<Reporter>,
     scratch: Arc<Scratch>,
@@ -133,7 +135,9 @@ impl Worker {
         let scratch = Arc::new(Scratch::open(&config.scratch, &config.name).await?);
         let https = HttpsClient::new(config.source_networks.clone())?;
         let claims = Arc::new(Claims::default());
-        let control = Arc::new(Control::new(keys.clone(), Arc::clone(&claims)));
+        let orders = Arc::new(Orders::new(config.name.clone()));
+        let control =
+            Arc::new(Control::new(keys.clone(), Arc::clone(&claims), Arc::clone(&orders)));
         let outbox = Arc::new(Outbox::new(config.event_buffer));
         let reporter =
             Arc::new(Reporter::new(keys.clone(), config.name.clone(), bus.event_partitions()));
@@ -141,6 +145,7 @@ impl Worker {
             bus: Arc::clone(&bus),
             keys,
             control: Arc::clone(&control),
+            orders: Arc::clone(&orders),
             reporter: Arc::clone(&reporter),
             outbox: Arc::clone(&outbox),
             scratch: Arc::clone(&scratch),
@@ -163,6 +168,7 @@ impl Worker {
             bus,
             claims,
             control,
+            orders,
             outbox,
             reporter,
             scratch,
@@ -181,9 +187,11 @@ impl Worker {
         let this = Arc::clone(self);
         background.spawn(async move {
             let voice = (&*this.reporter, &*this.outbox);
-            heartbeat::beat(this.heartbeat, &this.identity, &this.claims, voice, &this.shutdown)
-                .await;
+            let state = (&*this.claims, &*this.orders);
+            heartbeat::beat(this.heartbeat, &this.identity, state, voice, &this.shutdown).await;
         });
+        let this = Arc::clone(self);
+        background.spawn(async move { this.orders.enforce(&this.claims).await });
     }
 
     /// A token that is cancelled when running attempts may not go on: `now`, or `grace` after the shutdown.
@@ -232,27 +240,41 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes and starts jobs until the worker is to end.
+    /// Takes and starts jobs until the worker is to end, except while it is told to drain.
     async fn take_work(
         self: &Arc<Self>,
         background: &mut JoinSet<()>,
         claims: &mut JoinSet<()>,
     ) -> Result<(), WorkerError> {
-        let joined = tokio::select! {
-            joined = self.join() => joined?,
+        let follower = tokio::select! {
+            follower = self.follow_control() => follower?,
             () = self.shutdown.cancelled() => return Ok(()),
         };
-        let (mut source, follower) = joined;
         let this = Arc::clone(self);
         background.spawn(async move { this.control.follow(follower).await });
         while !self.shutdown.is_cancelled() {
+            let source = tokio::select! {
+                source = self.join() => source?,
+                Some(ended) = background.join_next() => panicked(ended),
+                () = self.shutdown.cancelled() => return Ok(()),
+            };
+            self.take_from(source, background, claims).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes and starts jobs until the worker is to end, or to drain. It leaves the others who take jobs then, so that
+    /// nothing waits for it.
+    async fn take_from(
+        self: &Arc<Self>,
+        mut source: Box<dyn JobSource>,
+        background: &mut JoinSet<()>,
+        claims: &mut JoinSet<()>,
+    ) -> Result<(), WorkerError> {
+        while !self.shutdown.is_cancelled() && self.orders.taking() == Taking::Yes {
             let jobs = tokio::select! {
                 jobs = self.intake.next(&mut *source) => jobs?,
-                Some(ended) = background.join_next() => {
-                    // They run for ever: one that has ended has panicked, and without it nobody hears of us.
-                    ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
-                    continue;
-                }
+                Some(ended) = background.join_next() => panicked(ended),
             };
             for job in jobs {
                 let this = Arc::clone(self);
@@ -264,19 +286,26 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads control to its end, and only then joins those who take jobs. While the bus is away, this waits.
-    async fn join(&self) -> Result<(Box<dyn JobSource>, Box<dyn ControlFollower>), WorkerError> {
-        let Identity { worker, region, lanes, .. } = &self.identity;
-        let queues: Vec<_> =
-            lanes.iter().map(|lane| Queue { region: region.clone(), lane: *lane }).collect();
+    /// Reads control to its end. While the bus is away, this waits.
+    async fn follow_control(&self) -> Result<Box<dyn ControlFollower>, WorkerError> {
+        let region = &self.identity.region;
         let mut follower =
             persistently("the bus", || self.bus.follow_control(region), is_away).await?;
         self.control.catch_up(&mut *follower).await?;
+        Ok(follower)
+    }
+
+    /// Joins those who take jobs, unless the worker is told to drain. Until then, and while the bus is away, this waits.
+    async fn join(&self) -> Result<Box<dyn JobSource>, WorkerError> {
+        self.orders.until(Taking::Yes).await;
+        let Identity { worker, region, lanes, .. } = &self.identity;
+        let queues: Vec<_> =
+            lanes.iter().map(|lane| Queue { region: region.clone(), lane: *lane }).collect();
         let source =
             persistently("the bus", || self.bus.take_jobs(&queues, worker.as_str()), is_away)
                 .await?;
         tracing::info!(%worker, %region, slots = self.identity.slots, "taking jobs");
-        Ok((source, follower))
+        Ok(source)
     }
 
     /// Sees one claimed job through, and reports how it ended.
@@ -320,6 +349,14 @@ impl Worker {
 
 fn is_away(error: &BusError) -> bool {
     matches!(error, BusError::Unavailable(_))
+}
+
+/// Background tasks run for ever: one that has ended has panicked, and without it nobody hears of us.
+fn panicked(ended: Result<(), JoinError>) -> ! {
+    match ended {
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        ended => unreachable!("a task that runs for ever has ended: {ended:?}"),
+    }
 }
 
 async fn all_ended(claims: &mut JoinSet<()>) {

@@ -314,6 +314,7 @@ impl House {
             slots: 1,
             version: "test".into(),
             draining: false,
+            order_revision: 0,
             started_at: Timestamp::from_millis(1),
         };
         let claims = vec![HeldClaim { id: taken.message.id, claim, progress: None }];

@@ -1,11 +1,11 @@
-//! Control records: the last one of each job, for each region.
+//! Control records: the last one of each job and each worker, for each region.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::Region;
 
 use super::Shared;
 use super::pools::{Pools, check_length};
@@ -16,7 +16,7 @@ pub(super) async fn publish(
     pools: &Pools,
     arrivals: &Signal,
     region: &Region,
-    (job, payload): (JobId, &Bytes),
+    (key, payload): (&[u8], &Bytes),
 ) -> Result<(), BusError> {
     check_length(payload)?;
     let mut transaction = pools.write().await?;
@@ -31,7 +31,7 @@ pub(super) async fn publish(
             seq = excluded.seq, created_at = excluded.created_at, payload = excluded.payload",
     )
     .bind(region.as_str())
-    .bind(job.0.as_bytes().as_slice())
+    .bind(key)
     .bind(seq)
     .bind(payload.as_ref())
     .execute(&mut *transaction)

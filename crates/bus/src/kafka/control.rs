@@ -1,4 +1,4 @@
-//! Control records: the last one of each job, for each region, in a compacted topic.
+//! Control records: the last one of each job and each worker, for each region, in a compacted topic.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::Region;
 use rdkafka::Message as _;
 use rdkafka::consumer::{Consumer as _, DefaultConsumerContext, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -25,11 +25,10 @@ const RECORDS_MAX: usize = 1000;
 pub(super) async fn publish(
     shared: &Shared,
     region: &Region,
-    (job, payload): (JobId, &Bytes),
+    (key, payload): (&[u8], &Bytes),
 ) -> Result<(), BusError> {
     check_length(payload)?;
     let topic = shared.config.control_topic(region);
-    let key = job.0.as_bytes().as_slice();
     let record = FutureRecord::to(&topic).key(key).payload(payload.as_ref());
     shared.clients.produce(record).await.map(|_| ())
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use panofleet_bus::{Bus, ControlFollower};
+use panofleet_job_schema::WorkerId;
 
 use crate::fixture::{Fixture, WAIT, job, region, text, within};
 
@@ -42,6 +43,22 @@ pub(crate) async fn the_last_record_of_a_job_stands(fleet: &mut dyn Fixture) {
     let late = catch_up(&mut *bus.follow_control(&region("a")).await.unwrap()).await;
     assert_eq!(late.last().unwrap(), "job 1, last");
     assert!(late.contains(&"job 2".to_owned()));
+}
+
+/// A job and a worker have records of their own, whatever they are called.
+pub(crate) async fn the_last_order_of_a_worker_stands(fleet: &mut dyn Fixture) {
+    let bus = fleet.bus();
+    let order = async |name: &str, record: &'static str| {
+        let worker = WorkerId::new(name).unwrap();
+        bus.publish_order(&region("a"), &worker, record.into()).await.unwrap();
+    };
+    order("w1", "w1, first").await;
+    order("w2", "w2").await;
+    publish(&*bus, "a", 1, "job 1").await;
+    order("w1", "w1, last").await;
+    let seen = catch_up(&mut *bus.follow_control(&region("a")).await.unwrap()).await;
+    assert_eq!(seen.last().unwrap(), "w1, last");
+    assert!(seen.contains(&"w2".to_owned()) && seen.contains(&"job 1".to_owned()), "{seen:?}");
 }
 
 pub(crate) async fn regions_do_not_see_each_other(fleet: &mut dyn Fixture) {

@@ -52,6 +52,7 @@ macro_rules! conformance {
                 control {
                     a_follower_sees_everything_that_was_published_before
                     the_last_record_of_a_job_stands
+                    the_last_order_of_a_worker_stands
                     regions_do_not_see_each_other
                     a_waiting_follower_wakes_when_a_record_is_published
                     records_survive_a_crash

@@ -18,6 +18,7 @@ pub(crate) fn info(name: &str, started: i64) -> WorkerInfo {
         slots: 4,
         version: "0.1.0".to_owned(),
         draining: false,
+        order_revision: 0,
         started_at: at(started),
     }
 }

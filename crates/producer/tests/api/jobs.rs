@@ -201,6 +201,7 @@ async fn worker(fleet: &Fleet) -> WorkerInfo {
         slots: 2,
         version: "test".into(),
         draining: false,
+        order_revision: 0,
         started_at: fleet.db.now().await.unwrap(),
     }
 }

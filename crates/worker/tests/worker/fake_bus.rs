@@ -11,7 +11,7 @@ use panofleet_bus::{
     Received,
 };
 use panofleet_job_schema::job::Placement;
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::{JobId, Region, WorkerId};
 use tokio::sync::watch;
 
 /// The bus. Clones are the same bus.
@@ -174,6 +174,16 @@ impl Bus for FakeBus {
         &self,
         _region: &Region,
         _job: JobId,
+        payload: Bytes,
+    ) -> Result<(), BusError> {
+        self.change(|state| state.control.push(payload));
+        Ok(())
+    }
+
+    async fn publish_order(
+        &self,
+        _region: &Region,
+        _worker: &WorkerId,
         payload: Bytes,
     ) -> Result<(), BusError> {
         self.change(|state| state.control.push(payload));

@@ -1,6 +1,7 @@
 //! The worker against a bus in memory, the embedded object store and a runner that misbehaves on demand.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod draining;
 mod embedded_bus;
 mod failures;
 mod fake_bus;

@@ -11,6 +11,7 @@ use panofleet_job_schema::manifest::{Manifest, ManifestAddress};
 use panofleet_job_schema::message::{
     AttemptId, ClaimEvent, ControlRecord, Heartbeat, JobMessage, Report,
 };
+use panofleet_job_schema::order::WorkerOrder;
 use panofleet_job_schema::source::SourceLocation;
 use panofleet_job_schema::trace::TraceContext;
 use panofleet_job_schema::{
@@ -207,6 +208,18 @@ impl Site {
         self.bus.change(|state| state.control.push(payload));
     }
 
+    /// Publishes an order to the worker.
+    pub(crate) fn order(&self, revision: u64, draining: bool, grace: Option<Span>) {
+        let worker = self.config.name.clone();
+        self.order_to(WorkerOrder { worker, revision, draining, grace });
+    }
+
+    /// Publishes an order.
+    pub(crate) fn order_to(&self, order: WorkerOrder) {
+        let payload = self.seal(Body::Order(order)).into();
+        self.bus.change(|state| state.control.push(payload));
+    }
+
     /// The events of an attempt so far, in order.
     pub(crate) fn events(&self, id: AttemptId) -> Vec<ClaimEvent> {
         self.bus.look(|state| self.events_in(state, id))
@@ -267,7 +280,7 @@ impl Site {
             seen = state.events.len();
             new.iter().find_map(|(_, payload)| match Envelope::open(payload, &keys).unwrap().body {
                 Body::Heartbeat(heartbeat) => wanted(&heartbeat),
-                Body::Job(_) | Body::Event(_) | Body::Control(_) => None,
+                Body::Job(_) | Body::Event(_) | Body::Control(_) | Body::Order(_) => None,
             })
         };
         self.bus.until(what, find).await
