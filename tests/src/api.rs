@@ -129,6 +129,38 @@ impl Api {
         Ok(serde_json::from_value(self.ask(request).await?)?)
     }
 
+    /// What a path of the API says.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        self.ask(self.request(Method::GET, path)).await
+    }
+
+    /// Puts JSON at a path of the API.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.ask(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// Posts JSON to a path of the API.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.ask(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Deletes what a path of the API names.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        self.ask(self.request(Method::DELETE, path)).await
+    }
+
     /// The bytes behind a link: a path of the API, or an address.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use uuid::Uuid;
 mod counter;
 mod error;
 mod offers;
+mod order;
 mod pause;
 pub mod postgres;
 mod row;
@@ -30,11 +31,12 @@ pub mod sqlite;
 mod write;
 
 pub use error::JobsDbError;
+pub use order::{NewOrder, OrderRow, OrdersDb};
 pub use pause::{BadPauseTarget, Pause, PauseTarget};
 
 /// The job database of one fleet.
 #[async_trait]
-pub trait JobsDb: Debug + Send + Sync {
+pub trait JobsDb: OrdersDb + Debug + Send + Sync {
     /// The database's clock: the only one that timers are set and checked by.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ mod config;
 mod jobs;
 mod leader;
 mod list;
+mod orders;
 mod partitions;
 mod pauses;
 mod pool;

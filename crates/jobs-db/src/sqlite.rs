@@ -34,6 +34,7 @@ mod file;
 mod jobs;
 mod leads;
 mod list;
+mod orders;
 mod partitions;
 mod pauses;
 mod queued;

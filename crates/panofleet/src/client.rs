@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use panofleet_job_schema::manifest::Manifest;
-use panofleet_job_schema::{JobId, JobSpec};
+use panofleet_job_schema::{JobId, JobSpec, Span};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget};
-use panofleet_producer::api::{JobView, UploadView};
+use panofleet_producer::api::{DrainView, JobView, UploadView, WorkerView};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -146,6 +146,28 @@ impl Client {
 
     pub(crate) async fn resume(&self, target: &PauseTarget) -> Result<Pause> {
         self.ask(self.request(Method::DELETE, &pause_path(target))).await
+    }
+
+    pub(crate) async fn workers(&self) -> Result<Vec<WorkerView>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            workers: Vec<WorkerView>,
+        }
+        Ok(self.ask::<Answer>(self.request(Method::GET, "/v1/workers")).await?.workers)
+    }
+
+    pub(crate) async fn drain(
+        &self,
+        worker: &str,
+        reason: &str,
+        grace: Option<Span>,
+    ) -> Result<DrainView> {
+        let request = self.request(Method::PUT, &format!("/v1/workers/{worker}/drain"));
+        self.ask(request.json(&json!({ "reason": reason, "grace": grace }))).await
+    }
+
+    pub(crate) async fn undrain(&self, worker: &str) -> Result<DrainView> {
+        self.ask(self.request(Method::DELETE, &format!("/v1/workers/{worker}/drain"))).await
     }
 
     /// Uploads a file and says what a job names as its source. `moved` hears how many bytes are on their way.

@@ -28,6 +28,7 @@ mod topics;
 mod up;
 mod waiting;
 mod worker;
+mod workers;
 
 /// Something could not be done: the service is away, a file cannot be read, a setting does not fit.
 pub(crate) const EXIT_TROUBLE: u8 = 1;
@@ -99,6 +100,12 @@ enum Command {
     Resume(pauses::Target),
     /// List what is paused
     Pauses(pauses::Pauses),
+    /// List workers: which take jobs, which drain, which are silent
+    Workers(workers::Workers),
+    /// Tell a worker to finish what it has and take no more jobs
+    Drain(workers::Drain),
+    /// Have a worker take jobs again
+    Undrain(workers::Target),
     /// Run one job here, without any service, in the same sandbox
     Run(run::Run),
     /// Check what this machine and the service need, and say what to do
@@ -138,6 +145,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Pause(command) => command.run(&shared).await,
             Command::Resume(target) => target.resume(&shared).await,
             Command::Pauses(command) => command.run(&shared).await,
+            Command::Workers(command) => command.run(&shared).await,
+            Command::Drain(command) => command.run(&shared).await,
+            Command::Undrain(target) => target.undrain(&shared).await,
             Command::Run(command) => Box::pin(command.run(&shared)).await,
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),

@@ -6,6 +6,7 @@
 //! | `GET /v1/jobs…`, what a job looks like from outside | `jobs.rs`, [`view`] |
 //! | cancel, retry | `act.rs` |
 //! | pause, resume | `pauses.rs` |
+//! | drain, undrain a worker | `drains.rs` |
 //! | waiting for a job to change | `wait.rs` |
 //! | `POST /v1/uploads` | `uploads.rs` |
 //! | `GET /o/…`: files of results | `outputs.rs`, which they are: `manifests.rs` |
@@ -32,6 +33,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 mod act;
 pub mod config;
+mod drains;
 pub(crate) mod error;
 pub(crate) mod extract;
 mod fleet;
@@ -50,6 +52,8 @@ pub mod view;
 mod wait;
 
 pub use config::ApiConfig;
+pub use drains::DrainView;
+pub use fleet::WorkerView;
 pub use serve::serve;
 pub use uploads::UploadView;
 pub use view::JobView;
@@ -135,6 +139,7 @@ fn other_routes() -> Router<Arc<Api>> {
         .route("/v1/operations", get(schema::operations))
         .route("/v1/schema/job", get(schema::job))
         .route("/v1/workers", get(fleet::workers))
+        .route("/v1/workers/{worker}/drain", put(drains::drain).delete(drains::undrain))
         .route("/v1/counts", get(fleet::counts))
         .route("/v1/pauses", get(pauses::list))
         .route("/v1/pauses/{kind}/{name}", put(pauses::pause).delete(pauses::resume))

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | who goes next, of whom | `dispatcher/fair_share.rs`, pure; `dispatcher/filling.rs` reads and sends |
 //! | what gets no jobs | `dispatcher/pausing.rs` |
+//! | what workers are told | `dispatcher/ordering.rs` |
 //! | settings | `dispatcher/config.rs` |
 //! | what silence proves | `dispatcher/horizon.rs` |
 //! | messages, and where they lie | `dispatcher/sending.rs` |
@@ -44,6 +45,7 @@ mod config;
 mod fair_share;
 mod filling;
 mod horizon;
+mod ordering;
 mod pausing;
 mod sending;
 
@@ -172,7 +174,8 @@ impl Dispatcher {
             self.dispatch(Out { closings, placed }, shutdown),
             self.close(closing, shutdown),
             self.keep_places(places, shutdown),
-            self.measure(shutdown)
+            self.measure(shutdown),
+            self.order_workers(shutdown)
         );
     }
 

@@ -6,7 +6,7 @@ use ::metrics::{counter, gauge, histogram};
 use panofleet_bus::Queue;
 use panofleet_job_schema::lifecycle::Reason;
 use panofleet_job_schema::metric::REQUEST_SECONDS;
-use panofleet_job_schema::{Job, Lane, Metric, Operation};
+use panofleet_job_schema::{Job, Lane, Metric, Operation, Region};
 use panofleet_jobs_db::Accepted;
 
 const REQUESTS: Metric = Metric::counter(
@@ -96,6 +96,11 @@ const QUEUE_PAUSED: Metric = Metric::gauge(
     &["region", "lane"],
     "1 while a queue gets no jobs, because it or its region is paused. Only the leader says it.",
 );
+const WORKERS: Metric = Metric::gauge(
+    "panofleet_dispatcher_workers",
+    &["region", "state"],
+    "Workers that are heard of, by whether they take jobs. Only the leader says it.",
+);
 /// What this crate counts.
 pub const METRICS: &[Metric] = &[
     REQUESTS,
@@ -115,6 +120,7 @@ pub const METRICS: &[Metric] = &[
     OLDEST_QUEUED,
     PAUSES,
     QUEUE_PAUSED,
+    WORKERS,
 ];
 
 /// The API answered. `route` is a route's pattern.
@@ -236,4 +242,12 @@ pub(crate) fn pauses(kind: &'static str, count: usize) {
 pub(crate) fn queue_paused(queue: &Queue, paused: bool) {
     let (region, lane) = (queue.region.to_string(), queue.lane.as_str());
     gauge!(QUEUE_PAUSED.name, "region" => region, "lane" => lane).set(f64::from(u8::from(paused)));
+}
+
+/// Live workers of a region: those that take jobs, those that drain.
+#[expect(clippy::cast_precision_loss, reason = "a number for people to see")]
+pub(crate) fn workers(region: &Region, (taking, draining): (usize, usize)) {
+    for (state, count) in [("taking", taking), ("draining", draining)] {
+        gauge!(WORKERS.name, "region" => region.to_string(), "state" => state).set(count as f64);
+    }
 }

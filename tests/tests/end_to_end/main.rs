@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod one_process;
+mod operators;
 mod over_servers;
 mod promises;
 mod site;
@@ -18,12 +19,21 @@ macro_rules! promises {
                 a_frozen_service_goes_on_where_it_was
                 one_trace_joins_what_every_process_says_of_a_job
             }
+            promises! { @operators $kind,
+                a_drained_worker_takes_nothing_until_it_is_told_to
+            }
         }
     )+};
     (@tests $kind:ident, $($promise:ident)+) => {$(
         #[tokio::test(flavor = "multi_thread")]
         async fn $promise() {
             crate::promises::$promise(panofleet_tests::fleet::Kind::$kind).await;
+        }
+    )+};
+    (@operators $kind:ident, $($promise:ident)+) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $promise() {
+            crate::operators::$promise(panofleet_tests::fleet::Kind::$kind).await;
         }
     )+};
 }

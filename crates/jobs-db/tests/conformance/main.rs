@@ -13,6 +13,7 @@ mod killed;
 mod leads;
 mod lines;
 mod list;
+mod orders;
 mod partitions;
 mod pauses;
 mod postgres;
@@ -87,6 +88,11 @@ macro_rules! conformance {
             pauses {
                 a_pause_lasts_until_it_is_ended
                 a_pause_and_its_end_are_news
+            }
+            orders {
+                the_last_order_stands_and_revisions_grow
+                racing_orders_have_revisions_of_their_own
+                an_order_is_news
             }
             changes {
                 a_write_ends_the_wait_and_silence_times_out

@@ -7,10 +7,12 @@ use axum::Json;
 use axum::extract::State;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::WorkerInfo;
-use panofleet_job_schema::{ClaimId, Timestamp};
-use serde::Serialize;
+use panofleet_job_schema::{ClaimId, Timestamp, WorkerId};
+use panofleet_jobs_db::OrderRow;
+use serde::{Deserialize, Serialize};
 
 use super::Api;
+use super::drains::DrainView;
 use super::error::ApiError;
 
 /// The workers that have ever said something.
@@ -19,23 +21,34 @@ pub(super) struct Workers {
     workers: Vec<WorkerView>,
 }
 
-#[derive(Debug, Serialize)]
-struct WorkerView {
+/// A worker as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerView {
+    /// What it says of itself.
     #[serde(flatten)]
-    info: WorkerInfo,
+    pub info: WorkerInfo,
     /// When its last heartbeat was applied.
-    beat_at: Timestamp,
+    pub beat_at: Timestamp,
     /// Whether that is less than a lease ago.
-    alive: bool,
+    pub alive: bool,
     /// The claims that it listed then.
-    claims: Vec<ClaimId>,
+    pub claims: Vec<ClaimId>,
+    /// The order to drain that stands for it, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<DrainView>,
 }
 
 /// Every worker, by name.
 pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Json<Workers>, ApiError> {
     let (rows, now) = (api.db.workers().await?, api.db.now().await?);
+    let orders = api.db.orders().await?.into_iter().filter(|row| row.order.draining);
+    let mut orders: BTreeMap<WorkerId, OrderRow> =
+        orders.map(|row| (row.order.worker.clone(), row)).collect();
     let workers = rows.into_iter().map(|row| WorkerView {
         alive: now.since(row.beat_at) < api.policy.lease.0,
+        drain: orders
+            .remove(&row.worker.worker)
+            .map(|order| DrainView::of(order, row.worker.order_revision)),
         info: row.worker,
         beat_at: row.beat_at,
         claims: row.claims,

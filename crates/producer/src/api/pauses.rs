@@ -85,7 +85,7 @@ fn check_is_known(api: &Api, target: &PauseTarget) -> Result<(), ApiError> {
     if api.config.regions.contains_key(region) { Ok(()) } else { Err(unknown_region(api, region)) }
 }
 
-fn check_reason(reason: &str) -> Result<(), ApiError> {
+pub(super) fn check_reason(reason: &str) -> Result<(), ApiError> {
     let max = limits::PAUSE_REASON_BYTES_MAX;
     if reason.len() > max || reason.chars().any(char::is_control) {
         let detail = format!("reason must have at most {max} bytes and no control characters");
