@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
 
 use crate::{
-    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue,
-    control_key,
+    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, KeptLetter,
+    LetterPage, Queue, control_key,
 };
 
 mod control;
@@ -251,5 +251,9 @@ impl Bus for EmbeddedBus {
 
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
         dead_letters::newest(&self.shared.pools, limit).await
+    }
+
+    async fn letters(&self, page: LetterPage) -> Result<Vec<KeptLetter>, BusError> {
+        dead_letters::page(&self.shared.pools, page).await
     }
 }

@@ -22,8 +22,8 @@ use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::{JobId, Region, WorkerId};
 
 use crate::{
-    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue,
-    control_key,
+    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, KeptLetter,
+    LetterPage, Queue, control_key,
 };
 
 pub mod acls;
@@ -154,5 +154,9 @@ impl Bus for KafkaBus {
 
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
         self.within(dead_letters::newest(&self.shared, limit)).await
+    }
+
+    async fn letters(&self, page: LetterPage) -> Result<Vec<KeptLetter>, BusError> {
+        self.within(dead_letters::page(&self.shared, page)).await
     }
 }

@@ -23,11 +23,13 @@ use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::{JobId, Lane, Region, WorkerId};
 
 mod control_key;
+mod dead_letter;
 pub mod embedded;
 mod error;
 pub mod kafka;
 pub mod sealed;
 
+pub use dead_letter::{DeadLetter, KeptLetter, LetterPage, Origin};
 pub use error::BusError;
 
 /// One job queue: a topic of its own in Kafka.
@@ -146,6 +148,12 @@ pub trait Bus: Debug + Send + Sync {
     /// # Errors
     /// [`BusError`].
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, BusError>;
+
+    /// A page of dead letters, newest first, with what is known of their keeping.
+    ///
+    /// # Errors
+    /// [`BusError`].
+    async fn letters(&self, page: LetterPage) -> Result<Vec<KeptLetter>, BusError>;
 }
 
 /// A worker's membership in the group that takes jobs from some queues.
@@ -280,17 +288,4 @@ pub trait ControlFollower: Debug + Send {
     /// # Errors
     /// [`BusError`].
     async fn next(&mut self, wait: Duration) -> Result<Vec<Bytes>, BusError>;
-}
-
-/// A record that nobody could use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The topic that it came from.
-    pub topic: String,
-    /// Where it lay.
-    pub placement: Placement,
-    /// Why nobody could use it.
-    pub reason: String,
-    /// It, byte for byte.
-    pub payload: Bytes,
 }

@@ -26,6 +26,7 @@ mod offers;
 mod order;
 mod pause;
 pub mod postgres;
+mod replay;
 mod row;
 pub mod sqlite;
 mod write;
@@ -33,10 +34,11 @@ mod write;
 pub use error::JobsDbError;
 pub use order::{NewOrder, OrderRow, OrdersDb};
 pub use pause::{BadPauseTarget, Pause, PauseTarget};
+pub use replay::{LetterKey, Replay, ReplaysDb};
 
 /// The job database of one fleet.
 #[async_trait]
-pub trait JobsDb: OrdersDb + Debug + Send + Sync {
+pub trait JobsDb: OrdersDb + ReplaysDb + Debug + Send + Sync {
     /// The database's clock: the only one that timers are set and checked by.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ mod partitions;
 mod pauses;
 mod pool;
 mod queued;
+mod replays;
 mod row;
 mod schema;
 mod uploads;

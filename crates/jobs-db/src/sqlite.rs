@@ -38,6 +38,7 @@ mod orders;
 mod partitions;
 mod pauses;
 mod queued;
+mod replays;
 mod row;
 mod schema;
 mod uploads;

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::{JobId, JobSpec, Span};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget};
-use panofleet_producer::api::{DrainView, JobView, UploadView, WorkerView};
+use panofleet_producer::api::{DrainView, JobView, LetterList, LetterView, UploadView, WorkerView};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -168,6 +168,24 @@ impl Client {
 
     pub(crate) async fn undrain(&self, worker: &str) -> Result<DrainView> {
         self.ask(self.request(Method::DELETE, &format!("/v1/workers/{worker}/drain"))).await
+    }
+
+    /// Up to `limit` letters before `before`.
+    pub(crate) async fn dead_letters(
+        &self,
+        (limit, before): (u32, Option<u64>),
+    ) -> Result<LetterList> {
+        let mut query = vec![("limit", u64::from(limit))];
+        query.extend(before.map(|before| ("before", before)));
+        self.ask(self.request(Method::GET, "/v1/dead-letters").query(&query)).await
+    }
+
+    pub(crate) async fn dead_letter(&self, id: u64) -> Result<LetterView> {
+        self.ask(self.request(Method::GET, &format!("/v1/dead-letters/{id}"))).await
+    }
+
+    pub(crate) async fn replay_dead_letter(&self, id: u64) -> Result<LetterView> {
+        self.ask(self.request(Method::POST, &format!("/v1/dead-letters/{id}/replay"))).await
     }
 
     /// Uploads a file and says what a job names as its source. `moved` hears how many bytes are on their way.

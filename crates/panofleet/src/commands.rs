@@ -13,6 +13,7 @@ use crate::config::{self, Layered, Sources};
 mod act;
 mod collector;
 mod config_cmd;
+mod dead_letters;
 mod dispatcher;
 mod doctor;
 mod job;
@@ -106,6 +107,8 @@ enum Command {
     Drain(workers::Drain),
     /// Have a worker take jobs again
     Undrain(workers::Target),
+    /// Records that nobody could use: list them, look at one, put them back
+    DeadLetters(dead_letters::DeadLetters),
     /// Run one job here, without any service, in the same sandbox
     Run(run::Run),
     /// Check what this machine and the service need, and say what to do
@@ -148,6 +151,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Workers(command) => command.run(&shared).await,
             Command::Drain(command) => command.run(&shared).await,
             Command::Undrain(target) => target.undrain(&shared).await,
+            Command::DeadLetters(command) => command.run(&shared).await,
             Command::Run(command) => Box::pin(command.run(&shared)).await,
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),

@@ -6,6 +6,7 @@
 //! | `GET /v1/jobs…`, what a job looks like from outside | `jobs.rs`, [`view`] |
 //! | cancel, retry | `act.rs` |
 //! | pause, resume | `pauses.rs` |
+//! | dead letters | `dead_letters.rs` |
 //! | drain, undrain a worker | `drains.rs` |
 //! | waiting for a job to change | `wait.rs` |
 //! | `POST /v1/uploads` | `uploads.rs` |
@@ -33,6 +34,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 mod act;
 pub mod config;
+mod dead_letters;
 mod drains;
 pub(crate) mod error;
 pub(crate) mod extract;
@@ -52,6 +54,7 @@ pub mod view;
 mod wait;
 
 pub use config::ApiConfig;
+pub use dead_letters::{LetterList, LetterView, ReplayView};
 pub use drains::DrainView;
 pub use fleet::WorkerView;
 pub use serve::serve;
@@ -141,6 +144,9 @@ fn other_routes() -> Router<Arc<Api>> {
         .route("/v1/workers", get(fleet::workers))
         .route("/v1/workers/{worker}/drain", put(drains::drain).delete(drains::undrain))
         .route("/v1/counts", get(fleet::counts))
+        .route("/v1/dead-letters", get(dead_letters::list))
+        .route("/v1/dead-letters/{id}", get(dead_letters::show))
+        .route("/v1/dead-letters/{id}/replay", post(dead_letters::replay))
         .route("/v1/pauses", get(pauses::list))
         .route("/v1/pauses/{kind}/{name}", put(pauses::pause).delete(pauses::resume))
         .route("/o/{job}/{output}/{*path}", get(outputs::file))

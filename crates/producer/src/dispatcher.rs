@@ -9,6 +9,7 @@
 //! | who goes next, of whom | `dispatcher/fair_share.rs`, pure; `dispatcher/filling.rs` reads and sends |
 //! | what gets no jobs | `dispatcher/pausing.rs` |
 //! | what workers are told | `dispatcher/ordering.rs` |
+//! | dead letters that go back | `dispatcher/replaying.rs` |
 //! | settings | `dispatcher/config.rs` |
 //! | what silence proves | `dispatcher/horizon.rs` |
 //! | messages, and where they lie | `dispatcher/sending.rs` |
@@ -48,6 +49,7 @@ mod horizon;
 mod ordering;
 mod pausing;
 mod sending;
+mod replaying;
 
 pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
 
@@ -175,7 +177,8 @@ impl Dispatcher {
             self.close(closing, shutdown),
             self.keep_places(places, shutdown),
             self.measure(shutdown),
-            self.order_workers(shutdown)
+            self.order_workers(shutdown),
+            self.replay_letters(shutdown)
         );
     }
 

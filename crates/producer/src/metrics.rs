@@ -101,6 +101,11 @@ const WORKERS: Metric = Metric::gauge(
     &["region", "state"],
     "Workers that are heard of, by whether they take jobs. Only the leader says it.",
 );
+const REPLAYED: Metric = Metric::counter(
+    "panofleet_dispatcher_dead_letters_replayed_total",
+    &["outcome"],
+    "Dead letters that somebody asked to put back where they came from.",
+);
 /// What this crate counts.
 pub const METRICS: &[Metric] = &[
     REQUESTS,
@@ -121,6 +126,7 @@ pub const METRICS: &[Metric] = &[
     PAUSES,
     QUEUE_PAUSED,
     WORKERS,
+    REPLAYED,
 ];
 
 /// The API answered. `route` is a route's pattern.
@@ -249,5 +255,24 @@ pub(crate) fn queue_paused(queue: &Queue, paused: bool) {
 pub(crate) fn workers(region: &Region, (taking, draining): (usize, usize)) {
     for (state, count) in [("taking", taking), ("draining", draining)] {
         gauge!(WORKERS.name, "region" => region.to_string(), "state" => state).set(count as f64);
+    }
+}
+
+/// What came of a dead letter that was to go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replayed {
+    /// It lies where it came from, at the end.
+    PutBack,
+    /// It cannot.
+    Refused,
+}
+
+impl Replayed {
+    pub(crate) fn count(self) {
+        let outcome = match self {
+            Self::PutBack => "put_back",
+            Self::Refused => "refused",
+        };
+        counter!(REPLAYED.name, "outcome" => outcome).increment(1);
     }
 }

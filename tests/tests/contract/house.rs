@@ -294,13 +294,7 @@ impl House {
     }
 
     pub(crate) async fn report(&self, taken: &Taken, claim: ClaimId, report: Report) {
-        let event = ClaimEvent {
-            id: taken.message.id,
-            claim,
-            worker: worker(1),
-            heartbeat_partition: HEARTBEAT_PARTITION,
-            report,
-        };
+        let event = event_of(taken, claim, report);
         let trace = trace::hop(taken.trace.as_deref()).to_string();
         let body = Body::Event(Box::new(event));
         self.send(taken.message.events_partition, Some(trace), body).await;
@@ -320,6 +314,16 @@ impl House {
         let claims = vec![HeldClaim { id: taken.message.id, claim, progress: None }];
         let body = Body::Heartbeat(Heartbeat { worker: info, claims });
         self.send(HEARTBEAT_PARTITION, None, body).await;
+    }
+
+    /// What a worker said when it claimed a message, as it was on the wire.
+    pub(crate) fn claimed_wire(&self, taken: &Taken, claim: ClaimId) -> Bytes {
+        let body = Body::Event(Box::new(event_of(taken, claim, Report::Claimed)));
+        let trace = trace::hop(taken.trace.as_deref()).to_string();
+        Envelope { sent_at: wall_clock(), trace: Some(trace), body }
+            .seal(&self.keys)
+            .unwrap()
+            .into()
     }
 
     async fn send(&self, partition: u32, trace: Option<String>, body: Body) {
@@ -354,6 +358,16 @@ impl House {
             records.filter(|record| record.job == id).reduce(ControlRecord::merge)
         })
         .await
+    }
+}
+
+fn event_of(taken: &Taken, claim: ClaimId, report: Report) -> ClaimEvent {
+    ClaimEvent {
+        id: taken.message.id,
+        claim,
+        worker: worker(1),
+        heartbeat_partition: HEARTBEAT_PARTITION,
+        report,
     }
 }
 

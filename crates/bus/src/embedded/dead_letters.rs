@@ -1,10 +1,11 @@
 //! Records that nobody could use.
 
+use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::job::Placement;
 use sqlx::SqliteConnection;
 
 use super::pools::{Pools, integer, natural};
-use crate::{BusError, DeadLetter};
+use crate::{BusError, DeadLetter, KeptLetter, LetterPage};
 
 /// The newest that are kept.
 const LETTERS_MAX: i64 = 10_000;
@@ -43,6 +44,31 @@ pub(super) async fn newest(pools: &Pools, limit: u32) -> Result<Vec<DeadLetter>,
         placement: Placement { partition, offset: natural(offset) },
         reason,
         payload: payload.into(),
+    };
+    Ok(rows.into_iter().map(letter).collect())
+}
+
+/// `id`, `created_at`, `length`, `topic`, `partition`, `offset`, `reason`, `payload`, which is cut.
+type Columns = (i64, i64, i64, String, u32, i64, String, Vec<u8>);
+
+pub(super) async fn page(pools: &Pools, page: LetterPage) -> Result<Vec<KeptLetter>, BusError> {
+    let rows: Vec<Columns> = sqlx::query_as(
+        "SELECT id, created_at, length(payload), topic, partition, offset, reason, substr(payload, 1, ?)
+         FROM bus_dead_letters WHERE id < ? ORDER BY id DESC LIMIT ?",
+    )
+    .bind(i64::try_from(page.payload_bytes_max).unwrap_or(i64::MAX))
+    .bind(page.before.map_or(i64::MAX, integer))
+    .bind(page.limit.min(LetterPage::LETTERS_MAX))
+    .fetch_all(&pools.readers)
+    .await?;
+    let letter = |(id, created_at, bytes, topic, partition, offset, reason, payload): Columns| {
+        let placement = Placement { partition, offset: natural(offset) };
+        KeptLetter {
+            id: natural(id),
+            kept_at: Timestamp::from_millis(created_at.saturating_mul(1000)),
+            bytes: natural(bytes),
+            letter: DeadLetter { topic, placement, reason, payload: payload.into() },
+        }
     };
     Ok(rows.into_iter().map(letter).collect())
 }

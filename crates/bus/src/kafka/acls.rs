@@ -157,7 +157,12 @@ pub fn acls_of(
             own.into_iter().chain(write_control()).collect()
         }
         Role::Dispatcher => {
-            let mut acls = vec![acl(Describe, Topic, events)];
+            // It puts dead letters back where they came from.
+            let mut acls = vec![
+                acl(Write, Topic, events),
+                acl(Read, Topic, letters.clone()),
+                acl(Describe, Group, letters),
+            ];
             acls.extend(write_control());
             for queue in topics::queues(regions, lanes) {
                 acls.push(acl(Write, Topic, config.jobs_topic(&queue)));

@@ -1,5 +1,6 @@
 //! Records that nobody could use: the record as it was, and in headers where it came from and why.
 
+use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::job::Placement;
 use rdkafka::Message as _;
 use rdkafka::consumer::{Consumer as _, DefaultConsumerContext};
@@ -9,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::Shared;
 use super::clients::{check_length, offset};
-use crate::{BusError, DeadLetter};
+use crate::{BusError, DeadLetter, KeptLetter, LetterPage};
 
 /// The one partition: letters are few, and their order is worth more than their rate.
 const PARTITION: u32 = 0;
@@ -43,13 +44,29 @@ pub(super) async fn publish(shared: &Shared, letter: &DeadLetter) -> Result<(), 
 }
 
 pub(super) async fn newest(shared: &Shared, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
+    let kept = read(shared, (None, limit.min(LETTERS_MAX)), usize::MAX).await?;
+    Ok(kept.into_iter().map(|kept| kept.letter).collect())
+}
+
+pub(super) async fn page(shared: &Shared, page: LetterPage) -> Result<Vec<KeptLetter>, BusError> {
+    let LetterPage { before, limit, payload_bytes_max } = page;
+    read(shared, (before, limit.min(LetterPage::LETTERS_MAX)), payload_bytes_max).await
+}
+
+/// The newest letters below `before`, newest first.
+async fn read(
+    shared: &Shared,
+    (before, limit): (Option<u64>, u32),
+    payload_bytes_max: usize,
+) -> Result<Vec<KeptLetter>, BusError> {
     let topic = shared.config.dead_letters_topic();
     let bounds = shared.clients.bounds(&topic, &[PARTITION]).await?;
     let Some(bounds) = bounds.first() else {
         return Ok(Vec::new());
     };
-    let mut next = bounds.start.max(bounds.end.saturating_sub(limit.min(LETTERS_MAX).into()));
-    if next >= bounds.end {
+    let end = before.map_or(bounds.end, |before| before.min(bounds.end));
+    let mut next = bounds.start.max(end.saturating_sub(limit.into()));
+    if next >= end {
         return Ok(Vec::new());
     }
     let consumer = shared.clients.consumer(&topic, "earliest", DefaultConsumerContext)?;
@@ -58,17 +75,31 @@ pub(super) async fn newest(shared: &Shared, limit: u32) -> Result<Vec<DeadLetter
     assignment.add_partition_offset(&topic, super::clients::number(PARTITION), from)?;
     consumer.assign(&assignment)?;
     let mut letters = Vec::new();
-    while next < bounds.end {
+    while next < end {
         let message = consumer.recv().await?;
         next = offset(message.offset()) + 1;
-        letters.extend(letter(&message));
+        if next <= end {
+            letters.extend(kept(&message, payload_bytes_max));
+        }
     }
     letters.reverse();
     Ok(letters)
 }
 
 /// `None` if somebody else wrote it.
-fn letter(message: &BorrowedMessage<'_>) -> Option<DeadLetter> {
+fn kept(message: &BorrowedMessage<'_>, payload_bytes_max: usize) -> Option<KeptLetter> {
+    let payload = message.payload().unwrap_or_default();
+    let cut = payload.get(..payload_bytes_max).unwrap_or(payload);
+    Some(KeptLetter {
+        id: offset(message.offset()),
+        kept_at: Timestamp::from_millis(message.timestamp().to_millis().unwrap_or(0)),
+        bytes: payload.len() as u64,
+        letter: letter(message, cut)?,
+    })
+}
+
+/// `None` if somebody else wrote it.
+fn letter(message: &BorrowedMessage<'_>, payload: &[u8]) -> Option<DeadLetter> {
     let headers = message.headers()?;
     let text = |key| {
         let header = headers.iter().find(|header| header.key == key)?;
@@ -82,6 +113,6 @@ fn letter(message: &BorrowedMessage<'_>) -> Option<DeadLetter> {
         topic: text(TOPIC)?.to_owned(),
         placement,
         reason: text(REASON)?.to_owned(),
-        payload: bytes::Bytes::copy_from_slice(message.payload().unwrap_or_default()),
+        payload: bytes::Bytes::copy_from_slice(payload),
     })
 }

@@ -59,6 +59,7 @@ macro_rules! conformance {
                 }
                 dead_letters {
                     letters_are_kept_byte_for_byte_newest_first
+                    pages_of_letters_meet_and_payloads_are_cut
                     a_message_that_is_never_settled_becomes_a_dead_letter
                 }
             }

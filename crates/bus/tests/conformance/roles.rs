@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use panofleet_bus::kafka::acls::{self, KafkaUsers, WorkerUser};
 use panofleet_bus::kafka::{KafkaBus, KafkaConfig, KafkaGroups, topics};
-use panofleet_bus::{Bus, BusError, CopyFate, DeadLetter, EventPoll};
+use panofleet_bus::{Bus, BusError, CopyFate, DeadLetter, EventPoll, LetterPage};
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::{Lane, Region};
 
@@ -102,8 +102,8 @@ async fn each_role_does_its_work_and_no_more() {
     dispatcher.publish_control(&a, job(1), Bytes::from("control")).await.unwrap();
     dispatcher.event_log_id().await.unwrap();
     forbidden("taking jobs", dispatcher.take_jobs(&[queue("a")], "dispatcher")).await;
-    forbidden("reporting", dispatcher.publish_events(events([(0, "event")]))).await;
     forbidden("reading events", read(&dispatcher)).await;
+    forbidden("keeping letters", dispatcher.dead_letter(letter())).await;
 
     let worker = fleet.bus("worker-a").await;
     let mut follower = worker.follow_control(&a).await.unwrap();
@@ -142,6 +142,11 @@ async fn each_role_does_its_work_and_no_more() {
     let producer = fleet.bus("producer").await;
     producer.publish_control(&a, job(1), Bytes::from("cancelled")).await.unwrap();
     assert_eq!(producer.dead_letters(10).await.unwrap().len(), 2);
+    forbidden("reporting", producer.publish_events(events([(0, "event")]))).await;
+    // A letter is put back where it came from.
+    let kept = dispatcher.letters(LetterPage::one(1)).await.unwrap().pop().unwrap();
+    assert_eq!(kept.letter, letter());
+    dispatcher.publish_events(vec![(0, kept.letter.payload)]).await.unwrap();
     forbidden("sending jobs", producer.send_job(&queue_a, job(1), payload)).await;
     forbidden("reading events", read(&producer)).await;
     forbidden("ACLs", acls::apply(&fleet.of("operator").await, &regions(), &Lane::ALL)).await;

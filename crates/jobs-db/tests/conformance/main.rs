@@ -18,6 +18,7 @@ mod partitions;
 mod pauses;
 mod postgres;
 mod queues;
+mod replays;
 mod sqlite;
 mod workers;
 
@@ -93,6 +94,10 @@ macro_rules! conformance {
                 the_last_order_stands_and_revisions_grow
                 racing_orders_have_revisions_of_their_own
                 an_order_is_news
+            }
+            replays {
+                a_letter_goes_back_once
+                one_that_could_not_go_back_is_tried_anew
             }
             changes {
                 a_write_ends_the_wait_and_silence_times_out

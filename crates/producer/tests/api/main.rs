@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail their test")]
 
 mod act;
+mod dead_letters;
 mod drains;
 mod guards;
 mod harness;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use panofleet_bus::{
-    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue, Receipt,
-    Received,
+    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, KeptLetter,
+    LetterPage, Queue, Receipt, Received,
 };
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::{JobId, Region, WorkerId};
@@ -201,6 +201,10 @@ impl Bus for FakeBus {
 
     async fn dead_letters(&self, _limit: u32) -> Result<Vec<DeadLetter>, BusError> {
         Ok(self.look(|state| state.dead.clone()))
+    }
+
+    async fn letters(&self, _page: LetterPage) -> Result<Vec<KeptLetter>, BusError> {
+        unreachable!("no worker asks")
     }
 }
 
