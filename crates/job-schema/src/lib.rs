@@ -5,7 +5,7 @@
 //! |---|---|
 //! | what a client submits | [`spec`], [`source`], [`operation`], `operations/` |
 //! | what travels between parts | [`envelope`], [`message`], [`order`], [`region_keys`] |
-//! | what a finished job leaves behind | [`manifest`] |
+//! | what a finished job leaves behind | [`manifest`], [`orphans`] |
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
 //! | every limit | [`limits`] |
@@ -32,6 +32,7 @@ pub mod operation;
 mod operation_doc;
 mod operations;
 pub mod order;
+pub mod orphans;
 pub mod policy;
 pub mod region_keys;
 pub mod runner_protocol;

@@ -27,6 +27,7 @@ mod order;
 mod pause;
 pub mod postgres;
 mod replay;
+mod retention;
 mod row;
 pub mod sqlite;
 mod write;
@@ -35,10 +36,11 @@ pub use error::JobsDbError;
 pub use order::{NewOrder, OrderRow, OrdersDb};
 pub use pause::{BadPauseTarget, Pause, PauseTarget};
 pub use replay::{LetterKey, Replay, ReplaysDb};
+pub use retention::{RetentionDb, RetireBefore, Sweep};
 
 /// The job database of one fleet.
 #[async_trait]
-pub trait JobsDb: OrdersDb + ReplaysDb + Debug + Send + Sync {
+pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + Debug + Send + Sync {
     /// The database's clock: the only one that timers are set and checked by.
     ///
     /// # Errors
@@ -362,6 +364,8 @@ pub enum Accepted {
     Existing(Box<Job>),
     /// The key has this job, asked for in other words.
     KeyTaken(JobId),
+    /// The key had this job, asked for in the same words, and retention has removed it.
+    Removed(JobId),
 }
 
 /// What is written together.

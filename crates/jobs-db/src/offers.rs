@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use panofleet_job_schema::{Job, Tenant};
+use panofleet_job_schema::{Job, JobId, Tenant};
 
 use crate::{Accepted, Offer};
 
@@ -12,8 +12,10 @@ pub(crate) type KeyName<'a> = (&'a Tenant, &'a str);
 /// Who has a key.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
-    /// The job.
-    pub(crate) job: Job,
+    /// The job's id.
+    pub(crate) id: JobId,
+    /// The job; `None` if retention has removed it.
+    pub(crate) job: Option<Job>,
     /// What was asked for under it.
     pub(crate) payload_sha256: Vec<u8>,
 }
@@ -37,13 +39,15 @@ pub(crate) fn answers<'a>(
         match holders.get(&name) {
             None => {
                 let payload_sha256 = key.payload_sha256.to_vec();
-                holders.insert(name, Holder { job: offer.job.clone(), payload_sha256 });
+                let (id, job) = (offer.job.id, Some(offer.job.clone()));
+                holders.insert(name, Holder { id, job, payload_sha256 });
                 Accepted::Created
             }
-            Some(holder) if holder.payload_sha256 == key.payload_sha256 => {
-                Accepted::Existing(Box::new(holder.job.clone()))
-            }
-            Some(holder) => Accepted::KeyTaken(holder.job.id),
+            Some(holder) if holder.payload_sha256 == key.payload_sha256 => match &holder.job {
+                Some(job) => Accepted::Existing(Box::new(job.clone())),
+                None => Accepted::Removed(holder.id),
+            },
+            Some(holder) => Accepted::KeyTaken(holder.id),
         }
     };
     offers.iter().map(answer).collect()

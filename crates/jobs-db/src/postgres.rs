@@ -47,6 +47,7 @@ mod pauses;
 mod pool;
 mod queued;
 mod replays;
+mod retention;
 mod row;
 mod schema;
 mod uploads;

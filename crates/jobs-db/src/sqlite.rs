@@ -39,6 +39,7 @@ mod partitions;
 mod pauses;
 mod queued;
 mod replays;
+mod retention;
 mod row;
 mod schema;
 mod uploads;

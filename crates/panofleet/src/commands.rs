@@ -18,6 +18,7 @@ mod dispatcher;
 mod doctor;
 mod job;
 mod jobs;
+mod lifecycle;
 mod operations;
 mod pauses;
 mod producer;
@@ -109,6 +110,8 @@ enum Command {
     Undrain(workers::Target),
     /// Records that nobody could use: list them, look at one, put them back
     DeadLetters(dead_letters::DeadLetters),
+    /// Print an S3 lifecycle configuration: a net for what nobody sweeps
+    Lifecycle(lifecycle::Lifecycle),
     /// Run one job here, without any service, in the same sandbox
     Run(run::Run),
     /// Check what this machine and the service need, and say what to do
@@ -152,6 +155,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Drain(command) => command.run(&shared).await,
             Command::Undrain(target) => target.undrain(&shared).await,
             Command::DeadLetters(command) => command.run(&shared).await,
+            Command::Lifecycle(command) => command.run(&shared),
             Command::Run(command) => Box::pin(command.run(&shared)).await,
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),

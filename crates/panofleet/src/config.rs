@@ -11,7 +11,7 @@ use panofleet_bus::embedded::EmbeddedConfig;
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Region, Span, WorkerId};
 use panofleet_producer::api::ApiConfig;
-use panofleet_producer::dispatcher::DispatchConfig;
+use panofleet_producer::dispatcher::{DispatchConfig, RetentionConfig};
 use panofleet_service::metrics::MetricsConfig;
 use panofleet_service::telemetry::LogFormat;
 use panofleet_worker::WorkerConfig;
@@ -47,6 +47,9 @@ pub(crate) struct Config {
     pub(crate) api: ApiConfig,
     /// Who goes next.
     pub(crate) dispatch: DispatchConfig,
+    /// How long what is kept.
+    #[serde(default)]
+    pub(crate) retention: RetentionConfig,
     /// The worker.
     pub(crate) worker: WorkerConfig,
     /// What the lifecycle decides by.
@@ -96,6 +99,7 @@ impl Config {
             bus: EmbeddedConfig::default(),
             api: ApiConfig::of_one_region(region.clone(), BUCKET),
             dispatch: DispatchConfig::default(),
+            retention: RetentionConfig::default(),
             // Somebody who stops a service on a terminal does not wait for minutes.
             worker: WorkerConfig {
                 region,
@@ -132,6 +136,7 @@ impl Config {
         self.worker.check()?;
         self.api.check()?;
         self.dispatch.check()?;
+        self.retention.check(self.api.uploads.expires)?;
         if !self.api.regions.contains_key(&self.worker.region) {
             bail!("worker.region `{}` is not under api.regions", self.worker.region);
         }

@@ -130,6 +130,7 @@ pub(crate) fn start_dispatcher(
         policy: config.policy,
         regions: config.api.regions.keys().cloned().collect(),
         config: config.dispatch.clone(),
+        retention: config.retention,
     };
     let shutdown = tasks.shutdown().clone();
     tasks.spawn("dispatcher", OnError::Shutdown, async move {

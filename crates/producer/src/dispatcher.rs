@@ -9,6 +9,7 @@
 //! | who goes next, of whom | `dispatcher/fair_share.rs`, pure; `dispatcher/filling.rs` reads and sends |
 //! | what gets no jobs | `dispatcher/pausing.rs` |
 //! | what workers are told | `dispatcher/ordering.rs` |
+//! | what goes when its time has come | `dispatcher/retention.rs` |
 //! | dead letters that go back | `dispatcher/replaying.rs` |
 //! | settings | `dispatcher/config.rs` |
 //! | what silence proves | `dispatcher/horizon.rs` |
@@ -50,8 +51,10 @@ mod ordering;
 mod pausing;
 mod sending;
 mod replaying;
+mod retention;
 
 pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
+pub use retention::config::{BadRetention, Keep, RetentionConfig};
 
 use fair_share::FairShare;
 use filling::{Filled, Look};
@@ -93,6 +96,8 @@ pub struct Dispatcher {
     pub regions: Vec<Region>,
     /// Who goes next.
     pub config: DispatchConfig,
+    /// How long what is kept.
+    pub retention: RetentionConfig,
 }
 
 /// What the turns hand to those that work beside them.
@@ -178,7 +183,8 @@ impl Dispatcher {
             self.keep_places(places, shutdown),
             self.measure(shutdown),
             self.order_workers(shutdown),
-            self.replay_letters(shutdown)
+            self.replay_letters(shutdown),
+            self.retain(shutdown)
         );
     }
 

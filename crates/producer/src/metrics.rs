@@ -106,6 +106,16 @@ const REPLAYED: Metric = Metric::counter(
     &["outcome"],
     "Dead letters that somebody asked to put back where they came from.",
 );
+const REMOVED: Metric = Metric::counter(
+    "panofleet_dispatcher_removed_total",
+    &["kind"],
+    "What was removed because its time had come.",
+);
+const RETENTION_FAILED: Metric = Metric::counter(
+    "panofleet_dispatcher_retention_failures_total",
+    &[],
+    "Looks for what is to be removed that ended early, because the database or the store did not answer.",
+);
 /// What this crate counts.
 pub const METRICS: &[Metric] = &[
     REQUESTS,
@@ -127,6 +137,8 @@ pub const METRICS: &[Metric] = &[
     QUEUE_PAUSED,
     WORKERS,
     REPLAYED,
+    REMOVED,
+    RETENTION_FAILED,
 ];
 
 /// The API answered. `route` is a route's pattern.
@@ -144,7 +156,7 @@ pub(crate) fn answered(method: &str, route: &str, status: u16, took: Duration) {
 pub(crate) fn accepted(job: &Job, outcome: &Accepted) {
     let key_found = match outcome {
         Accepted::Existing(_) => "replayed",
-        Accepted::KeyTaken(_) => "refused",
+        Accepted::KeyTaken(_) | Accepted::Removed(_) => "refused",
         Accepted::Created => {
             let (region, lane) = (job.region.to_string(), job.lane.as_str());
             counter!(JOBS_ACCEPTED.name, "region" => region, "lane" => lane).increment(1);
@@ -275,4 +287,36 @@ impl Replayed {
         };
         counter!(REPLAYED.name, "outcome" => outcome).increment(1);
     }
+}
+
+/// What goes when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// An object of an attempt that lost.
+    Orphan,
+    /// An object of a job that is not kept any more.
+    JobObject,
+    /// The row of a job.
+    Job,
+    /// An upload.
+    Upload,
+    /// An idempotency key.
+    IdempotencyKey,
+}
+
+/// Something was removed.
+pub(crate) fn gone(kind: Gone, count: u64) {
+    let kind = match kind {
+        Gone::Orphan => "orphaned_object",
+        Gone::JobObject => "job_object",
+        Gone::Job => "job",
+        Gone::Upload => "upload",
+        Gone::IdempotencyKey => "idempotency_key",
+    };
+    counter!(REMOVED.name, "kind" => kind).increment(count);
+}
+
+/// A look for what is to be removed ended early.
+pub(crate) fn retention_failed() {
+    counter!(RETENTION_FAILED.name).increment(1);
 }

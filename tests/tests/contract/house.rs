@@ -26,7 +26,7 @@ use panofleet_jobs_db::{Accepted, Batch, JobWrite, JobsDb, Versioned};
 use panofleet_objects::manifest::{Published, publish};
 use panofleet_objects::server::{ServerConfig, serve};
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
-use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher};
+use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher, RetentionConfig};
 use panofleet_producer::transition::{Transition, transition};
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace;
@@ -38,7 +38,7 @@ use uuid::Uuid;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const HEARTBEAT_PARTITION: u32 = 1;
-const BUCKET: &str = "out";
+pub(crate) const BUCKET: &str = "out";
 
 /// Everything but a worker.
 pub(crate) struct House {
@@ -50,6 +50,7 @@ pub(crate) struct House {
     pub(crate) policy: Policy,
     pub(crate) queue: Queue,
     pub(crate) dispatch: DispatchConfig,
+    pub(crate) retention: RetentionConfig,
     keys: KeyRing,
     source: tokio::sync::Mutex<Box<dyn JobSource>>,
     store_address: std::net::SocketAddr,
@@ -126,6 +127,7 @@ impl House {
             policy,
             queue,
             dispatch: DispatchConfig::default(),
+            retention: RetentionConfig::default(),
             keys,
             source: tokio::sync::Mutex::new(source),
             store_address,
@@ -141,6 +143,11 @@ impl House {
     }
 
     pub(crate) fn start_dispatcher(self) -> Self {
+        self.dispatch();
+        self
+    }
+
+    fn dispatch(&self) {
         let dispatcher = Dispatcher {
             db: Arc::clone(&self.db),
             bus: Arc::new(self.bus.clone()),
@@ -149,10 +156,21 @@ impl House {
             policy: self.policy,
             regions: vec![self.queue.region.clone()],
             config: self.dispatch.clone(),
+            retention: self.retention,
         };
         let token = CancellationToken::new();
         *self.dispatching.lock().unwrap() = Some(role(token.clone(), dispatcher.run(token)));
-        self
+    }
+
+    pub(crate) async fn stop_dispatcher(&self) {
+        let stopped = self.dispatching.lock().unwrap().take();
+        stop(stopped).await;
+    }
+
+    /// As a crash of the leader would: another leads from then on.
+    pub(crate) async fn restart_dispatcher(&self) {
+        self.stop_dispatcher().await;
+        self.dispatch();
     }
 
     fn region_keys(&self) -> RegionKeys {

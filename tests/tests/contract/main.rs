@@ -6,6 +6,7 @@ mod house;
 mod letters;
 mod logs;
 mod metrics;
+mod retention;
 mod turns;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use panofleet_job_schema::{Job, Timestamp};
+use panofleet_job_schema::{Job, JobId, Timestamp};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -38,6 +38,10 @@ pub(super) async fn accept_all(
     Err(JobsDbError::Conflict("an idempotency key of the jobs that are offered".to_owned()))
 }
 
+/// The key's place among those asked for; its job; its version and doc, unless retention has removed it; the key's
+/// `payload_sha256`.
+type KeyColumns = (i64, Uuid, Option<i64>, Option<String>, Vec<u8>);
+
 /// Who has the keys already.
 async fn holders<'a>(
     connection: &mut PgConnection,
@@ -47,10 +51,11 @@ async fn holders<'a>(
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let rows: Vec<(i64, Uuid, i64, String, Vec<u8>)> = sqlx::query_as(
-        "SELECT asked.place, jobs.id, jobs.version, jobs.doc, idempotency_keys.payload_sha256
+    let rows: Vec<KeyColumns> = sqlx::query_as(
+        "SELECT asked.place, idempotency_keys.job, jobs.version, jobs.doc, idempotency_keys.payload_sha256
          FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS asked (tenant, key, place)
-            JOIN idempotency_keys USING (tenant, key) JOIN jobs ON jobs.id = idempotency_keys.job",
+            JOIN idempotency_keys USING (tenant, key)
+            LEFT JOIN jobs ON jobs.id = idempotency_keys.job",
     )
     .bind(names.iter().map(|(tenant, _)| tenant.as_str()).collect::<Vec<_>>())
     .bind(names.iter().map(|(_, key)| key.as_bytes()).collect::<Vec<_>>())
@@ -60,8 +65,11 @@ async fn holders<'a>(
     for (place, id, version, doc, payload_sha256) in rows {
         let name = usize::try_from(place - 1).ok().and_then(|place| names.get(place));
         if let Some(name) = name {
-            let job = versioned((id, version, doc))?.job;
-            holders.insert(*name, Holder { job, payload_sha256 });
+            let job = match version.zip(doc) {
+                Some((version, doc)) => Some(versioned((id, version, doc))?.job),
+                None => None,
+            };
+            holders.insert(*name, Holder { id: JobId(id), job, payload_sha256 });
         }
     }
     Ok(holders)

@@ -1,7 +1,7 @@
 //! A batch: jobs, history, heartbeats and the offset that they came from, all or nothing.
 //!
 //! A batch is a few statements, however many jobs it has. Every batch takes its locks in one order: the partition,
-//! workers by name, jobs by id, progress by id. So two batches wait for each other at most, and never for ever.
+//! workers by name, jobs by id, progress by id, sweeps by job. So two batches wait for each other at most, and never for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use panofleet_job_schema::{JobId, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::retention;
 use super::row::id_list;
 use crate::row::{integer, to_doc};
 use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
@@ -35,7 +36,8 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Resul
         return Err(JobsDbError::Conflict(format!("job {}", job.job.id)));
     }
     write_progress(connection, &jobs, &said).await?;
-    write_history(connection, &jobs).await
+    write_history(connection, &jobs).await?;
+    retention::note(connection, &jobs).await
 }
 
 /// Writes those whose rows are what they expect, inside the caller's transaction.
@@ -49,6 +51,7 @@ pub(super) async fn write_each(
         writes.into_iter().filter(|write| written.contains(&write.job.id)).collect();
     write_progress(connection, &writes, &[]).await?;
     write_history(connection, &writes).await?;
+    retention::note(connection, &writes).await?;
     Ok(written)
 }
 

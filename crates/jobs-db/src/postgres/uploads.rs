@@ -27,18 +27,27 @@ pub(super) async fn put(pool: &PgPool, upload: &Upload) -> Result<(), JobsDbErro
 }
 
 pub(super) async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Upload>, JobsDbError> {
-    let row: Option<(String, String, String, i64, i64)> =
-        sqlx::query_as("SELECT tenant, bucket, key, bytes, created_at FROM uploads WHERE id = $1")
-            .bind(id)
-            .fetch_optional(pool)
-            .await?;
-    let Some((tenant, bucket, key, bytes, created_at)) = row else { return Ok(None) };
-    Ok(Some(Upload {
+    let row: Option<UploadColumns> = sqlx::query_as(
+        "SELECT id, tenant, bucket, key, bytes, created_at FROM uploads
+         WHERE id = $1 AND retired_at IS NULL",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await?;
+    row.map(upload).transpose()
+}
+
+/// `id`, `tenant`, `bucket`, `key`, `bytes`, `created_at`.
+pub(super) type UploadColumns = (Uuid, String, String, String, i64, i64);
+
+pub(super) fn upload(columns: UploadColumns) -> Result<Upload, JobsDbError> {
+    let (id, tenant, bucket, key, bytes, created_at) = columns;
+    Ok(Upload {
         id,
         tenant: Tenant::new(tenant).map_err(|error| corrupt(format_args!("upload {id}"), error))?,
         bucket,
         key,
         bytes: u64::try_from(bytes).map_err(|error| corrupt(format_args!("upload {id}"), error))?,
         created_at: time(created_at),
-    }))
+    })
 }

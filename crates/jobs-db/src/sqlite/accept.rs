@@ -6,7 +6,7 @@ use panofleet_job_schema::{Job, JobId, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::file::SqliteFile;
-use super::row::versioned;
+use super::row::{job_id, versioned};
 use crate::offers::{Holder, KeyName, answers, created};
 use crate::row::to_doc;
 use crate::write::first_timer;
@@ -34,14 +34,17 @@ pub(super) async fn accept_all(
     Ok(answers)
 }
 
+/// The job of a key; its version and doc, unless retention has removed it; the key's `payload_sha256`.
+type KeyColumns = (Vec<u8>, Option<i64>, Option<String>, Vec<u8>);
+
 /// Who has a key already.
 async fn holder(
     connection: &mut SqliteConnection,
     (tenant, key): KeyName<'_>,
 ) -> Result<Option<Holder>, JobsDbError> {
-    let row: Option<(Vec<u8>, i64, String, Vec<u8>)> = sqlx::query_as(
-        "SELECT jobs.id, jobs.version, jobs.doc, idempotency_keys.payload_sha256
-         FROM idempotency_keys JOIN jobs ON jobs.id = idempotency_keys.job
+    let row: Option<KeyColumns> = sqlx::query_as(
+        "SELECT idempotency_keys.job, jobs.version, jobs.doc, idempotency_keys.payload_sha256
+         FROM idempotency_keys LEFT JOIN jobs ON jobs.id = idempotency_keys.job
          WHERE idempotency_keys.tenant = ? AND idempotency_keys.key = ?",
     )
     .bind(tenant.as_str())
@@ -49,7 +52,11 @@ async fn holder(
     .fetch_optional(connection)
     .await?;
     let Some((id, version, doc, payload_sha256)) = row else { return Ok(None) };
-    Ok(Some(Holder { job: versioned((id, version, doc))?.job, payload_sha256 }))
+    let job = match version.zip(doc) {
+        Some((version, doc)) => Some(versioned((id.clone(), version, doc))?.job),
+        None => None,
+    };
+    Ok(Some(Holder { id: job_id(&id)?, job, payload_sha256 }))
 }
 
 async fn insert_job(connection: &mut SqliteConnection, job: &Job) -> Result<(), JobsDbError> {

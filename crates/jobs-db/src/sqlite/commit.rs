@@ -8,6 +8,7 @@ use panofleet_job_schema::{JobId, Timestamp};
 use sqlx::SqliteConnection;
 
 use super::accept::job_key;
+use super::retention;
 use crate::row::{integer, to_doc};
 use crate::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance};
 
@@ -28,7 +29,7 @@ pub(super) async fn write(
             return Err(JobsDbError::Conflict(format!("job {}", write.job.id)));
         }
     }
-    Ok(())
+    retention::note(connection, &batch.jobs).await
 }
 
 /// Writes those whose rows are what they expect, inside the caller's transaction.
@@ -39,6 +40,7 @@ pub(super) async fn write_each(
     let mut written = BTreeSet::new();
     for write in writes {
         if write_job(connection, write).await? {
+            retention::note(connection, std::slice::from_ref(write)).await?;
             written.insert(write.job.id);
         }
     }

@@ -28,18 +28,28 @@ pub(super) async fn put(file: &SqliteFile, upload: &Upload) -> Result<(), JobsDb
 }
 
 pub(super) async fn get(readers: &SqlitePool, id: Uuid) -> Result<Option<Upload>, JobsDbError> {
-    let row: Option<(String, String, String, i64, i64)> =
-        sqlx::query_as("SELECT tenant, bucket, key, bytes, created_at FROM uploads WHERE id = ?")
-            .bind(id.as_bytes().as_slice())
-            .fetch_optional(readers)
-            .await?;
-    let Some((tenant, bucket, key, bytes, created_at)) = row else { return Ok(None) };
-    Ok(Some(Upload {
+    let row: Option<UploadColumns> = sqlx::query_as(
+        "SELECT id, tenant, bucket, key, bytes, created_at FROM uploads
+         WHERE id = ? AND retired_at IS NULL",
+    )
+    .bind(id.as_bytes().as_slice())
+    .fetch_optional(readers)
+    .await?;
+    row.map(upload).transpose()
+}
+
+/// `id`, `tenant`, `bucket`, `key`, `bytes`, `created_at`.
+pub(super) type UploadColumns = (Vec<u8>, String, String, String, i64, i64);
+
+pub(super) fn upload(columns: UploadColumns) -> Result<Upload, JobsDbError> {
+    let (id, tenant, bucket, key, bytes, created_at) = columns;
+    let id = Uuid::from_slice(&id).map_err(|error| corrupt("an upload's id", error))?;
+    Ok(Upload {
         id,
         tenant: Tenant::new(tenant).map_err(|error| corrupt(format_args!("upload {id}"), error))?,
         bucket,
         key,
         bytes: u64::try_from(bytes).map_err(|error| corrupt(format_args!("upload {id}"), error))?,
         created_at: time(created_at),
-    }))
+    })
 }

@@ -19,6 +19,7 @@ mod pauses;
 mod postgres;
 mod queues;
 mod replays;
+mod retention;
 mod sqlite;
 mod workers;
 
@@ -98,6 +99,14 @@ macro_rules! conformance {
             replays {
                 a_letter_goes_back_once
                 one_that_could_not_go_back_is_tried_anew
+            }
+            retention {
+                an_untidy_end_is_swept_once_it_is_quiet
+                sweeps_come_longest_due_first_and_go_with_their_job
+                ended_jobs_come_in_the_order_of_their_acceptance
+                a_job_is_removed_as_it_was_seen_or_not_at_all
+                a_key_outlives_its_job
+                uploads_go_when_nobody_can_need_them
             }
             changes {
                 a_write_ends_the_wait_and_silence_times_out

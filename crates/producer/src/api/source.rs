@@ -62,7 +62,7 @@ fn object(config: &ApiConfig, bucket: &str, key: &str) -> Result<Resolved, ApiEr
 }
 
 async fn upload(api: &Api, id: Uuid) -> Result<Resolved, ApiError> {
-    let found = api.db.upload(id).await?;
+    let found = api.db.use_upload(id, api.db.now().await?).await?;
     let Some(upload) = found.filter(|upload| upload.tenant == api.config.tenant) else {
         let detail = format!("there is no upload {id}; POST /v1/uploads begins one");
         return Err(ApiError::unfit("upload_unknown", detail));

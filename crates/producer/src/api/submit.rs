@@ -59,7 +59,16 @@ async fn accept(api: &Api, Offer { job, key }: Offer) -> Result<Response, ApiErr
             Ok(answer(api, StatusCode::OK, &api.job(existing.id).await?))
         }
         Accepted::KeyTaken(other) => Err(key_taken(other)),
+        Accepted::Removed(removed) => Err(job_removed(removed)),
     }
+}
+
+fn job_removed(removed: JobId) -> ApiError {
+    let detail = format!(
+        "the idempotency key belongs to job {removed}, which has ended and is not kept any more; \
+         use a new key to run it again"
+    );
+    ApiError::refused(StatusCode::GONE, "job_removed", detail)
 }
 
 fn key_taken(other: JobId) -> ApiError {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::trace::TraceContext;
 use panofleet_job_schema::{JobId, limits};
-use panofleet_jobs_db::JobsDb as _;
+use panofleet_jobs_db::{JobsDb as _, RetentionDb as _};
 use panofleet_service::telemetry;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -262,4 +263,20 @@ async fn limits_are_what_they_say() {
         .await
         .problem(422, "does_not_fit");
     assert_eq!(detail, "outputs: 33 given, 32 allowed");
+}
+
+/// A key outlives its job: what was done is not done again because retention has forgotten it.
+#[tokio::test]
+async fn a_key_whose_job_was_removed_makes_no_second_job() {
+    let fleet = Fleet::start().await;
+    let asked = json!({ "idempotency_key": "once" });
+    let id = fleet.submitted(&asked).await;
+    fleet.apply(id, |now, _| Event::CancelRequested { now }).await;
+    let version = fleet.db.get(&[id]).await.unwrap().pop().unwrap().version;
+    assert!(fleet.db.remove_job(id, version, fleet.db.now().await.unwrap()).await.unwrap());
+    fleet.get(&format!("/v1/jobs/{id}")).await.problem(404, "job_not_found");
+    let said = fleet.submit(&asked).await.problem(410, "job_removed");
+    assert!(said.contains(&id.to_string()), "{said}");
+    let other = json!({ "idempotency_key": "once", "priority": "low" });
+    fleet.submit(&other).await.problem(409, "idempotency_key_reused");
 }

@@ -146,6 +146,7 @@ fn verdict(line: usize, offer: &Offer, answer: Accepted) -> Verdict {
         Accepted::Created => Verdict::job(line, StatusCode::CREATED, offer.job.id),
         Accepted::Existing(existing) => Verdict::job(line, StatusCode::OK, existing.id),
         Accepted::KeyTaken(other) => Verdict::refusal(line, &super::key_taken(other)),
+        Accepted::Removed(removed) => Verdict::refusal(line, &super::job_removed(removed)),
     }
 }
 

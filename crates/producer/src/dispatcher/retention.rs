@@ -1,0 +1,159 @@
+//! What goes when its time has come: folders of attempts that lost, ended jobs, uploads, idempotency keys.
+//!
+//! | you look for | file |
+//! |---|---|
+//! | how long what is kept | `retention/config.rs` |
+//! | folders of attempts that lost | `retention/orphans.rs` |
+//! | ended jobs and what is left of them | `retention/ended.rs` |
+//! | uploads | `retention/uploads.rs` |
+//!
+//! Each look does a bounded amount of work and may be cut off anywhere: objects go first, the row that names them last, and
+//! to delete what is gone already is no error. Two leaders at once do the same work twice, and neither removes what the
+//! other's write has changed meanwhile.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use panofleet_jobs_db::JobsDbError;
+use panofleet_objects::{ObjectStore, ObjectsError};
+use tokio_util::sync::CancellationToken;
+
+use super::Dispatcher;
+use crate::metrics::{self, Gone};
+
+pub(super) mod config;
+mod ended;
+mod orphans;
+mod uploads;
+
+use ended::EndedPlace;
+
+/// Wait between two looks while there is more to do.
+const BUSY_WAIT: Duration = Duration::from_millis(500);
+/// Wait when all is done, or after trouble.
+const IDLE_WAIT: Duration = Duration::from_secs(30);
+/// Objects that one look deletes, at most; a job that has more goes on with the next look.
+const OBJECTS_MAX: usize = 2000;
+/// Pages of 1000 keys that are listed for one job, at most.
+const PAGES_MAX: u32 = 1000;
+/// Deletions under way at once.
+const DELETIONS_MAX: usize = 8;
+
+/// What went wrong in a look. Nothing is lost: the next one finds it all again.
+#[derive(Debug, thiserror::Error)]
+enum RetentionError {
+    #[error(transparent)]
+    Db(#[from] JobsDbError),
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+}
+
+/// Whether a look has done all there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    All,
+    Some,
+}
+
+impl Done {
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::All, Self::All) => Self::All,
+            _ => Self::Some,
+        }
+    }
+}
+
+/// How much one look may still delete.
+#[derive(Debug)]
+struct Budget {
+    objects: usize,
+}
+
+impl Dispatcher {
+    /// Removes what its time has come for until `shutdown`.
+    pub(super) async fn retain(&self, shutdown: &CancellationToken) {
+        let mut place = EndedPlace::default();
+        let mut in_trouble = false;
+        loop {
+            let looked = tokio::select! {
+                looked = self.retention_look(&mut place) => looked,
+                () = shutdown.cancelled() => return,
+            };
+            let wait = match looked {
+                Ok(Done::Some) => BUSY_WAIT,
+                Ok(Done::All) => IDLE_WAIT,
+                Err(error) => {
+                    metrics::retention_failed();
+                    if !in_trouble {
+                        tracing::warn!(%error, "what is to be removed waits");
+                    }
+                    in_trouble = true;
+                    IDLE_WAIT
+                }
+            };
+            in_trouble &= wait == IDLE_WAIT;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn retention_look(&self, place: &mut EndedPlace) -> Result<Done, RetentionError> {
+        let mut budget = Budget { objects: OBJECTS_MAX };
+        let swept = self.sweep_orphans(&mut budget).await?;
+        let removed = self.remove_ended(place, &mut budget).await?;
+        let uploads = self.remove_uploads().await?;
+        Ok(swept.and(removed).and(uploads))
+    }
+}
+
+/// Deletes objects, a few at a time.
+async fn delete_all(
+    objects: ObjectStore,
+    bucket: String,
+    (keys, kind): (Vec<String>, Gone),
+) -> Result<(), ObjectsError> {
+    let deletions = keys.into_iter().map(move |key| {
+        let (objects, bucket) = (objects.clone(), bucket.clone());
+        async move { objects.delete(&bucket, &key).await }
+    });
+    let mut deletions = stream::iter(deletions).buffer_unordered(DELETIONS_MAX);
+    while let Some(deleted) = deletions.next().await {
+        deleted?;
+        metrics::gone(kind, 1);
+    }
+    Ok(())
+}
+
+/// Deletes what lies under a prefix, except what `keeps` says stays, and says whether all of it is gone.
+async fn clear(
+    objects: &ObjectStore,
+    (bucket, prefix): (&str, &str),
+    keeps: impl Fn(&str) -> bool,
+    (budget, kind): (&mut Budget, Gone),
+) -> Result<Done, RetentionError> {
+    let mut page = None;
+    for _ in 0..PAGES_MAX {
+        let found = match objects.list(bucket, prefix, page.as_deref()).await {
+            // Nothing of it can be left.
+            Err(ObjectsError::NotFound { .. }) => return Ok(Done::All),
+            found => found?,
+        };
+        let mut going: Vec<String> = found.keys.into_iter().filter(|key| !keeps(key)).collect();
+        let cut = going.len() > budget.objects;
+        going.truncate(budget.objects);
+        budget.objects -= going.len();
+        delete_all(objects.clone(), bucket.to_owned(), (going, kind)).await?;
+        if cut {
+            return Ok(Done::Some);
+        }
+        page = found.next;
+        if page.is_none() {
+            return Ok(Done::All);
+        }
+    }
+    tracing::warn!(bucket, prefix, "more lies here than one look can list");
+    Ok(Done::Some)
+}
