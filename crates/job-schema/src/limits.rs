@@ -63,5 +63,11 @@ pub const PAUSES_MAX: usize = 1000;
 pub const PAUSE_REASON_BYTES_MAX: usize = 512;
 /// Longest grace of a worker that is drained, in seconds.
 pub const DRAIN_GRACE_S_MAX: u64 = 7 * 24 * 3600;
+/// Schedules of one tenant.
+pub const SCHEDULES_MAX: usize = 1000;
+/// Bytes of a cron expression, and of a time zone's name.
+pub const CRON_BYTES_MAX: usize = 128;
+/// Missed ticks that a schedule may make up for.
+pub const CATCH_UP_TICKS_MAX: u32 = 100;
 /// Bytes of a message for people in a failure.
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 2 * 1024;

@@ -29,7 +29,9 @@ pub mod postgres;
 mod replay;
 mod retention;
 mod row;
+mod schedule;
 pub mod sqlite;
+mod upload;
 mod write;
 
 pub use error::JobsDbError;
@@ -37,10 +39,12 @@ pub use order::{NewOrder, OrderRow, OrdersDb};
 pub use pause::{BadPauseTarget, Pause, PauseTarget};
 pub use replay::{LetterKey, Replay, ReplaysDb};
 pub use retention::{RetentionDb, RetireBefore, Sweep};
+pub use schedule::{Missed, Overlap, Schedule, SchedulesDb, Tick, TickOutcome, VersionedSchedule};
+pub use upload::Upload;
 
 /// The job database of one fleet.
 #[async_trait]
-pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + Debug + Send + Sync {
+pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Send + Sync {
     /// The database's clock: the only one that timers are set and checked by.
     ///
     /// # Errors
@@ -486,21 +490,4 @@ pub struct JobFilter {
     pub label: Option<(String, String)>,
     /// Accepted before this job: the last one of the page before.
     pub before: Option<JobId>,
-}
-
-/// A source that is being uploaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upload {
-    /// What `upload:<id>` names.
-    pub id: Uuid,
-    /// Whose it is.
-    pub tenant: Tenant,
-    /// The bucket.
-    pub bucket: String,
-    /// The key.
-    pub key: String,
-    /// The size that was announced.
-    pub bytes: u64,
-    /// When it was begun.
-    pub created_at: Timestamp,
 }

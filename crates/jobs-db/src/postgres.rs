@@ -49,6 +49,7 @@ mod queued;
 mod replays;
 mod retention;
 mod row;
+mod schedules;
 mod schema;
 mod uploads;
 mod workers;

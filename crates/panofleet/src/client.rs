@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::{JobId, JobSpec, Span};
-use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget};
+use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{DrainView, JobView, LetterList, LetterView, UploadView, WorkerView};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
@@ -186,6 +186,31 @@ impl Client {
 
     pub(crate) async fn replay_dead_letter(&self, id: u64) -> Result<LetterView> {
         self.ask(self.request(Method::POST, &format!("/v1/dead-letters/{id}/replay"))).await
+    }
+
+    pub(crate) async fn schedules(&self) -> Result<Vec<Schedule>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            schedules: Vec<Schedule>,
+        }
+        Ok(self.ask::<Answer>(self.request(Method::GET, "/v1/schedules")).await?.schedules)
+    }
+
+    pub(crate) async fn add_schedule(
+        &self,
+        name: &str,
+        body: &serde_json::Value,
+    ) -> Result<Schedule> {
+        self.ask(self.request(Method::PUT, &format!("/v1/schedules/{name}")).json(body)).await
+    }
+
+    pub(crate) async fn remove_schedule(&self, name: &str) -> Result<Schedule> {
+        self.ask(self.request(Method::DELETE, &format!("/v1/schedules/{name}"))).await
+    }
+
+    /// `pause` or `resume`.
+    pub(crate) async fn change_schedule(&self, name: &str, change: &str) -> Result<Schedule> {
+        self.ask(self.request(Method::POST, &format!("/v1/schedules/{name}/{change}"))).await
     }
 
     /// Uploads a file and says what a job names as its source. `moved` hears how many bytes are on their way.

@@ -25,6 +25,7 @@ mod producer;
 mod ready;
 mod role;
 mod run;
+mod schedules;
 mod submit;
 mod topics;
 mod up;
@@ -112,6 +113,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLetters),
     /// Print an S3 lifecycle configuration: a net for what nobody sweeps
     Lifecycle(lifecycle::Lifecycle),
+    /// Jobs that come again and again: make, list, pause and remove schedules
+    Schedules(schedules::Schedules),
     /// Run one job here, without any service, in the same sandbox
     Run(run::Run),
     /// Check what this machine and the service need, and say what to do
@@ -156,6 +159,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Undrain(target) => target.undrain(&shared).await,
             Command::DeadLetters(command) => command.run(&shared).await,
             Command::Lifecycle(command) => command.run(&shared),
+            Command::Schedules(command) => command.run(&shared).await,
             Command::Run(command) => Box::pin(command.run(&shared)).await,
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),

@@ -131,6 +131,7 @@ pub(crate) fn start_dispatcher(
         regions: config.api.regions.keys().cloned().collect(),
         config: config.dispatch.clone(),
         retention: config.retention,
+        api: config.api.clone(),
     };
     let shutdown = tasks.shutdown().clone();
     tasks.spawn("dispatcher", OnError::Shutdown, async move {

@@ -7,6 +7,7 @@
 //! | cancel, retry | `act.rs` |
 //! | pause, resume | `pauses.rs` |
 //! | dead letters | `dead_letters.rs` |
+//! | jobs that come again and again | `schedules.rs` |
 //! | drain, undrain a worker | `drains.rs` |
 //! | waiting for a job to change | `wait.rs` |
 //! | `POST /v1/uploads` | `uploads.rs` |
@@ -45,10 +46,11 @@ mod jobs;
 pub(crate) mod manifests;
 pub(crate) mod outputs;
 mod pauses;
+mod schedules;
 mod schema;
 pub mod serve;
 mod source;
-mod submit;
+pub(crate) mod submit;
 mod uploads;
 pub mod view;
 mod wait;
@@ -147,6 +149,10 @@ fn other_routes() -> Router<Arc<Api>> {
         .route("/v1/dead-letters", get(dead_letters::list))
         .route("/v1/dead-letters/{id}", get(dead_letters::show))
         .route("/v1/dead-letters/{id}/replay", post(dead_letters::replay))
+        .route("/v1/schedules", get(schedules::list))
+        .route("/v1/schedules/{name}", put(schedules::add).delete(schedules::remove))
+        .route("/v1/schedules/{name}/pause", post(schedules::pause))
+        .route("/v1/schedules/{name}/resume", post(schedules::resume))
         .route("/v1/pauses", get(pauses::list))
         .route("/v1/pauses/{kind}/{name}", put(pauses::pause).delete(pauses::resume))
         .route("/o/{job}/{output}/{*path}", get(outputs::file))

@@ -9,6 +9,7 @@
 //! | who goes next, of whom | `dispatcher/fair_share.rs`, pure; `dispatcher/filling.rs` reads and sends |
 //! | what gets no jobs | `dispatcher/pausing.rs` |
 //! | what workers are told | `dispatcher/ordering.rs` |
+//! | jobs that come again and again | `dispatcher/ticking.rs` |
 //! | what goes when its time has come | `dispatcher/retention.rs` |
 //! | dead letters that go back | `dispatcher/replaying.rs` |
 //! | settings | `dispatcher/config.rs` |
@@ -38,6 +39,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::api::ApiConfig;
 use crate::metrics;
 use crate::transition::{Transition, transition};
 
@@ -49,9 +51,10 @@ mod filling;
 mod horizon;
 mod ordering;
 mod pausing;
-mod sending;
 mod replaying;
 mod retention;
+mod sending;
+mod ticking;
 
 pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
 pub use retention::config::{BadRetention, Keep, RetentionConfig};
@@ -98,6 +101,8 @@ pub struct Dispatcher {
     pub config: DispatchConfig,
     /// How long what is kept.
     pub retention: RetentionConfig,
+    /// What the API accepts, for the jobs of schedules.
+    pub api: ApiConfig,
 }
 
 /// What the turns hand to those that work beside them.
@@ -184,7 +189,8 @@ impl Dispatcher {
             self.measure(shutdown),
             self.order_workers(shutdown),
             self.replay_letters(shutdown),
-            self.retain(shutdown)
+            self.retain(shutdown),
+            self.tick_schedules(shutdown)
         );
     }
 

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod cron;
 pub mod dispatcher;
 pub mod metrics;
 pub mod pages;

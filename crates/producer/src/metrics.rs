@@ -7,7 +7,7 @@ use panofleet_bus::Queue;
 use panofleet_job_schema::lifecycle::Reason;
 use panofleet_job_schema::metric::REQUEST_SECONDS;
 use panofleet_job_schema::{Job, Lane, Metric, Operation, Region};
-use panofleet_jobs_db::Accepted;
+use panofleet_jobs_db::{Accepted, TickOutcome};
 
 const REQUESTS: Metric = Metric::counter(
     "panofleet_producer_requests_total",
@@ -116,6 +116,11 @@ const RETENTION_FAILED: Metric = Metric::counter(
     &[],
     "Looks for what is to be removed that ended early, because the database or the store did not answer.",
 );
+const TICKS: Metric = Metric::counter(
+    "panofleet_dispatcher_schedule_ticks_total",
+    &["outcome"],
+    "Ticks of schedules, by what came of them.",
+);
 /// What this crate counts.
 pub const METRICS: &[Metric] = &[
     REQUESTS,
@@ -139,6 +144,7 @@ pub const METRICS: &[Metric] = &[
     REPLAYED,
     REMOVED,
     RETENTION_FAILED,
+    TICKS,
 ];
 
 /// The API answered. `route` is a route's pattern.
@@ -319,4 +325,14 @@ pub(crate) fn gone(kind: Gone, count: u64) {
 /// A look for what is to be removed ended early.
 pub(crate) fn retention_failed() {
     counter!(RETENTION_FAILED.name).increment(1);
+}
+
+/// A tick of a schedule is over.
+pub(crate) fn ticked(outcome: &TickOutcome) {
+    let outcome = match outcome {
+        TickOutcome::Job { .. } => "job",
+        TickOutcome::Skipped => "skipped",
+        TickOutcome::Refused { .. } => "refused",
+    };
+    counter!(TICKS.name, "outcome" => outcome).increment(1);
 }

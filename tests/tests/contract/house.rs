@@ -26,6 +26,7 @@ use panofleet_jobs_db::{Accepted, Batch, JobWrite, JobsDb, Versioned};
 use panofleet_objects::manifest::{Published, publish};
 use panofleet_objects::server::{ServerConfig, serve};
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
+use panofleet_producer::api::ApiConfig;
 use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher, RetentionConfig};
 use panofleet_producer::transition::{Transition, transition};
 use panofleet_service::clock::wall_clock;
@@ -157,6 +158,7 @@ impl House {
             regions: vec![self.queue.region.clone()],
             config: self.dispatch.clone(),
             retention: self.retention,
+            api: self.api_config(),
         };
         let token = CancellationToken::new();
         *self.dispatching.lock().unwrap() = Some(role(token.clone(), dispatcher.run(token)));
@@ -167,10 +169,21 @@ impl House {
         stop(stopped).await;
     }
 
+    /// Another leads from now on.
+    pub(crate) fn restart_after_stop(&self) {
+        self.dispatch();
+    }
+
     /// As a crash of the leader would: another leads from then on.
     pub(crate) async fn restart_dispatcher(&self) {
         self.stop_dispatcher().await;
         self.dispatch();
+    }
+
+    fn api_config(&self) -> ApiConfig {
+        let mut api = ApiConfig::of_one_region(self.queue.region.clone(), BUCKET);
+        api.source_buckets.insert("in".into(), self.queue.region.clone());
+        api
     }
 
     fn region_keys(&self) -> RegionKeys {

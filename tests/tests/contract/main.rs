@@ -7,6 +7,7 @@ mod letters;
 mod logs;
 mod metrics;
 mod retention;
+mod schedules;
 mod turns;
 
 use std::time::Duration;

@@ -20,6 +20,7 @@ mod postgres;
 mod queues;
 mod replays;
 mod retention;
+mod schedules;
 mod sqlite;
 mod workers;
 
@@ -107,6 +108,10 @@ macro_rules! conformance {
                 a_job_is_removed_as_it_was_seen_or_not_at_all
                 a_key_outlives_its_job
                 uploads_go_when_nobody_can_need_them
+            }
+            schedules {
+                schedules_are_changed_as_they_were_seen
+                due_schedules_come_longest_due_first
             }
             changes {
                 a_write_ends_the_wait_and_silence_times_out

@@ -101,7 +101,7 @@ impl Submit {
     }
 
     /// The job as JSON, its source as it was given.
-    fn spec(&self) -> Result<Map<String, Value>> {
+    pub(super) fn spec(&self) -> Result<Map<String, Value>> {
         let mut spec = match &self.job {
             Some(path) => read_job(path)?,
             None => Map::from_iter([("outputs".to_owned(), json!(parse_outputs(&self.outputs)?))]),

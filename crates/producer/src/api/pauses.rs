@@ -82,7 +82,11 @@ fn check_is_known(api: &Api, target: &PauseTarget) -> Result<(), ApiError> {
         PauseTarget::Region(region) | PauseTarget::Lane(region, _) => region,
         PauseTarget::Tenant(_) => return Ok(()),
     };
-    if api.config.regions.contains_key(region) { Ok(()) } else { Err(unknown_region(api, region)) }
+    if api.config.regions.contains_key(region) {
+        Ok(())
+    } else {
+        Err(unknown_region(&api.config, region))
+    }
 }
 
 pub(super) fn check_reason(reason: &str) -> Result<(), ApiError> {

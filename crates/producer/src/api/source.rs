@@ -7,8 +7,9 @@ use panofleet_objects::ObjectsError;
 use url::Url;
 use uuid::Uuid;
 
+use super::ApiConfig;
 use super::error::ApiError;
-use super::{Api, ApiConfig};
+use super::submit::Acceptor;
 
 /// A source that may be read.
 #[derive(Debug)]
@@ -20,10 +21,10 @@ pub(super) struct Resolved {
 }
 
 /// Finds a source, and refuses what may not be one.
-pub(super) async fn resolve(api: &Api, source: &Source) -> Result<Resolved, ApiError> {
+pub(super) async fn resolve(api: &Acceptor<'_>, source: &Source) -> Result<Resolved, ApiError> {
     match source {
         Source::Https(url) => https(url),
-        Source::S3 { bucket, key } => object(&api.config, bucket, key),
+        Source::S3 { bucket, key } => object(api.config, bucket, key),
         Source::Upload(id) => upload(api, *id).await,
         Source::Nothing => Ok(Resolved { location: SourceLocation::Nothing, region: None }),
         Source::File(_) => {
@@ -61,7 +62,7 @@ fn object(config: &ApiConfig, bucket: &str, key: &str) -> Result<Resolved, ApiEr
     Ok(Resolved { location, region: Some(region.clone()) })
 }
 
-async fn upload(api: &Api, id: Uuid) -> Result<Resolved, ApiError> {
+async fn upload(api: &Acceptor<'_>, id: Uuid) -> Result<Resolved, ApiError> {
     let found = api.db.use_upload(id, api.db.now().await?).await?;
     let Some(upload) = found.filter(|upload| upload.tenant == api.config.tenant) else {
         let detail = format!("there is no upload {id}; POST /v1/uploads begins one");

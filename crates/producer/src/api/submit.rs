@@ -7,9 +7,11 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::job::Acceptance;
+use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::spec::BadSpec;
 use panofleet_job_schema::{Job, JobId, JobSpec, Region, Timestamp};
-use panofleet_jobs_db::{Accepted, IdempotencyKey, Offer, Versioned};
+use panofleet_jobs_db::{Accepted, IdempotencyKey, JobsDb, Offer, Versioned};
+use panofleet_objects::ObjectStore;
 use panofleet_service::trace;
 use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
@@ -17,7 +19,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::extract::{JsonBody, has_type};
-use super::{Api, source};
+use super::{Api, ApiConfig, source};
 use crate::metrics;
 
 mod batch;
@@ -41,7 +43,7 @@ pub(super) async fn submit(
     }
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let now = api.db.now().await?;
-    let offer = offer(&api, spec, trace::hop(given).to_string(), now).await?;
+    let offer = offer(&api.acceptor(), spec, trace::hop(given).to_string(), now).await?;
     let span = trace::job_span(offer.job.id, offer.job.trace.as_deref());
     accept(&api, offer).instrument(span).await
 }
@@ -112,36 +114,76 @@ fn fingerprint(spec: &JobSpec) -> [u8; 32] {
     Sha256::digest(&canonical).into()
 }
 
+/// What a job is made by, for a request as for a schedule.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acceptor<'a> {
+    pub(crate) db: &'a dyn JobsDb,
+    pub(crate) objects: &'a ObjectStore,
+    pub(crate) config: &'a ApiConfig,
+    pub(crate) policy: &'a Policy,
+    pub(crate) event_partitions: u32,
+}
+
+impl Api {
+    pub(super) fn acceptor(&self) -> Acceptor<'_> {
+        Acceptor {
+            db: self.db.as_ref(),
+            objects: &self.objects,
+            config: &self.config,
+            policy: &self.policy,
+            event_partitions: self.bus.event_partitions(),
+        }
+    }
+}
+
+/// A job that no request asked for, with every check of one that was; its key is `key`.
+pub(crate) async fn offer_under(
+    acceptor: &Acceptor<'_>,
+    spec: JobSpec,
+    key: String,
+    now: Timestamp,
+) -> Result<Offer, ApiError> {
+    let payload_sha256 = fingerprint(&spec);
+    let made = offer(acceptor, spec, trace::hop(None).to_string(), now).await?;
+    Ok(Offer { key: Some(IdempotencyKey { key, payload_sha256 }), ..made })
+}
+
 /// What is asked for as a job, at the database's time `now`.
-async fn offer(api: &Api, spec: JobSpec, trace: String, now: Timestamp) -> Result<Offer, ApiError> {
+async fn offer(
+    acceptor: &Acceptor<'_>,
+    spec: JobSpec,
+    trace: String,
+    now: Timestamp,
+) -> Result<Offer, ApiError> {
+    let Acceptor { config, policy, event_partitions, .. } = *acceptor;
     spec.check().map_err(|bad| refuse(&bad))?;
     let key = spec
         .idempotency_key
         .clone()
         .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
-    let source = source::resolve(api, &spec.source).await?;
+    let source = source::resolve(acceptor, &spec.source).await?;
     let asked = spec.region.clone().or(source.region);
-    let region = asked.unwrap_or_else(|| api.config.default_region.clone());
-    let Some(settings) = api.config.regions.get(&region) else {
-        return Err(unknown_region(api, &region));
+    let region = asked.unwrap_or_else(|| config.default_region.clone());
+    let Some(settings) = config.regions.get(&region) else {
+        return Err(unknown_region(config, &region));
     };
     spec.check_start(now).map_err(|bad| refuse(&bad))?;
     let id = JobId(Uuid::now_v7());
     let acceptance = Acceptance {
         id,
-        tenant: api.config.tenant.clone(),
+        tenant: config.tenant.clone(),
         source: source.location,
         region,
         bucket: settings.bucket.clone(),
-        events_partition: events_partition(id, api.bus.event_partitions()),
+        events_partition: events_partition(id, event_partitions),
         trace: Some(trace),
         now,
     };
-    Ok(Offer { job: Job::accept(spec, acceptance, &api.policy), key })
+    Ok(Offer { job: Job::accept(spec, acceptance, policy), key })
 }
 
-pub(super) fn unknown_region(api: &Api, region: &Region) -> ApiError {
-    let known: Vec<&str> = api.config.regions.keys().map(Region::as_str).collect();
+pub(super) fn unknown_region(config: &ApiConfig, region: &Region) -> ApiError {
+    let known: Vec<&str> = config.regions.keys().map(Region::as_str).collect();
     let detail = format!("there is no region `{region}`; there are: {}", known.join(", "));
     ApiError::unfit("region_unknown", detail)
 }

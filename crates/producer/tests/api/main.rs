@@ -12,6 +12,7 @@ mod outputs;
 mod pages;
 mod pauses;
 mod results;
+mod schedules;
 mod sources;
 mod states;
 mod submit;

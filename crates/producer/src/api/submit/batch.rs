@@ -136,7 +136,7 @@ async fn read(
     trace: String,
     now: Timestamp,
 ) -> (usize, Result<Offer, ApiError>) {
-    let read = async { offer(api, parse::<JobSpec>(&text)?, trace, now).await };
+    let read = async { offer(&api.acceptor(), parse::<JobSpec>(&text)?, trace, now).await };
     (line, read.await)
 }
 
