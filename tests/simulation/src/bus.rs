@@ -12,11 +12,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use panofleet_bus::{
-    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, Queue,
+    Bus, BusError, ControlFollower, CopyFate, DeadLetter, EventReader, JobSource, KeptLetter,
+    LetterPage, Queue,
 };
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::limits::ENVELOPE_BYTES_MAX;
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::{JobId, Region, WorkerId};
 
 use crate::link::{Link, NoAnswer};
 use crate::mutant::Mutant;
@@ -26,7 +27,7 @@ mod control;
 mod events;
 mod queue;
 
-use control::{ControlLog, Follower};
+use control::{ControlKey, ControlLog, Follower};
 use events::{EventLog, Reader};
 use queue::{JobQueue, Member};
 
@@ -66,7 +67,7 @@ pub(crate) struct BusState {
     queues: BTreeMap<String, JobQueue>,
     log: EventLog,
     control: BTreeMap<Region, ControlLog>,
-    pub(crate) dead: Vec<DeadLetter>,
+    pub(crate) dead: Vec<KeptLetter>,
     members: u64,
     /// When a lock lapses and somebody waits for that.
     pub(crate) wake_at: Option<Duration>,
@@ -99,6 +100,15 @@ impl BusState {
     /// Every reader has to give up what it has.
     pub(crate) fn rebalance(&mut self) {
         self.log.rebalance();
+    }
+}
+
+impl Shared {
+    /// Keeps a dead letter behind the others.
+    fn keep_letter(&mut self, letter: DeadLetter) {
+        let (id, kept_at) = (self.bus.dead.len() as u64, self.db_now());
+        let bytes = letter.payload.len() as u64;
+        self.bus.dead.push(KeptLetter { id, kept_at, bytes, letter });
     }
 }
 
@@ -208,10 +218,27 @@ impl Bus for SimulatedBus {
         let region = region.clone();
         let publish = move |shared: &mut Shared| {
             if !shared.is_mutant(Mutant::ControlIsForgotten) {
-                shared.bus.control.entry(region.clone()).or_default().put(job, payload.clone());
+                let key = ControlKey::Job(job);
+                shared.bus.control.entry(region.clone()).or_default().put(key, payload.clone());
             }
         };
         let published = self.0.call("publish_control", publish).await;
+        self.0.world.arrivals.notify_waiters();
+        Ok(published?)
+    }
+
+    async fn publish_order(
+        &self,
+        region: &Region,
+        worker: &WorkerId,
+        payload: Bytes,
+    ) -> Result<(), BusError> {
+        check_length(&payload)?;
+        let (region, key) = (region.clone(), ControlKey::Worker(worker.clone()));
+        let publish = move |shared: &mut Shared| {
+            shared.bus.control.entry(region.clone()).or_default().put(key.clone(), payload.clone());
+        };
+        let published = self.0.call("publish_order", publish).await;
         self.0.world.arrivals.notify_waiters();
         Ok(published?)
     }
@@ -225,15 +252,30 @@ impl Bus for SimulatedBus {
         let keep = move |shared: &mut Shared| {
             shared.note(format_args!("bus: dead letter of {}: {}", letter.topic, letter.reason));
             crate::checker::buried(shared, &letter);
-            shared.bus.dead.push(letter.clone());
+            shared.keep_letter(letter.clone());
         };
         Ok(self.0.call("dead_letter", keep).await?)
     }
 
     async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
         let read = move |shared: &mut Shared| {
-            shared.bus.dead.iter().rev().take(limit as usize).cloned().collect()
+            let newest_first = shared.bus.dead.iter().rev().take(limit as usize);
+            newest_first.map(|kept| kept.letter.clone()).collect()
         };
         Ok(self.0.call("dead_letters", read).await?)
+    }
+
+    async fn letters(&self, page: LetterPage) -> Result<Vec<KeptLetter>, BusError> {
+        let read = move |shared: &mut Shared| {
+            let wanted = shared.bus.dead.iter().rev();
+            let wanted = wanted.filter(|kept| page.before.is_none_or(|before| kept.id < before));
+            let cut = |kept: &KeptLetter| {
+                let mut kept = kept.clone();
+                kept.letter.payload.truncate(page.payload_bytes_max);
+                kept
+            };
+            wanted.take(page.limit.min(LetterPage::LETTERS_MAX) as usize).map(cut).collect()
+        };
+        Ok(self.0.call("letters", read).await?)
     }
 }

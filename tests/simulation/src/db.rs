@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `db/state.rs` | the rows, and what is read of them |
 //! | `db/commit.rs` | what is written, by compare-and-set |
+//! | `db/beside.rs` | what is not simulated |
 //! | `db/leads.rs` | leads, which end with the connection that holds them |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::link::{Link, NoAnswer};
 use crate::mutant::Mutant;
 use crate::world::Shared;
 
+mod beside;
 mod commit;
 mod leads;
 mod state;
@@ -257,5 +259,6 @@ const fn name(answer: &Accepted) -> &'static str {
         Accepted::Created => "created",
         Accepted::Existing(_) => "existing",
         Accepted::KeyTaken(_) => "key taken",
+        Accepted::Removed(_) => "removed",
     }
 }

@@ -11,7 +11,7 @@ use panofleet_job_schema::envelope::KeyRing;
 use panofleet_job_schema::{Lane, Region, RegionKeys, Span, Tenant, WorkerId};
 use panofleet_producer::api::config::{HttpConfig, RegionConfig, UploadsConfig};
 use panofleet_producer::api::{self, ApiConfig, ApiState};
-use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher};
+use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher, RetentionConfig};
 use panofleet_worker::{WorkerConfig, WorkerResources};
 use tokio_util::sync::CancellationToken;
 
@@ -95,6 +95,8 @@ pub(crate) fn producer(start: &Start<'_>) -> (Main, Vec<Router>) {
         api::router(state, start.shutdown.clone())
     });
     let dispatcher = Dispatcher {
+        api: api_config(TENANTS[0]),
+        retention: RetentionConfig::default(),
         db,
         bus,
         objects,

@@ -92,12 +92,14 @@ conformance! { LONG_LOCK,
     control {
         a_follower_sees_everything_that_was_published_before
         the_last_record_of_a_job_stands
+        the_last_order_of_a_worker_stands
         regions_do_not_see_each_other
         a_waiting_follower_wakes_when_a_record_is_published
         records_survive_a_crash
     }
     dead_letters {
         letters_are_kept_byte_for_byte_newest_first
+        pages_of_letters_meet_and_payloads_are_cut
         a_message_that_is_never_settled_becomes_a_dead_letter
     }
 }

@@ -1,4 +1,4 @@
-//! Control records: the last one of each job.
+//! Control records: the last one of each job, and of each worker.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,23 +6,30 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use panofleet_bus::{BusError, ControlFollower};
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::{JobId, Region, WorkerId};
 use tokio::time::timeout_at;
 
 use crate::link::Link;
 use crate::world::Shared;
 
+/// What a record is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ControlKey {
+    Job(JobId),
+    Worker(WorkerId),
+}
+
 /// The records of a region, each with the number of its putting.
 #[derive(Debug, Default)]
 pub(super) struct ControlLog {
-    records: BTreeMap<JobId, (u64, Bytes)>,
+    records: BTreeMap<ControlKey, (u64, Bytes)>,
     puts: u64,
 }
 
 impl ControlLog {
-    pub(super) fn put(&mut self, job: JobId, payload: Bytes) {
+    pub(super) fn put(&mut self, key: ControlKey, payload: Bytes) {
         self.puts += 1;
-        self.records.insert(job, (self.puts, payload));
+        self.records.insert(key, (self.puts, payload));
     }
 }
 

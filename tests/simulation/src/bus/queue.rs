@@ -112,7 +112,7 @@ fn take(
     for (placement, payload) in given_up {
         let reason = format!("{NEVER_SETTLED}{} times and never settled", settings.delivery_limit);
         shared.note(format_args!("bus: {topic} {} was handed out too often", placement.offset));
-        shared.bus.dead.push(DeadLetter { topic: topic.clone(), placement, reason, payload });
+        shared.keep_letter(DeadLetter { topic: topic.clone(), placement, reason, payload });
     }
     if !taken.is_empty() {
         let lapse_at = now + settings.lock;

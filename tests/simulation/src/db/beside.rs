@@ -1,0 +1,123 @@
+//! What stands beside jobs in the job database and is not simulated: orders to workers, schedules, dead letters that
+//! go back, retention. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
+
+use async_trait::async_trait;
+use panofleet_job_schema::{JobId, Tenant, Timestamp};
+use panofleet_jobs_db::{
+    JobsDbError, LetterKey, NewOrder, OrderRow, OrdersDb, Replay, ReplaysDb, RetentionDb,
+    RetireBefore, Schedule, SchedulesDb, Sweep, Upload, Versioned, VersionedSchedule,
+};
+use uuid::Uuid;
+
+use super::SimulatedDb;
+
+fn not_simulated<T>(what: &str) -> Result<T, JobsDbError> {
+    Err(JobsDbError::Refused(format!("{what}: the simulation has none")))
+}
+
+#[async_trait]
+impl OrdersDb for SimulatedDb {
+    async fn order(&self, _: &NewOrder) -> Result<OrderRow, JobsDbError> {
+        not_simulated("orders")
+    }
+
+    async fn orders(&self) -> Result<Vec<OrderRow>, JobsDbError> {
+        self.read("orders", |_| Vec::new()).await
+    }
+}
+
+#[async_trait]
+impl ReplaysDb for SimulatedDb {
+    async fn request_replay(&self, _: LetterKey, _: Timestamp) -> Result<Replay, JobsDbError> {
+        not_simulated("replays")
+    }
+
+    async fn replays(&self, _: &[LetterKey]) -> Result<Vec<Replay>, JobsDbError> {
+        self.read("replays", |_| Vec::new()).await
+    }
+
+    async fn open_replays(&self, _: u32) -> Result<Vec<Replay>, JobsDbError> {
+        self.read("open_replays", |_| Vec::new()).await
+    }
+
+    async fn end_replay(
+        &self,
+        _: LetterKey,
+        _: Timestamp,
+        _: Option<&str>,
+    ) -> Result<(), JobsDbError> {
+        not_simulated("replays")
+    }
+}
+
+#[async_trait]
+impl RetentionDb for SimulatedDb {
+    async fn sweeps_due(&self, _: Timestamp, _: u32) -> Result<Vec<Sweep>, JobsDbError> {
+        self.read("sweeps_due", |_| Vec::new()).await
+    }
+
+    async fn end_sweep(&self, _: Sweep) -> Result<(), JobsDbError> {
+        not_simulated("sweeps")
+    }
+
+    async fn ended(
+        &self,
+        _: &'static str,
+        _: Option<JobId>,
+        _: u32,
+    ) -> Result<Vec<Versioned>, JobsDbError> {
+        self.read("ended", |_| Vec::new()).await
+    }
+
+    async fn remove_job(&self, _: JobId, _: u64, _: Timestamp) -> Result<bool, JobsDbError> {
+        not_simulated("retention")
+    }
+
+    async fn use_upload(&self, id: Uuid, _: Timestamp) -> Result<Option<Upload>, JobsDbError> {
+        self.read("use_upload", move |db| db.uploads.get(&id).cloned()).await
+    }
+
+    async fn retire_uploads(
+        &self,
+        _: RetireBefore,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<Vec<Upload>, JobsDbError> {
+        self.read("retire_uploads", |_| Vec::new()).await
+    }
+
+    async fn remove_upload(&self, _: Uuid) -> Result<(), JobsDbError> {
+        not_simulated("retention")
+    }
+
+    async fn remove_keys(&self, _: Timestamp, _: u32) -> Result<u64, JobsDbError> {
+        self.read("remove_keys", |_| 0).await
+    }
+}
+
+#[async_trait]
+impl SchedulesDb for SimulatedDb {
+    async fn put_schedule(&self, _: &Schedule) -> Result<bool, JobsDbError> {
+        not_simulated("schedules")
+    }
+
+    async fn schedules(&self, _: &Tenant) -> Result<Vec<VersionedSchedule>, JobsDbError> {
+        self.read("schedules", |_| Vec::new()).await
+    }
+
+    async fn schedules_due(
+        &self,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<Vec<VersionedSchedule>, JobsDbError> {
+        self.read("schedules_due", |_| Vec::new()).await
+    }
+
+    async fn write_schedule(&self, _: &Schedule, _: u64) -> Result<bool, JobsDbError> {
+        not_simulated("schedules")
+    }
+
+    async fn remove_schedule(&self, _: &Tenant, _: &str) -> Result<bool, JobsDbError> {
+        not_simulated("schedules")
+    }
+}
