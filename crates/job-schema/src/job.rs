@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::family::{ChildOf, Family};
 use crate::ids::{Attempt, ClaimId, Generation, JobId, Lane, Region, Tenant, WorkerId};
 use crate::manifest::{ManifestAddress, ManifestSummary};
 use crate::message::{AttemptId, ControlRecord, JobMessage};
@@ -48,6 +49,12 @@ pub struct Job {
     pub counters: Counters,
     /// Where it stands.
     pub state: State,
+    /// Whose child it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_of: Option<ChildOf>,
+    /// Its children, if it was split in this generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
     /// Claims that fell silent and may come back; each counts as a loss until it does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lapsed_claims: Vec<ClaimId>,
@@ -83,7 +90,6 @@ pub struct Counters {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
-    // Blocked(children) comes before Waiting once operations fan out.
     /// Not due yet: it is to start later, or waits out the backoff of a retry.
     Waiting {
         /// When it is due.
@@ -113,6 +119,11 @@ pub enum State {
         claims: Vec<Claim>,
         /// Where the last message lies: a claim that never started gives it back.
         placement: Option<Placement>,
+    },
+    /// Split: its children are at work, or wait for their turn.
+    Blocked {
+        /// When they are counted again, if nobody says before that one has ended.
+        look_at: Timestamp,
     },
     /// About to end without a result: a seal is being put.
     Closing {
@@ -192,6 +203,8 @@ pub enum DeadReason {
     LossLimit,
     /// It was let go too often.
     ReleaseLimit,
+    /// One of its children ended without a result.
+    ChildFailed,
 }
 
 /// What the API adds to a spec that it accepts.
@@ -243,6 +256,8 @@ impl Job {
             generation: Generation(1),
             counters: Counters::default(),
             state,
+            child_of: None,
+            family: None,
             lapsed_claims: Vec::new(),
             ended_claims: Vec::new(),
             failure: None,
@@ -265,8 +280,8 @@ impl Job {
         self.counters.last_attempt > self.counters.before_generation
     }
 
-    /// The message of an attempt.
-    pub fn message(&self, attempt: Attempt) -> JobMessage {
+    /// The message of an attempt. A job that was split is to be joined: then `children` are those of this generation.
+    pub fn message(&self, attempt: Attempt, children: &[Self]) -> JobMessage {
         JobMessage {
             id: self.attempt_id(attempt),
             tenant: self.tenant.clone(),
@@ -279,6 +294,7 @@ impl Job {
             timeout: self.timeout,
             deadline: self.deadline_at,
             due_at: (attempt.0 == 1).then(|| self.first_due_at()),
+            join: self.join_task(children),
         }
     }
 
@@ -293,6 +309,8 @@ impl Job {
         // While a claim of an earlier attempt runs, the unclaimed message of the last one is superseded.
         let revived = matches!(&self.state, State::Running { claims, .. }
             if claims.iter().all(|claim| claim.attempt.0 < last));
+        // What was sent before a job was split is over.
+        let split = self.family.is_some_and(|family| family.last_before.0 >= last);
         let cancelled = matches!(
             self.state,
             State::Closing { target: CloseTarget::Cancelled, .. } | State::Cancelled
@@ -302,7 +320,7 @@ impl Job {
             generation: self.generation,
             cancelled,
             closed: self.state.is_terminal() || matches!(self.state, State::Closing { .. }),
-            lowest_live: Attempt(if revived { last + 1 } else { last }),
+            lowest_live: Attempt(if revived || split { last + 1 } else { last }),
         }
     }
 }
@@ -327,6 +345,7 @@ impl State {
             Self::Queued { .. } => "queued",
             Self::Sent { .. } => "sent",
             Self::Running { .. } => "running",
+            Self::Blocked { .. } => "blocked",
             Self::Closing { .. } => "closing",
             Self::Succeeded { .. } => "succeeded",
             Self::Dead { .. } => "dead",
@@ -336,11 +355,12 @@ impl State {
     }
 
     /// Every name, in the order of a job's life.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "waiting",
         "queued",
         "sent",
         "running",
+        "blocked",
         "closing",
         "succeeded",
         "dead",

@@ -7,6 +7,7 @@
 //! | what travels between parts | [`envelope`], [`message`], [`order`], [`region_keys`] |
 //! | what a finished job leaves behind | [`manifest`], [`orphans`] |
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
+//! | jobs that are split and joined | [`family`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
 //! | every limit | [`limits`] |
 //! | how a metric is declared | [`metric`] |
@@ -20,6 +21,7 @@
 
 pub mod envelope;
 pub mod failure;
+pub mod family;
 pub mod ids;
 pub mod job;
 pub mod lifecycle;

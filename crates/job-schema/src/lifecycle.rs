@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! Waiting(due) ─► Queued ─► Sent(attempt) ─► Running(claims…) ─► Succeeded(manifest)
-//!    ▲              ▲          │                 │
-//!    └── backoff ───┴──────────┴─────────────────┤ failed, lapsed, timed out, released
+//!    ▲             ▲  ▲         │                │   │
+//!    │             │  └─ join ──┼── Blocked ◄────┼───┘ split into children
+//!    └── backoff ──┴────────────┴────────────────┤ failed, lapsed, timed out, released
 //!              any that is not terminal ─► Closing(target) ─► Dead · Cancelled · Expired
 //! ```
 //!
@@ -15,15 +16,16 @@
 //! |---|---|
 //! | `lifecycle/claims.rs` | what workers report: claims, releases, failures, success |
 //! | `lifecycle/timers.rs` | what time brings: leases, timeouts, deadlines, and when to look next |
+//! | `lifecycle/family.rs` | a job that is split: its children, and the join |
 //! | `lifecycle/endings.rs` | what follows when an attempt or a job ends: retry, closing, seal, replay |
 //!
-//! Not here yet, and their place: `Blocked` before `Waiting` and `Expanded` in `claims.rs` (fan-out), hops to
-//! another region in `timers.rs`.
+//! Not here yet, and their place: hops to another region in `timers.rs`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::family::Children;
 use crate::ids::{Attempt, ClaimId, Generation, WorkerId};
 use crate::job::{Job, Placement, State};
 use crate::manifest::ManifestSummary;
@@ -33,6 +35,7 @@ use crate::time::Timestamp;
 
 mod claims;
 mod endings;
+mod family;
 mod timers;
 
 #[cfg(test)]
@@ -109,6 +112,8 @@ pub enum Event {
     ReplayRequested {
         /// When.
         now: Timestamp,
+        /// Whether the job that it is a child of waits for it; of no meaning for a job that is nobody's child.
+        parent_waits: bool,
     },
 }
 
@@ -121,6 +126,8 @@ pub struct Horizon {
     pub beats: BTreeMap<ClaimId, Timestamp>,
     /// Whether the message of a sent job is provably gone.
     pub copy_gone: bool,
+    /// How the children of a blocked job stand, read after the job.
+    pub children: Option<Children>,
 }
 
 /// How far one partition of the event log is applied.
@@ -151,6 +158,8 @@ pub struct Decision {
     pub job: Job,
     /// Why.
     pub reason: Reason,
+    /// Children that are made with it: written in the same transaction, or not at all.
+    pub children: Vec<Job>,
     /// What to do after it is written, in order.
     pub effects: Vec<Effect>,
     /// What the history says beside the reason.
@@ -241,12 +250,23 @@ pub enum Reason {
     ManifestFound,
     /// An operator started it anew.
     Replayed,
+    /// It was split into children.
+    Expanded,
+    /// Some of its children have not ended.
+    StillBlocked,
+    /// Its children have ended; it is to be joined.
+    ChildrenEnded,
+    /// One of its children ended without a result.
+    ChildFailed,
 }
 
 impl Reason {
     /// Whether the history keeps a line about it: not about what repeats while nothing happens.
     pub const fn is_history(self) -> bool {
-        !matches!(self, Self::Placed | Self::Renewed | Self::StillQueued | Self::SealTried)
+        !matches!(
+            self,
+            Self::Placed | Self::Renewed | Self::StillQueued | Self::SealTried | Self::StillBlocked
+        )
     }
 
     /// The reason's name in the history.
@@ -285,6 +305,12 @@ pub enum Refusal {
     /// The job has not ended, so it cannot be started anew.
     #[error("the job has not ended; cancel it first")]
     NotEnded,
+    /// It is about an attempt from before the job was split.
+    #[error("the job was split; only its join goes on")]
+    Split,
+    /// It is a child that nobody waits for.
+    #[error("the job that it is a part of does not wait for it; start that one anew")]
+    NoParentWaits,
     /// It is known already.
     #[error("nothing new")]
     NothingNew,
@@ -305,6 +331,8 @@ impl Refusal {
             Self::Ended => "ended",
             Self::Closing => "closing",
             Self::NotEnded => "not_ended",
+            Self::Split => "split",
+            Self::NoParentWaits => "no_parent_waits",
             Self::NothingNew => "nothing_new",
             Self::NotYet => "not_yet",
         }
@@ -337,7 +365,9 @@ pub fn decide(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Ref
         Event::ManifestFound { generation, manifest, now } => {
             endings::manifest_found(job, *generation, manifest, *now)
         }
-        Event::ReplayRequested { now } => endings::replay_requested(job, *now, policy),
+        Event::ReplayRequested { now, parent_waits } => {
+            endings::replay_requested(job, *now, *parent_waits, policy)
+        }
     }
 }
 
@@ -384,7 +414,7 @@ fn placed(
 
 impl Decision {
     fn new(job: Job, reason: Reason) -> Self {
-        Self { job, reason, effects: Vec::new(), note: Note::default() }
+        Self { job, reason, children: Vec::new(), effects: Vec::new(), note: Note::default() }
     }
 
     fn with(mut self, effects: Vec<Effect>) -> Self {

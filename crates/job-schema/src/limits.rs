@@ -41,6 +41,8 @@ pub const CRASHES_MAX: u32 = 3;
 pub const RELEASES_MAX: u32 = 20;
 /// Ended claims that a job remembers, so that a late heartbeat cannot bring one back.
 pub const ENDED_CLAIMS_MAX: usize = 64;
+/// Children that one job may be split into: their ids have twelve bits for it, and a join's message names each.
+pub const CHILDREN_MAX: usize = 1000;
 /// Claims that may hold one job at once; each copy of a message can make one.
 pub const CLAIMS_MAX: usize = 16;
 /// Shortest and longest attempt timeout that a job may ask for, in seconds.

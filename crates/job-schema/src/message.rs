@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::family::{ChildSpec, Join, JoinTask};
 use crate::ids::{Attempt, ClaimId, Generation, JobId, Lane, OutputName, Region, Tenant, WorkerId};
 use crate::manifest::{ManifestAddress, ManifestSummary};
 use crate::operation::Operation;
@@ -48,6 +49,9 @@ pub struct JobMessage {
     /// Since when the job could have been started, by the database's clock; the first attempt's only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
+    /// What to join: this attempt makes one result of what the children have made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<JoinTask>,
 }
 
 /// Something that happened to one claim of an attempt.
@@ -88,6 +92,13 @@ pub enum Report {
         /// Which one.
         manifest: ManifestSummary,
     },
+    /// The job was split: its children do the work, and a later attempt joins what they make. The claim ends by it.
+    Expanded {
+        /// The children, in their order.
+        children: Vec<ChildSpec>,
+        /// How they become one result.
+        join: Join,
+    },
     /// Found by the worker's next life: the claim died with the process that held it.
     Abandoned,
     /// The message was not started: control says that the job is closed or the attempt superseded.
@@ -102,6 +113,7 @@ impl Report {
             Self::Released { .. } => "released",
             Self::Failed { .. } => "failed",
             Self::Succeeded { .. } => "succeeded",
+            Self::Expanded { .. } => "expanded",
             Self::Abandoned => "abandoned",
             Self::Dropped => "dropped",
         }

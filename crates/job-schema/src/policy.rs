@@ -34,6 +34,8 @@ pub struct Policy {
     pub place_timeout: Span,
     /// Time between two tries to put a seal.
     pub seal_retry: Span,
+    /// How often the children of a job that was split are counted, beside each time that one ends.
+    pub family_look: Span,
 }
 
 impl Default for Policy {
@@ -50,6 +52,7 @@ impl Default for Policy {
             backoff_cap: Span::from_secs(5 * 60),
             place_timeout: Span::from_secs(2),
             seal_retry: Span::from_secs(2),
+            family_look: Span::from_secs(60),
         }
     }
 }
@@ -91,6 +94,7 @@ impl Policy {
             ("backoff_cap", self.backoff_cap),
             ("place_timeout", self.place_timeout),
             ("seal_retry", self.seal_retry),
+            ("family_look", self.family_look),
         ] {
             if span.0.is_zero() {
                 return Err(BadPolicy::Outside(name));

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 use panofleet_job_schema::envelope::{Body, Envelope, KeyRing, Unreadable, VERSION, VERSION_MIN};
 use panofleet_job_schema::failure::{ErrorClass, Failure};
-use panofleet_job_schema::job::{Acceptance, Job};
+use panofleet_job_schema::family::{ChildSpec, Family, Join, OnChildFailure, child_id};
+use panofleet_job_schema::job::{Acceptance, Job, State};
+use panofleet_job_schema::manifest::ManifestSummary;
 use panofleet_job_schema::message::{
     ClaimEvent, ControlRecord, Heartbeat, HeldClaim, Progress, Report, WorkerInfo,
 };
@@ -67,7 +69,7 @@ fn bodies() -> BTreeMap<&'static str, Body> {
     };
     let failure = Failure::new(ErrorClass::Crashed, "child_signal", "the child died of SIGSEGV")
         .with_detail("last words");
-    let manifest = serde_json::from_value(serde_json::json!({
+    let manifest: ManifestSummary = serde_json::from_value(serde_json::json!({
         "bucket": "panofleet", "key": "default/x/g1/manifest.json", "attempt": 2, "claim": claim,
         "outputs": 3, "files": 100, "total_bytes": 12345
     }))
@@ -92,11 +94,13 @@ fn bodies() -> BTreeMap<&'static str, Body> {
         lowest_live: Attempt(2),
     };
     BTreeMap::from([
-        ("job", Body::Job(Box::new(job.message(Attempt(2))))),
+        ("job", Body::Job(Box::new(job.message(Attempt(2), &[])))),
         ("claimed", event(Report::Claimed)),
         ("released", event(Report::Released { started: false, reason: "late".into() })),
         ("failed", event(Report::Failed { failure })),
-        ("succeeded", event(Report::Succeeded { manifest })),
+        ("succeeded", event(Report::Succeeded { manifest: manifest.clone() })),
+        ("join", joining(&job, claim, &manifest)),
+        ("expanded", event(expanded(&job))),
         ("abandoned", event(Report::Abandoned)),
         ("dropped", event(Report::Dropped)),
         ("heartbeat", Body::Heartbeat(Heartbeat { worker: info, claims: vec![held] })),
@@ -107,6 +111,29 @@ fn bodies() -> BTreeMap<&'static str, Body> {
 
 fn order(worker: WorkerId) -> WorkerOrder {
     WorkerOrder { worker, revision: 3, draining: true, grace: Some(Span::from_secs(90)) }
+}
+
+const JOIN: Join = Join { on_failure: OnChildFailure::WaitForAll };
+
+fn expanded(job: &Job) -> Report {
+    let child = ChildSpec {
+        part: Some("segments/1.mp4".into()),
+        outputs: job.spec.outputs.clone(),
+        timeout: Some(Span::from_secs(90)),
+        max_attempts: Some(3),
+    };
+    Report::Expanded { children: vec![child], join: JOIN }
+}
+
+/// The message that joins two children, one of which has no result.
+fn joining(job: &Job, claim: ClaimId, manifest: &ManifestSummary) -> Body {
+    let (attempt, last_before) = (Attempt(2), Attempt(2));
+    let family = Family { children: 2, join: JOIN, attempt, claim, last_before };
+    let part = |index| Job { id: child_id(job.id, job.generation, index), ..job.clone() };
+    let done = Job { state: State::Succeeded { manifest: manifest.clone() }, ..part(0) };
+    let parts = [done, Job { state: State::Cancelled, ..part(1) }];
+    let job = Job { family: Some(family), ..job.clone() };
+    Body::Job(Box::new(job.message(Attempt(3), &parts)))
 }
 
 fn envelope(body: Body) -> Envelope {

@@ -94,6 +94,7 @@ fn turn_over(jobs: u128, version: u64) -> Batch {
         JobWrite {
             expected_version: version,
             timer_at,
+            children: Vec::new(),
             history: vec![history],
             job: Job { state, ..job },
         }

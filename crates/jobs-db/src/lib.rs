@@ -22,8 +22,10 @@ use uuid::Uuid;
 
 mod counter;
 mod error;
+mod family;
 mod offers;
 mod order;
+mod partition;
 mod pause;
 pub mod postgres;
 mod replay;
@@ -35,7 +37,9 @@ mod upload;
 mod write;
 
 pub use error::JobsDbError;
+pub use family::{ChildCount, FamilyKey};
 pub use order::{NewOrder, OrderRow, OrdersDb};
+pub use partition::{Observation, PartitionRow};
 pub use pause::{BadPauseTarget, Pause, PauseTarget};
 pub use replay::{LetterKey, Replay, ReplaysDb};
 pub use retention::{RetentionDb, RetireBefore, Sweep};
@@ -78,7 +82,8 @@ pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Sen
     /// [`JobsDbError`].
     async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError>;
 
-    /// Writes all of a batch or nothing.
+    /// Writes all of a batch or nothing. When a child ends with it, the timer of the job that waits for it is due at
+    /// once, and a write of that job which was decided before is refused.
     ///
     /// # Errors
     /// [`JobsDbError::Conflict`] if a row or an offset is not what the batch expects; nothing was written: read
@@ -173,6 +178,29 @@ pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Sen
     /// # Errors
     /// [`JobsDbError`].
     async fn backlog(&self) -> Result<Vec<Backlog>, JobsDbError>;
+
+    /// How the children of these generations of jobs stand: in each state how many, and the first of them. Parents that
+    /// have none are left out.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn child_counts(
+        &self,
+        parents: &[FamilyKey],
+    ) -> Result<BTreeMap<FamilyKey, Vec<ChildCount>>, JobsDbError>;
+
+    /// The children of a generation of a job, in their order.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn children(&self, parent: FamilyKey) -> Result<Vec<Versioned>, JobsDbError>;
+
+    /// Children that have not ended, of jobs that have, or that were started anew since: nobody waits for them. At most
+    /// `limit`. It looks at every child that has not ended: not for every request.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn stray_children(&self, limit: u32) -> Result<Vec<Versioned>, JobsDbError>;
 
     /// What happened to a job, oldest first.
     ///
@@ -392,6 +420,8 @@ pub struct JobWrite {
     pub job: Job,
     /// When its next timer is due; `None` only for a job that has ended.
     pub timer_at: Option<Timestamp>,
+    /// Children that are made with it. One that is there already is left alone.
+    pub children: Vec<Job>,
     /// What happened to it, in order.
     pub history: Vec<HistoryEntry>,
 }
@@ -444,30 +474,6 @@ pub struct HeartbeatWrite {
     pub at: Timestamp,
 }
 
-/// How far one partition of the event log is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionRow {
-    /// The next offset to apply.
-    pub next_offset: u64,
-    /// When the log's end was last observed.
-    pub observed_at: Timestamp,
-    /// Every event up to an end that was observed at this time is applied.
-    pub caught_up_at: Timestamp,
-    /// No lease counts from before this time: the end could not be observed until then.
-    pub restarted_at: Timestamp,
-}
-
-/// That a partition's end was observed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observation {
-    /// The partition.
-    pub partition: u32,
-    /// When, by the database's clock, read before the end was asked for.
-    pub observed_at: Timestamp,
-    /// The newest observation whose events are all applied, if there is one.
-    pub caught_up_at: Option<Timestamp>,
-}
-
 /// What is known of a worker.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerRow {
@@ -488,6 +494,8 @@ pub struct JobFilter {
     pub states: Vec<String>,
     /// With this label.
     pub label: Option<(String, String)>,
+    /// The children of this job, of all its generations; without it, jobs that are nobody's children.
+    pub parent: Option<JobId>,
     /// Accepted before this job: the last one of the page before.
     pub before: Option<JobId>,
 }

@@ -28,9 +28,9 @@ use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 use crate::{
-    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobWrite, JobsDb,
-    JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload,
-    Versioned, WorkerRow,
+    Accepted, Backlog, Batch, ByBand, ChildCount, Due, DueKey, FamilyKey, HistoryEntry, JobFilter,
+    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause,
+    PauseTarget, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
@@ -38,6 +38,7 @@ mod backlog;
 mod changes;
 mod commit;
 mod config;
+mod families;
 mod jobs;
 mod leader;
 mod list;
@@ -182,6 +183,21 @@ impl JobsDb for PostgresJobsDb {
 
     async fn backlog(&self) -> Result<Vec<Backlog>, JobsDbError> {
         backlog::backlog(&self.pool).await
+    }
+
+    async fn child_counts(
+        &self,
+        parents: &[FamilyKey],
+    ) -> Result<BTreeMap<FamilyKey, Vec<ChildCount>>, JobsDbError> {
+        families::counts(&self.pool, parents).await
+    }
+
+    async fn children(&self, parent: FamilyKey) -> Result<Vec<Versioned>, JobsDbError> {
+        families::children(&self.pool, parent).await
+    }
+
+    async fn stray_children(&self, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
+        families::strays(&self.pool, limit).await
     }
 
     async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use panofleet_job_schema::{ClaimId, Job, Tenant, Timestamp, WorkerId};
+use panofleet_job_schema::{ClaimId, Job, JobId, Tenant, Timestamp, WorkerId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Backlog, JobsDbError, PartitionRow, WorkerRow};
+use crate::{Backlog, ChildCount, JobsDbError, PartitionRow, WorkerRow};
 
 /// The columns of `workers` that make a [`WorkerRow`]: `worker`, `beat_at`, `claims`, `doc`.
 pub(crate) type WorkerColumns = (String, i64, String, String);
@@ -75,6 +75,11 @@ pub(crate) fn backlog_row(jobs: i64, oldest: &str) -> Result<Backlog, JobsDbErro
         oldest_accepted_at: oldest.accepted_at,
         region: oldest.region,
     })
+}
+
+/// So many children of a family in a state.
+pub(crate) fn child_count(state: String, jobs: i64, first: JobId) -> ChildCount {
+    ChildCount { state, jobs: u32::try_from(jobs).unwrap_or(u32::MAX), first }
 }
 
 pub(crate) fn from_doc<T: DeserializeOwned>(

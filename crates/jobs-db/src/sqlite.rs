@@ -22,14 +22,15 @@ use uuid::Uuid;
 
 use crate::counter::Counter;
 use crate::{
-    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobWrite, JobsDb,
-    JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload,
-    Versioned, WorkerRow,
+    Accepted, Backlog, Batch, ByBand, ChildCount, Due, DueKey, FamilyKey, HistoryEntry, JobFilter,
+    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause,
+    PauseTarget, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
 mod backlog;
 mod commit;
+mod families;
 mod file;
 mod jobs;
 mod leads;
@@ -170,6 +171,21 @@ impl JobsDb for SqliteJobsDb {
 
     async fn backlog(&self) -> Result<Vec<Backlog>, JobsDbError> {
         backlog::backlog(&self.file.readers).await
+    }
+
+    async fn child_counts(
+        &self,
+        parents: &[FamilyKey],
+    ) -> Result<BTreeMap<FamilyKey, Vec<ChildCount>>, JobsDbError> {
+        families::counts(&self.file.readers, parents).await
+    }
+
+    async fn children(&self, parent: FamilyKey) -> Result<Vec<Versioned>, JobsDbError> {
+        families::children(&self.file.readers, parent).await
+    }
+
+    async fn stray_children(&self, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
+        families::strays(&self.file.readers, limit).await
     }
 
     async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {

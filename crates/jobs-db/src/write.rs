@@ -1,9 +1,11 @@
 //! From a decision of the lifecycle to what is written: the row, its timer, its line of history.
 
+use std::collections::BTreeSet;
+
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::lifecycle::{Decision, next_timer};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Job, Timestamp};
+use panofleet_job_schema::{Job, JobId, Timestamp};
 
 use crate::{HistoryEntry, JobWrite};
 
@@ -21,7 +23,8 @@ impl JobWrite {
             detail: decision.note.detail.clone(),
         });
         let timer_at = next_timer(&job, policy);
-        Self { expected_version, job, timer_at, history: line.into_iter().collect() }
+        let children = decision.children.clone();
+        Self { expected_version, job, timer_at, children, history: line.into_iter().collect() }
     }
 
     /// Adds what a further decision, made about this write's job before it was written, changes.
@@ -29,8 +32,17 @@ impl JobWrite {
     pub fn then(self, decision: &Decision, now: Timestamp, policy: &Policy) -> Self {
         let next = Self::of(decision, self.expected_version, now, policy);
         let history = self.history.into_iter().chain(next.history).collect();
-        Self { history, ..next }
+        let children = self.children.into_iter().chain(next.children).collect();
+        Self { children, history, ..next }
     }
+}
+
+/// The parents of the children that end with these writes, each once and in order: whoever waits for them is to look.
+pub(crate) fn parents_to_tell<'a>(
+    writes: impl IntoIterator<Item = &'a JobWrite>,
+) -> BTreeSet<JobId> {
+    let ended = writes.into_iter().filter(|write| write.job.state.is_terminal());
+    ended.filter_map(|write| Some(write.job.child_of?.parent)).collect()
 }
 
 /// The timer that a job begins with: what its state waits for, and its deadline at the latest.
@@ -38,7 +50,7 @@ pub(crate) fn first_timer(job: &Job) -> Option<Timestamp> {
     let state_timer = match &job.state {
         State::Waiting { due_at } => *due_at,
         State::Queued { .. } | State::Running { .. } => job.deadline_at,
-        State::Sent { look_at, .. } => *look_at,
+        State::Sent { look_at, .. } | State::Blocked { look_at } => *look_at,
         State::Closing { try_at, .. } => *try_at,
         State::Succeeded { .. } | State::Dead { .. } | State::Cancelled | State::Expired => {
             return None;

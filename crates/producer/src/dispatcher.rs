@@ -16,6 +16,7 @@
 //! | what silence proves | `dispatcher/horizon.rs` |
 //! | messages, and where they lie | `dispatcher/sending.rs` |
 //! | seals | `dispatcher/closing.rs` |
+//! | jobs that are split, and their children | `dispatcher/families.rs` |
 //! | how much there is to do | `dispatcher/backlog.rs` |
 //!
 //! One dispatcher leads a database, the others stand by. Two at work would be safe, each write being a
@@ -47,6 +48,7 @@ mod backlog;
 mod closing;
 mod config;
 mod fair_share;
+mod families;
 mod filling;
 mod horizon;
 mod ordering;
@@ -182,9 +184,11 @@ impl Dispatcher {
     async fn work(&self, shutdown: &CancellationToken) {
         let (closings, closing) = mpsc::channel(CLOSINGS_MAX);
         let (placed, places) = mpsc::channel(sending::PLACES_WAITING_MAX);
+        let out = Out { closings, placed };
         tokio::join!(
-            self.dispatch(Out { closings, placed }, shutdown),
-            self.close(closing, shutdown),
+            self.dispatch(out.clone(), shutdown),
+            self.close(out.clone(), closing, shutdown),
+            self.end_strays(out, shutdown),
             self.keep_places(places, shutdown),
             self.measure(shutdown),
             self.order_workers(shutdown),
@@ -195,12 +199,12 @@ impl Dispatcher {
     }
 
     /// Puts seals beside the turns: a store that does not answer holds up nobody else's job.
-    async fn close(&self, closing: mpsc::Receiver<Job>, shutdown: &CancellationToken) {
+    async fn close(&self, out: Out, closing: mpsc::Receiver<Job>, shutdown: &CancellationToken) {
         let jobs =
             stream::unfold(closing, async |mut closing| Some((closing.recv().await?, closing)));
         let seals = jobs.for_each_concurrent(CONCURRENT_MAX, async |job| {
             let closing = async {
-                if let Err(error) = closing::close(self, &job).await {
+                if let Err(error) = closing::close(self, &job, &out).await {
                     tracing::warn!(%error, "closing is tried again later");
                 }
             };

@@ -148,6 +148,9 @@ impl Attempt<'_> {
             Some(ManifestObject::Seal(_)) => return Ok(Ending::Sealed),
             None => {}
         }
+        if self.message.join.is_some() {
+            return Err(failed(no_join()));
+        }
         let begun = Instant::now();
         let fetched = in_time(until, self.fetch()).await?.map_err(failed)?;
         let download = StepTiming { step: "download".into(), wall_ms: millis(begun.elapsed()) };
@@ -288,6 +291,14 @@ fn deadline_passed() -> Failure {
     Failure::transient(
         "deadline_passed",
         "the job's deadline passed, by this worker's clock, before it was finished",
+    )
+}
+
+/// No operation of this program splits a job; a message to join one is a later program's.
+fn no_join() -> Failure {
+    Failure::transient(
+        "join_unknown",
+        "this worker's program does not know how to join what this job was split into: upgrade it",
     )
 }
 

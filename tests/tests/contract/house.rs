@@ -275,7 +275,13 @@ impl House {
         let Versioned { mut job, version } = self.db.get(&[id]).await.unwrap().pop().unwrap();
         change(&mut job);
         let timer_at = next_timer(&job, &self.policy);
-        let write = JobWrite { expected_version: version, job, timer_at, history: Vec::new() };
+        let write = JobWrite {
+            expected_version: version,
+            job,
+            timer_at,
+            children: Vec::new(),
+            history: Vec::new(),
+        };
         self.db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
     }
 
@@ -324,8 +330,14 @@ impl House {
         claim
     }
 
+    /// What a worker says about a claim.
+    pub(crate) fn said(&self, taken: &Taken, claim: ClaimId, report: Report) -> ClaimEvent {
+        let (id, heartbeat_partition) = (taken.message.id, HEARTBEAT_PARTITION);
+        ClaimEvent { id, claim, worker: worker(1), heartbeat_partition, report }
+    }
+
     pub(crate) async fn report(&self, taken: &Taken, claim: ClaimId, report: Report) {
-        let event = event_of(taken, claim, report);
+        let event = self.said(taken, claim, report);
         let trace = trace::hop(taken.trace.as_deref()).to_string();
         let body = Body::Event(Box::new(event));
         self.send(taken.message.events_partition, Some(trace), body).await;
@@ -349,7 +361,7 @@ impl House {
 
     /// What a worker said when it claimed a message, as it was on the wire.
     pub(crate) fn claimed_wire(&self, taken: &Taken, claim: ClaimId) -> Bytes {
-        let body = Body::Event(Box::new(event_of(taken, claim, Report::Claimed)));
+        let body = Body::Event(Box::new(self.said(taken, claim, Report::Claimed)));
         let trace = trace::hop(taken.trace.as_deref()).to_string();
         Envelope { sent_at: wall_clock(), trace: Some(trace), body }
             .seal(&self.keys)
@@ -370,7 +382,11 @@ impl House {
 
     /// As the API does it.
     pub(crate) async fn cancel(&self, id: JobId) {
-        let asked = |now, _: &Job| Event::CancelRequested { now };
+        self.apply(id, |now| Event::CancelRequested { now }).await;
+    }
+
+    pub(crate) async fn apply(&self, id: JobId, event: impl Fn(Timestamp) -> Event + Send + Sync) {
+        let asked = |now, _: &Job| event(now);
         let done = transition(self.db.as_ref(), id, &self.policy, asked).await.unwrap();
         assert!(matches!(done, Transition::Changed(_)), "{done:?}");
     }
@@ -389,16 +405,6 @@ impl House {
             records.filter(|record| record.job == id).reduce(ControlRecord::merge)
         })
         .await
-    }
-}
-
-fn event_of(taken: &Taken, claim: ClaimId, report: Report) -> ClaimEvent {
-    ClaimEvent {
-        id: taken.message.id,
-        claim,
-        worker: worker(1),
-        heartbeat_partition: HEARTBEAT_PARTITION,
-        report,
     }
 }
 

@@ -2,6 +2,7 @@
 //! it takes messages, says what workers say, and falls silent when a worker would.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod families;
 mod house;
 mod letters;
 mod logs;

@@ -4,7 +4,7 @@
 //! earlier attempt that turns out to be alive takes an unclaimed job back.
 
 use super::endings::{self, Ending};
-use super::{Decision, Effect, Reason, Refusal};
+use super::{Decision, Effect, Reason, Refusal, family};
 use crate::ids::{Attempt, ClaimId, WorkerId};
 use crate::job::{Claim, CloseTarget, Job, Placement, State};
 use crate::limits::{CLAIMS_MAX, ENDED_CLAIMS_MAX};
@@ -34,6 +34,7 @@ pub(super) fn reported(
     if matches!(job.state, State::Closing { .. }) {
         return Err(Refusal::Closing);
     }
+    family::check_not_before(job, event.id.attempt)?;
     let decision = match &event.report {
         Report::Claimed => held(job, &event.into(), now),
         Report::Dropped => dropped(job, event.id.attempt, now, policy),
@@ -43,6 +44,9 @@ pub(super) fn reported(
         }
         Report::Failed { failure } => {
             ended(job, event.claim, &Ending::Failed(failure.clone()), now, policy)
+        }
+        Report::Expanded { children, join } => {
+            family::expanded(job, event, (children, *join), now, policy)
         }
         Report::Abandoned => ended(job, event.claim, &Ending::Abandoned, now, policy),
         Report::Succeeded { .. } => Err(Refusal::NothingNew),
@@ -63,6 +67,7 @@ pub(super) fn renewed(job: &Job, holder: &Holder<'_>, now: Timestamp) -> Result<
     if matches!(job.state, State::Closing { .. }) {
         return Err(Refusal::Closing);
     }
+    family::check_not_before(job, holder.id.attempt)?;
     let decision = held(job, holder, now)?;
     Ok(decision.about(Some(holder.id.attempt), Some(holder.worker)))
 }
@@ -139,7 +144,7 @@ fn held(job: &Job, holder: &Holder<'_>, now: Timestamp) -> Result<Decision, Refu
 }
 
 /// A claim ended in a way of its own; the last one decides what becomes of the job.
-fn ended(
+pub(super) fn ended(
     job: &Job,
     claim: ClaimId,
     ending: &Ending,
@@ -216,7 +221,7 @@ fn dropped(
 }
 
 /// Takes a claim out for good, and says where the job's last message lies.
-fn remove_claim(job: &mut Job, claim: ClaimId) -> Result<Option<Placement>, Refusal> {
+pub(super) fn remove_claim(job: &mut Job, claim: ClaimId) -> Result<Option<Placement>, Refusal> {
     if job.ended_claims.contains(&claim) {
         return Err(Refusal::EndedClaim);
     }

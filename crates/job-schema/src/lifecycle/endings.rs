@@ -212,10 +212,14 @@ pub(super) fn manifest_found(
 pub(super) fn replay_requested(
     job: &Job,
     now: Timestamp,
+    parent_waits: bool,
     policy: &Policy,
 ) -> Result<Decision, Refusal> {
     if !job.state.is_terminal() {
         return Err(Refusal::NotEnded);
+    }
+    if job.child_of.is_some() && !parent_waits {
+        return Err(Refusal::NoParentWaits);
     }
     let last_attempt = job.counters.last_attempt;
     let mut next = job.clone();
@@ -223,7 +227,11 @@ pub(super) fn replay_requested(
     next.counters =
         Counters { last_attempt, before_generation: last_attempt, ..Counters::default() };
     next.state = State::Queued { since: now };
-    next.deadline_at = now + job.spec.deadline.unwrap_or(policy.deadline).0;
+    // A child has its parent's deadline, which has not passed while the parent waits.
+    if job.child_of.is_none() {
+        next.deadline_at = now + job.spec.deadline.unwrap_or(policy.deadline).0;
+    }
+    next.family = None;
     next.lapsed_claims.clear();
     next.ended_claims.clear();
     next.failure = None;

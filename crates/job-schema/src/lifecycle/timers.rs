@@ -6,7 +6,7 @@
 
 use super::claims::remember;
 use super::endings::{self, Ending};
-use super::{Decision, Effect, Horizon, Reason, Refusal};
+use super::{Decision, Effect, Horizon, Reason, Refusal, family};
 use crate::ids::ClaimId;
 use crate::job::{Claim, CloseTarget, Job, State};
 use crate::policy::Policy;
@@ -17,7 +17,7 @@ pub fn next_timer(job: &Job, policy: &Policy) -> Option<Timestamp> {
     let own = match &job.state {
         State::Waiting { due_at } => *due_at,
         State::Queued { .. } => job.deadline_at,
-        State::Sent { look_at, .. } => *look_at,
+        State::Sent { look_at, .. } | State::Blocked { look_at } => *look_at,
         State::Running { claims, .. } => claims
             .iter()
             .map(|claim| lease_end(claim, policy).min(timeout_end(job, claim, policy)))
@@ -67,6 +67,7 @@ pub(super) fn tick(
         }
         State::Sent { look_at, .. } if now >= *look_at => sent_too_long(job, now, horizon, policy),
         State::Running { .. } => look_after_claims(job, now, horizon, policy),
+        State::Blocked { .. } => family::look_after_children(job, now, horizon, policy),
         _ => Err(Refusal::NotYet),
     }
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use panofleet_job_schema::failure::{ErrorClass, Failure};
+use panofleet_job_schema::family::{Children, FailedChild, Join};
 use panofleet_job_schema::job::{Job, Placement, State};
 use panofleet_job_schema::lifecycle::{Event, Horizon, PartitionHorizon, next_timer};
 use panofleet_job_schema::message::{AttemptId, ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Attempt, Generation, Timestamp, WorkerId};
+use panofleet_job_schema::{Attempt, Generation, JobId, Timestamp, WorkerId};
+use uuid::Uuid;
 
-use crate::states::{BEATS, EVENTS, at, claim, claim_name, summary};
+use crate::states::{BEATS, EVENTS, at, child, claim, claim_name, summary};
 
 /// Whatever happens without a timer happens at this time.
 const NOW_S: i64 = 30;
@@ -92,6 +94,7 @@ pub(crate) fn endings() -> Vec<(&'static str, Report)> {
         ("fails, rejected", failed(ErrorClass::Rejected)),
         ("fails, crashed", failed(ErrorClass::Crashed)),
         ("fails, bug", failed(ErrorClass::Bug)),
+        ("splits it", Report::Expanded { children: vec![child(), child()], join: Join::default() }),
         ("is abandoned", Report::Abandoned),
         ("succeeds", Report::Succeeded { manifest: summary() }),
     ]
@@ -165,15 +168,39 @@ fn ticks(job: &Job) -> Vec<(String, Event)> {
                 add(&format!("attempt of A timed out, log {name}"), over + second, alive);
             }
         }
+        State::Blocked { .. } => {
+            for (name, children) in counts() {
+                add(name, at(NOW_S), Horizon { children: Some(children), ..Horizon::default() });
+            }
+            add("timer, due, children not counted", due + second, caught_up(due, due));
+        }
         _ => add("timer, due", due + second, caught_up(due, due)),
     }
     ticks
 }
 
+/// How two children may stand.
+fn counts() -> [(&'static str, Children); 4] {
+    let failed =
+        || FailedChild { job: JobId(Uuid::from_u128(8)), index: 0, state: "dead", failure: None };
+    let stand = |succeeded, failing, open| Children {
+        succeeded,
+        failed: failing,
+        open,
+        first_failed: (failing > 0).then(failed),
+    };
+    [
+        ("all children have a result", stand(2, 0, 0)),
+        ("a child has not ended", stand(1, 0, 1)),
+        ("a child failed, one has not ended", stand(0, 1, 1)),
+        ("a child failed, all have ended", stand(1, 1, 0)),
+    ]
+}
+
 fn ends(job: &Job) -> Vec<(String, Event)> {
     let now = at(NOW_S);
     let found = |generation| Event::ManifestFound { generation, manifest: summary(), now };
-    vec![
+    let mut ends = vec![
         ("cancel".into(), Event::CancelRequested { now }),
         ("seal stands".into(), Event::Sealed { generation: job.generation, now }),
         ("manifest found".into(), found(job.generation)),
@@ -182,6 +209,13 @@ fn ends(job: &Job) -> Vec<(String, Event)> {
             Event::Sealed { generation: Generation(1), now },
         ),
         ("manifest found, of an earlier generation".into(), found(Generation(1))),
-        ("replay".into(), Event::ReplayRequested { now }),
-    ]
+    ];
+    let replay = |parent_waits| Event::ReplayRequested { now, parent_waits };
+    if job.child_of.is_some() {
+        ends.push(("replay, its parent waits".into(), replay(true)));
+        ends.push(("replay, its parent does not wait".into(), replay(false)));
+    } else {
+        ends.push(("replay".into(), replay(false)));
+    }
+    ends
 }

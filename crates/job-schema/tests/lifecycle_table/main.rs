@@ -28,7 +28,7 @@ says how to write it anew.
 Every job below was sent once before, unless it says otherwise: attempt 1 is over, attempt 2 is the last. Claims *A* and
 *B* hold the job where it is running. Claim *L* fell silent in attempt 1 and was given up; claim *E* has ended by its own
 word. *New* is a claim that was never heard of. *Then* is what the dispatcher, or whoever decided, does afterwards:
-send the message, publish the control record, put the seal.
+send the message, publish the control record, put the seal. A claim that *splits it* asks for two children.
 
 The log is *caught up* when everything is applied that lay before an end that was observed after the timer was due.
 ";
@@ -114,7 +114,11 @@ fn effect_name(effect: Effect) -> String {
 
 fn state_name(job: &Job) -> String {
     let detail = match &job.state {
-        State::Waiting { .. } | State::Queued { .. } | State::Cancelled | State::Expired => {
+        State::Waiting { .. }
+        | State::Queued { .. }
+        | State::Blocked { .. }
+        | State::Cancelled
+        | State::Expired => {
             return job.state.name().to_owned();
         }
         State::Sent { attempt, placement, gone_at, .. } => {

@@ -1,5 +1,6 @@
 //! The states of the table: every state, in each variant that decides anything.
 
+use panofleet_job_schema::family::{ChildOf, ChildSpec, Family, Join, OnChildFailure};
 use panofleet_job_schema::ids::ClaimId;
 use panofleet_job_schema::job::{
     Acceptance, Claim, CloseTarget, Counters, DeadReason, Job, Placement, State,
@@ -101,6 +102,32 @@ fn closing(target: CloseTarget) -> State {
     State::Closing { target, try_at: at(60) }
 }
 
+/// What a claim asks for that splits the job.
+pub(crate) fn child() -> ChildSpec {
+    let outputs = serde_json::from_str(r#"{"probe": {"op": "media.probe"}}"#).unwrap();
+    ChildSpec { part: None, outputs, timeout: None, max_attempts: None }
+}
+
+/// Attempt 2 has split it, by a claim that has ended with that.
+fn split(on_failure: OnChildFailure, last_attempt: u32, state: State) -> Job {
+    let mut job = sent_twice(state);
+    job.counters.last_attempt = last_attempt;
+    job.family = Some(Family {
+        children: 2,
+        join: Join { on_failure },
+        attempt: Attempt(2),
+        claim: claim('S'),
+        last_before: Attempt(2),
+    });
+    job
+}
+
+fn child_of_another(state: State) -> Job {
+    let parent = JobId(Uuid::from_u128(6));
+    let child_of = ChildOf { parent, generation: Generation(1), index: 0 };
+    Job { child_of: Some(child_of), ..sent_twice(state) }
+}
+
 /// One more of anything is too much.
 fn at_its_limits(state: State) -> Job {
     let policy = Policy::default();
@@ -120,11 +147,13 @@ pub(crate) fn cases() -> Vec<Case> {
     let dead = DeadReason::AttemptsExhausted;
     let queued = State::Queued { since: at(20) };
     let waiting = State::Waiting { due_at: at(60) };
+    let blocked = State::Blocked { look_at: at(60) };
+    let (fast, wait) = (OnChildFailure::FailFast, OnChildFailure::WaitForAll);
     let (cancelled, expired) = (CloseTarget::Cancelled, CloseTarget::Expired);
     let cases = [
         ("Queued, never sent", Job { state: queued.clone(), ..accepted() }),
         ("Waiting, never sent", Job { state: waiting.clone(), ..accepted() }),
-        ("Queued again", sent_twice(queued)),
+        ("Queued again", sent_twice(queued.clone())),
         ("Waiting for a retry", sent_twice(waiting)),
         ("Sent, not placed", sent_twice(sent(None, None))),
         ("Sent, placed", sent_twice(sent(PLACE, None))),
@@ -134,6 +163,12 @@ pub(crate) fn cases() -> Vec<Case> {
         ("Running, two claims", sent_twice(running(&[('A', 2), ('B', 2)]))),
         ("Running, a claim of attempt 1", sent_twice(running(&[('A', 1)]))),
         ("Running, one step from its limits", at_its_limits(running(&[('A', 2)]))),
+        ("Blocked, fails with its first child", split(fast, 2, blocked.clone())),
+        ("Blocked, waits for all children", split(wait, 2, blocked)),
+        ("Queued, to be joined", split(fast, 2, queued)),
+        ("Running, the join", split(fast, 3, running(&[('A', 3)]))),
+        ("A child, running", child_of_another(running(&[('A', 2)]))),
+        ("A child, dead", child_of_another(State::Dead { reason: dead })),
         ("Closing to dead", sent_twice(closing(CloseTarget::Dead { reason: dead }))),
         ("Closing to cancelled", sent_twice(closing(cancelled))),
         ("Closing to expired", sent_twice(closing(expired))),

@@ -15,6 +15,7 @@ pub(crate) enum Kind {
     Queued,
     Sent,
     Running,
+    Blocked,
     Closing,
     Succeeded,
     /// Ended without a result.
@@ -64,6 +65,7 @@ pub(crate) fn facts(job: &Job, policy: &Policy) -> Facts {
             held = set(&mut claims.iter().map(|claim| claim_no(claim.claim)));
             Kind::Running
         }
+        State::Blocked { .. } => Kind::Blocked,
         State::Closing { .. } => Kind::Closing,
         State::Succeeded { manifest } => {
             winner = claim_no(manifest.claim);

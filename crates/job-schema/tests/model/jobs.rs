@@ -160,7 +160,7 @@ impl Jobs {
                 manifest: summary(winner),
                 now,
             },
-            Deed::Replay => Event::ReplayRequested { now },
+            Deed::Replay => Event::ReplayRequested { now, parent_waits: false },
         }
     }
 
@@ -235,7 +235,7 @@ fn effects(effects: &[Effect]) -> Effects {
 }
 
 /// Every time becomes now: the world's marks say what has come.
-fn forget_times(job: &mut Job) {
+pub(crate) fn forget_times(job: &mut Job) {
     job.deadline_at = NOW + Duration::from_secs(24 * 3600);
     job.finished_at = job.finished_at.map(|_| NOW);
     job.failure = None;
@@ -244,6 +244,7 @@ fn forget_times(job: &mut Job) {
     match &mut job.state {
         State::Waiting { due_at: time }
         | State::Queued { since: time }
+        | State::Blocked { look_at: time }
         | State::Closing { try_at: time, .. } => *time = NOW,
         State::Sent { sent_at, look_at, gone_at, .. } => {
             (*sent_at, *look_at) = (NOW, NOW);

@@ -21,10 +21,11 @@
 //! | `promises.rs` | what must hold |
 //! | `canonical.rs`, `search.rs` | one form for equal worlds; breadth first, then backwards from the ends |
 //! | `faults.rs`, `scenarios.rs` | what may go wrong, how often, and how far a search goes |
+//! | `family.rs`, `family/` | another, smaller world: a job that is split, its children, and the join |
 //!
 //! # What is left out
 //!
-//! More than one job, and so the dispatcher's window. A log whose events are lost. Durations: every timer may come
+//! More than one job (a family is a world of its own), and so the dispatcher's window. A log whose events are lost. Durations: every timer may come
 //! due before every other, but a worker that lives and can speak has spoken within a lease. A worker's clock that
 //! is wrong: its own deadline only saves work. At most two events and two heartbeats wait in the log at a time,
 //! and a lease does not end while that of another claim is between its end and the watermark; the larger search
@@ -48,6 +49,7 @@ use crate::search::Found;
 mod canonical;
 mod clock;
 mod facts;
+mod family;
 mod faults;
 mod jobs;
 mod list;

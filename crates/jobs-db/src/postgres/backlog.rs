@@ -10,7 +10,7 @@ pub(super) async fn backlog(pool: &PgPool) -> Result<Vec<Backlog>, JobsDbError> 
     let rows: Vec<(i64, String)> = sqlx::query_as(
         r#"SELECT groups.jobs, oldest.doc
          FROM (SELECT count(*) AS jobs, min(id::text COLLATE "C")::uuid AS oldest FROM jobs
-               WHERE state IN ('waiting', 'queued', 'sent', 'running', 'closing')
+               WHERE state IN ('waiting', 'queued', 'sent', 'running', 'blocked', 'closing')
                GROUP BY region, lane, state) groups
          JOIN jobs oldest ON oldest.id = groups.oldest"#,
     )

@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{JobId, Timestamp};
+use panofleet_job_schema::{Job, JobId, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::families;
 use super::retention;
 use super::row::id_list;
 use crate::row::{integer, to_doc};
+use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
 
 /// Writes the batch inside the caller's transaction. The offset goes first: a batch that another collector
@@ -147,10 +149,11 @@ async fn write_jobs(
         return Ok(BTreeSet::new());
     }
     let ids = id_list(writes.iter().map(|write| write.job.id));
-    if writes.len() > 1 {
+    let to_tell = parents_to_tell(writes.iter().copied());
+    if writes.len() + to_tell.len() > 1 {
         // An update of many rows locks them in whatever order it meets them.
         sqlx::query("SELECT FROM jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
-            .bind(&ids)
+            .bind(id_list(writes.iter().map(|write| write.job.id).chain(to_tell.iter().copied())))
             .execute(&mut *connection)
             .await?;
     }
@@ -173,9 +176,15 @@ async fn write_jobs(
     .bind(jobs().map(|job| job.deadline_at.as_millis()).collect::<Vec<_>>())
     .bind(writes.iter().map(|write| write.timer_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
     .bind(jobs().map(to_doc).collect::<Vec<_>>())
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(updated.into_iter().map(JobId).collect())
+    let updated: BTreeSet<JobId> = updated.into_iter().map(JobId).collect();
+    let written: Vec<&JobWrite> =
+        writes.iter().copied().filter(|write| updated.contains(&write.job.id)).collect();
+    let children: Vec<&Job> = written.iter().flat_map(|write| &write.children).collect();
+    families::insert(connection, &children).await?;
+    families::tell(connection, &parents_to_tell(written)).await?;
+    Ok(updated)
 }
 
 /// Keeps what running jobs have said, and forgets it of those that this batch takes out of `Running`: the next

@@ -61,6 +61,10 @@ fn push_state(query: &mut QueryBuilder<Postgres>, filter: &JobFilter, state: Opt
             .push_bind(key.clone().into_bytes());
         query.push(" AND value = ").push_bind(value.clone().into_bytes()).push(")");
     }
+    match filter.parent {
+        Some(parent) => query.push(" AND parent = ").push_bind(parent.0),
+        None => query.push(" AND parent IS NULL"),
+    };
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(before.0);
     }

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -18,6 +18,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/6_replays.sql"),
     include_str!("migrations/7_retention.sql"),
     include_str!("migrations/8_schedules.sql"),
+    include_str!("migrations/9_families.sql"),
 ];
 /// The key of the advisory lock that whoever migrates holds: the first bytes of "panofleet jobs".
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"panoflee");

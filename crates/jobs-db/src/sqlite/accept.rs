@@ -59,10 +59,15 @@ async fn holder(
     Ok(Some(Holder { id: job_id(&id)?, job, payload_sha256 }))
 }
 
-async fn insert_job(connection: &mut SqliteConnection, job: &Job) -> Result<(), JobsDbError> {
+/// Whether the row is new.
+pub(super) async fn insert_row(
+    connection: &mut SqliteConnection,
+    job: &Job,
+) -> Result<bool, JobsDbError> {
     let inserted = sqlx::query(
-        "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc,
+            parent, parent_generation)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
     )
     .bind(job_key(job.id))
     .bind(job.tenant.as_str())
@@ -73,9 +78,15 @@ async fn insert_job(connection: &mut SqliteConnection, job: &Job) -> Result<(), 
     .bind(job.deadline_at.as_millis())
     .bind(first_timer(job).map(Timestamp::as_millis))
     .bind(to_doc(job))
-    .execute(&mut *connection)
+    .bind(job.child_of.map(|of| job_key(of.parent)))
+    .bind(job.child_of.map(|of| of.generation.0))
+    .execute(connection)
     .await?;
-    if inserted.rows_affected() == 0 {
+    Ok(inserted.rows_affected() > 0)
+}
+
+async fn insert_job(connection: &mut SqliteConnection, job: &Job) -> Result<(), JobsDbError> {
+    if !insert_row(connection, job).await? {
         return Err(JobsDbError::Conflict(format!("job {}", job.id)));
     }
     for (key, value) in &job.spec.labels {

@@ -14,7 +14,7 @@ pub(super) async fn backlog(readers: &SqlitePool) -> Result<Vec<Backlog>, JobsDb
                WHERE state = 'queued' GROUP BY region, lane
                UNION ALL
                SELECT count(*), min(id) FROM jobs
-               WHERE state IN ('waiting', 'sent', 'running', 'closing')
+               WHERE state IN ('waiting', 'sent', 'running', 'blocked', 'closing')
                GROUP BY region, lane, state) groups
          JOIN jobs oldest ON oldest.id = groups.oldest",
     )

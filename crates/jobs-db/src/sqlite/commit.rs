@@ -7,9 +7,11 @@ use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{JobId, Timestamp};
 use sqlx::SqliteConnection;
 
-use super::accept::job_key;
+use super::accept::{insert_row, job_key};
+use super::families;
 use super::retention;
 use crate::row::{integer, to_doc};
+use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance};
 
 /// Writes the batch inside the caller's transaction. The offset goes first: a batch that another collector
@@ -29,7 +31,8 @@ pub(super) async fn write(
             return Err(JobsDbError::Conflict(format!("job {}", write.job.id)));
         }
     }
-    retention::note(connection, &batch.jobs).await
+    retention::note(connection, &batch.jobs).await?;
+    families::tell(connection, parents_to_tell(&batch.jobs)).await
 }
 
 /// Writes those whose rows are what they expect, inside the caller's transaction.
@@ -44,6 +47,8 @@ pub(super) async fn write_each(
             written.insert(write.job.id);
         }
     }
+    let of = writes.iter().filter(|write| written.contains(&write.job.id));
+    families::tell(connection, parents_to_tell(of)).await?;
     Ok(written)
 }
 
@@ -154,6 +159,9 @@ async fn write_job(
             .bind(job_key(job.id))
             .execute(&mut *connection)
             .await?;
+    }
+    for child in &write.children {
+        insert_row(connection, child).await?;
     }
     write_history(connection, job.id, &write.history).await?;
     Ok(true)

@@ -60,6 +60,10 @@ fn push_state(query: &mut QueryBuilder<Sqlite>, filter: &JobFilter, state: Optio
         query.push(" AND id IN (SELECT job FROM labels WHERE key = ").push_bind(key.clone());
         query.push(" AND value = ").push_bind(value.clone()).push(")");
     }
+    match filter.parent {
+        Some(parent) => query.push(" AND parent = ").push_bind(job_key(parent)),
+        None => query.push(" AND parent IS NULL"),
+    };
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(job_key(before));
     }

@@ -6,7 +6,7 @@ use super::file::SqliteFile;
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -15,6 +15,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/6_replays.sql"),
     include_str!("migrations/7_retention.sql"),
     include_str!("migrations/8_schedules.sql"),
+    include_str!("migrations/9_families.sql"),
 ];
 
 /// Brings the file to this program's schema, whatever older one it has.

@@ -88,7 +88,13 @@ pub(crate) async fn racing_writers_never_lose_an_update(fixture: &mut dyn Fixtur
                     job.counters.losses += 1;
                     let history = vec![entry("queued", &job.counters.losses.to_string())];
                     let timer_at = Some(job.deadline_at);
-                    let write = JobWrite { expected_version: version, job, timer_at, history };
+                    let write = JobWrite {
+                        expected_version: version,
+                        job,
+                        timer_at,
+                        children: Vec::new(),
+                        history,
+                    };
                     match db.commit(Batch { jobs: vec![write], ..Batch::default() }).await {
                         Ok(()) => break,
                         Err(JobsDbError::Conflict(_)) => {}

@@ -122,7 +122,7 @@ pub(crate) fn to_state(versioned: Versioned, state: State) -> JobWrite {
     let timer_at = (!state.is_terminal()).then_some(versioned.job.deadline_at);
     let history = vec![entry(state.name(), "test")];
     let job = Job { state, ..versioned.job };
-    JobWrite { expected_version: versioned.version, job, timer_at, history }
+    JobWrite { expected_version: versioned.version, job, timer_at, children: Vec::new(), history }
 }
 
 /// Puts an existing job into another state.

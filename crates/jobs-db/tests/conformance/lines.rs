@@ -110,8 +110,13 @@ pub(crate) async fn what_is_not_queued_is_in_no_line(fixture: &mut dyn Fixture) 
     accept(&*db, &queued(5, "c", Normal, 300)).await;
     let Versioned { mut job, version } = get(&*db, job(5).id).await;
     job.deadline_at = at(50);
-    let write =
-        JobWrite { expected_version: version, timer_at: Some(at(50)), job, history: vec![] };
+    let write = JobWrite {
+        expected_version: version,
+        timer_at: Some(at(50)),
+        job,
+        children: vec![],
+        history: vec![],
+    };
     db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
     assert_eq!(heads(&*db, &FROM_THE_FIRST, 9).await, [2, 5]);
     assert_eq!(lines(&*db, &both).await, [2, 5, 4]);

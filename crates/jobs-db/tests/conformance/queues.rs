@@ -75,6 +75,7 @@ pub(crate) async fn the_backlog_is_what_has_not_ended(fixture: &mut dyn Fixture)
         State::Queued { since: at(1) },
         sent(1),
         running(),
+        State::Blocked { look_at: at(1) },
         State::Closing { target: CloseTarget::Cancelled, try_at: at(1) },
         State::Cancelled,
         State::Expired,

@@ -42,6 +42,15 @@ impl Job {
         if let Some(progress) = &job.progress {
             say(format!("  progress  {:.0} % {}", progress.fraction * 100.0, progress.step));
         }
+        if let Some(family) = &job.family {
+            let states: Vec<_> =
+                family.states.iter().map(|(state, jobs)| format!("{jobs} {state}")).collect();
+            say(format!("  split     {} parts: {}", family.children, states.join(", ")));
+            say(format!("            panofleet jobs --parent {}", job.id));
+        }
+        if let Some(of) = &job.child_of {
+            say(format!("  part of   {}, number {}", of.parent, of.index + 1));
+        }
         if let Some(FailureView { failure, fingerprint }) = &job.failure {
             say(format!("  failure   {}: {}", failure.code, failure.message));
             say(format!("  like it   fingerprint {fingerprint}"));

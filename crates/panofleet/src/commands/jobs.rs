@@ -19,6 +19,9 @@ pub(crate) struct Jobs {
     /// Only with this label
     #[arg(long, value_name = "KEY:VALUE")]
     label: Option<String>,
+    /// The parts that this job was split into; without it, they are not listed
+    #[arg(long, value_name = "ID")]
+    parent: Option<String>,
     /// How many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     limit: u32,
@@ -35,6 +38,7 @@ impl Jobs {
         };
         add("state", &self.state);
         add("label", &self.label);
+        add("parent", &self.parent);
         add("before", &self.before);
         let page = shared.client()?.jobs(&query).await?;
         if shared.json {

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use panofleet_bus::BusError;
 use panofleet_bus::sealed::sealed_control;
+use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal};
 use panofleet_job_schema::{Job, JobId, Timestamp};
 use panofleet_service::clock::wall_clock;
@@ -60,12 +61,20 @@ pub(super) async fn retry(
     State(api): State<Arc<Api>>,
     JobPath(id): JobPath,
 ) -> Result<Json<JobView>, ApiError> {
-    match api.apply(id, |now, _| Event::ReplayRequested { now }).await? {
+    let parent_waits = api.parent_waits(id).await?;
+    match api.apply(id, |now, _| Event::ReplayRequested { now, parent_waits }).await? {
         Transition::Changed(decision) => {
             let span = job_span(id, decision.job.trace.as_deref());
             api.carry_out(&decision).instrument(span).await;
         }
         Transition::Missing => return Err(ApiError::NoSuchJob(id)),
+        Transition::Refused(Refusal::NoParentWaits, job) => {
+            let parent = job.child_of.map_or(id, |of| of.parent);
+            let detail = format!(
+                "job {id} is a part of job {parent}, which does not wait for it any more; retry that one"
+            );
+            return Err(ApiError::conflict("parent_not_waiting", detail));
+        }
         Transition::Refused(_, job) => {
             let state = job.state.name();
             let detail = format!(
@@ -78,6 +87,17 @@ pub(super) async fn retry(
 }
 
 impl Api {
+    /// Whether the job that this one is a child of waits for its children. It may go on meanwhile: then the child runs
+    /// for nothing, and is cancelled as one that nobody waits for when its parent ends.
+    async fn parent_waits(&self, id: JobId) -> Result<bool, ApiError> {
+        let Some(of) = self.job(id).await?.job.child_of else { return Ok(false) };
+        let parent = self.db.get(&[of.parent]).await?.pop();
+        Ok(parent.is_some_and(|found| {
+            let waits = matches!(found.job.state, JobState::Blocked { .. });
+            waits && found.job.generation == of.generation
+        }))
+    }
+
     async fn apply(
         &self,
         id: JobId,

@@ -1,5 +1,6 @@
 //! `GET /v1/jobs…`: one job, many jobs, and what happened to one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,11 +8,12 @@ use axum::extract::State;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{Job, JobId};
-use panofleet_jobs_db::{HistoryEntry, JobFilter, Versioned};
+use panofleet_jobs_db::{ChildCount, FamilyKey, HistoryEntry, JobFilter, Versioned};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::extract::{JobPath, Params, bad_parameter};
+use super::view::Beside;
 use super::{Api, JobView};
 
 /// Jobs of a page of the list, unless the request says less or more.
@@ -19,17 +21,36 @@ const PAGE_JOBS: u32 = 50;
 /// Most jobs of a page.
 const PAGE_JOBS_MAX: u32 = 200;
 
+/// What there is to say about some jobs beside their rows.
+#[derive(Debug, Default)]
+struct Besides {
+    progress: BTreeMap<JobId, Progress>,
+    children: BTreeMap<FamilyKey, Vec<ChildCount>>,
+}
+
+impl Besides {
+    fn of(&self, job: &Job) -> Beside<'_> {
+        Beside {
+            progress: self.progress.get(&job.id),
+            children: self.children.get(&FamilyKey::of(job)).map_or(&[], Vec::as_slice),
+        }
+    }
+}
+
 impl Api {
     /// A job as clients see it.
-    pub(crate) fn show(&self, found: &Versioned, progress: Option<&Progress>) -> JobView {
-        JobView::new(found, progress, self.config.public_url.as_deref().unwrap_or_default())
+    pub(crate) fn show(&self, found: &Versioned, beside: Beside<'_>) -> JobView {
+        JobView::new(found, beside, self.config.public_url.as_deref().unwrap_or_default())
     }
 
     /// A job as clients see it, with how far it is.
     pub(crate) async fn job_view(&self, id: JobId) -> Result<JobView, ApiError> {
         let found = self.job(id).await?;
-        let progress = self.db.progress(&[id]).await?;
-        Ok(self.show(&found, progress.get(&id)))
+        let mut besides = self.beside(std::slice::from_ref(&found)).await?;
+        if let Some(progress) = self.children_s_progress(&found.job, &besides).await? {
+            besides.progress.insert(id, progress);
+        }
+        Ok(self.show(&found, besides.of(&found.job)))
     }
 
     /// Jobs as clients see them, newest first.
@@ -39,10 +60,53 @@ impl Api {
         limit: u32,
     ) -> Result<Vec<JobView>, ApiError> {
         let found = self.db.list(filter, limit).await?;
-        let running = found.iter().filter(|row| matches!(row.job.state, JobState::Running { .. }));
-        let running: Vec<JobId> = running.map(|row| row.job.id).collect();
-        let progress = self.db.progress(&running).await?;
-        Ok(found.iter().map(|row| self.show(row, progress.get(&row.job.id))).collect())
+        let besides = self.beside(&found).await?;
+        Ok(found.iter().map(|row| self.show(row, besides.of(&row.job))).collect())
+    }
+
+    async fn beside(&self, found: &[Versioned]) -> Result<Besides, ApiError> {
+        let jobs = || found.iter().map(|row| &row.job);
+        let running = jobs().filter(|job| matches!(job.state, JobState::Running { .. }));
+        let running: Vec<JobId> = running.map(|job| job.id).collect();
+        let split: Vec<FamilyKey> =
+            jobs().filter(|job| job.family.is_some()).map(FamilyKey::of).collect();
+        let mut besides = Besides::default();
+        if !running.is_empty() {
+            besides.progress = self.db.progress(&running).await?;
+        }
+        if !split.is_empty() {
+            besides.children = self.db.child_counts(&split).await?;
+        }
+        Ok(besides)
+    }
+
+    /// How far a blocked job is: its children that have ended, and how far those are that run.
+    async fn children_s_progress(
+        &self,
+        job: &Job,
+        besides: &Besides,
+    ) -> Result<Option<Progress>, ApiError> {
+        let (JobState::Blocked { .. }, Some(family)) = (&job.state, job.family) else {
+            return Ok(None);
+        };
+        let counts = besides.of(job).children;
+        let open = ["waiting", "queued", "sent", "running", "closing"];
+        let ended = counts.iter().filter(|count| !open.contains(&count.state.as_str()));
+        let ended: u32 = ended.map(|count| count.jobs).sum();
+        let running = JobFilter {
+            parent: Some(job.id),
+            states: vec!["running".to_owned()],
+            ..JobFilter::default()
+        };
+        let running = self.db.list(&running, family.children).await?;
+        let running: Vec<JobId> = running.into_iter().map(|found| found.job.id).collect();
+        let parts = self.db.progress(&running).await?;
+        let done = f64::from(ended) + parts.values().map(|part| part.fraction).sum::<f64>();
+        Ok(Some(Progress {
+            fraction: (done / f64::from(family.children)).clamp(0.0, 1.0),
+            step: format!("{ended} of {} children have ended", family.children),
+            uploaded_bytes: parts.values().map(|part| part.uploaded_bytes).sum(),
+        }))
     }
 }
 
@@ -62,6 +126,8 @@ pub(super) struct ListParams {
     state: Option<String>,
     /// `key:value`, parted at the first colon.
     label: Option<String>,
+    /// The children of this job; without it, jobs that are nobody's children.
+    parent: Option<JobId>,
     /// The `next` of the page before.
     before: Option<JobId>,
     /// Jobs of a page.
@@ -113,7 +179,8 @@ fn filter(api: &Api, params: &ListParams) -> Result<JobFilter, ApiError> {
         }
         None => None,
     };
-    Ok(JobFilter { tenant: Some(api.config.tenant.clone()), states, label, before: params.before })
+    let (parent, before) = (params.parent, params.before);
+    Ok(JobFilter { tenant: Some(api.config.tenant.clone()), states, label, parent, before })
 }
 
 /// What happened to a job.

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::extract::{JsonBody, has_type};
+use super::view::Beside;
 use super::{Api, ApiConfig, source};
 use crate::metrics;
 
@@ -82,7 +83,7 @@ fn key_taken(other: JobId) -> ApiError {
 }
 
 fn answer(api: &Api, status: StatusCode, found: &Versioned) -> Response {
-    let view = api.show(found, None);
+    let view = api.show(found, Beside::default());
     (status, [(header::LOCATION, view.links.this.clone())], Json(view)).into_response()
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use panofleet_job_schema::family::{ChildOf, OnChildFailure};
 use panofleet_job_schema::job::{Claim, CloseTarget, Counters, DeadReason, State};
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::source::Source;
@@ -10,7 +11,7 @@ use panofleet_job_schema::{
     Attempt, Failure, Generation, Job, JobId, Lane, Operation, OutputName, Region, Span, Timestamp,
     WorkerId,
 };
-use panofleet_jobs_db::Versioned;
+use panofleet_jobs_db::{ChildCount, Versioned};
 use serde::{Deserialize, Serialize};
 
 /// A job as the API shows it.
@@ -45,7 +46,13 @@ pub struct JobView {
     pub max_attempts: u32,
     /// Longest run of one attempt.
     pub timeout: Span,
-    /// How far the running attempt is.
+    /// Whose child it is, if another job was split into it and others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_of: Option<ChildOf>,
+    /// Its children, if it was split; `GET /v1/jobs?parent=` lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<FamilyView>,
+    /// How far the running attempt is; of a blocked job, how far its children are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
     /// The last failure of this generation.
@@ -91,6 +98,8 @@ pub enum StateView {
         /// Who holds it.
         claims: Vec<ClaimView>,
     },
+    /// Split: its children do the work.
+    Blocked,
     /// About to end without a result.
     Closing {
         /// What it becomes.
@@ -121,6 +130,26 @@ pub struct FailureView {
     pub failure: Failure,
     /// What failures of one kind share; see [`Failure::fingerprint`].
     pub fingerprint: String,
+}
+
+/// The children of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FamilyView {
+    /// How many there are.
+    pub children: u32,
+    /// What becomes of the family when one ends without a result.
+    pub on_failure: OnChildFailure,
+    /// How many there are in each state that there are any in.
+    pub states: BTreeMap<String, u32>,
+}
+
+/// What a job's view says beside its row.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// How far it is.
+    pub progress: Option<&'a Progress>,
+    /// Its children.
+    pub children: &'a [ChildCount],
 }
 
 /// Who holds a job.
@@ -167,9 +196,9 @@ pub struct Links {
 
 impl JobView {
     /// A job as it stands. `public_url` begins its links; empty makes them paths.
-    pub fn new(found: &Versioned, progress: Option<&Progress>, public_url: &str) -> Self {
+    pub fn new(found: &Versioned, beside: Beside<'_>, public_url: &str) -> Self {
         let Versioned { job, version } = found;
-        let running = matches!(job.state, State::Running { .. });
+        let at_work = matches!(job.state, State::Running { .. } | State::Blocked { .. });
         Self {
             id: job.id,
             state: StateView::of(&job.state),
@@ -184,7 +213,9 @@ impl JobView {
             attempt: job.possibly_sent().then_some(Attempt(job.counters.last_attempt)),
             max_attempts: job.max_attempts,
             timeout: job.timeout,
-            progress: progress.filter(|_| running).cloned(),
+            child_of: job.child_of,
+            family: FamilyView::of(job, beside.children),
+            progress: beside.progress.filter(|_| at_work).cloned(),
             failure: job.failure.clone().map(FailureView::of),
             counters: job.counters,
             accepted_at: job.accepted_at,
@@ -210,6 +241,7 @@ impl StateView {
             Self::Queued { .. } => "queued",
             Self::Sent { .. } => "sent",
             Self::Running { .. } => "running",
+            Self::Blocked => "blocked",
             Self::Closing { .. } => "closing",
             Self::Succeeded { .. } => "succeeded",
             Self::Dead { .. } => "dead",
@@ -226,6 +258,7 @@ impl StateView {
             State::Running { claims, .. } => {
                 Self::Running { claims: claims.iter().map(ClaimView::of).collect() }
             }
+            State::Blocked { .. } => Self::Blocked,
             State::Closing { target, .. } => Self::Closing { target: *target },
             State::Succeeded { manifest } => Self::Succeeded {
                 result: ResultView {
@@ -245,6 +278,15 @@ impl StateView {
 impl FailureView {
     fn of(failure: Failure) -> Self {
         Self { fingerprint: failure.fingerprint(), failure }
+    }
+}
+
+impl FamilyView {
+    fn of(job: &Job, counts: &[ChildCount]) -> Option<Self> {
+        let family = job.family?;
+        let states = counts.iter().map(|count| (count.state.clone(), count.jobs)).collect();
+        let on_failure = family.join.on_failure;
+        Some(Self { children: family.children, on_failure, states })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::metrics;
 /// Time between two looks: each reads every job that has not ended.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// States that are not the end.
-const STATES: [&str; 5] = ["waiting", "queued", "sent", "running", "closing"];
+const STATES: [&str; 6] = ["waiting", "queued", "sent", "running", "blocked", "closing"];
 /// What jobs are counted under whose region the configuration does not name (any more): nobody sends them.
 const UNCONFIGURED: &str = "unconfigured";
 

@@ -6,12 +6,15 @@ use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::manifest::Seal;
 use panofleet_objects::manifest::{SealOutcome, put_seal};
 
-use super::{Dispatcher, TurnError};
+use super::{Dispatcher, Out, TurnError};
 use crate::metrics::SealTried;
 
 /// Puts the seal and applies what stood there. A store that does not answer is asked again by the timer.
-pub(super) async fn close(dispatcher: &Dispatcher, job: &Job) -> Result<(), TurnError> {
+pub(super) async fn close(dispatcher: &Dispatcher, job: &Job, out: &Out) -> Result<(), TurnError> {
     let State::Closing { target, .. } = job.state else { return Ok(()) };
+    if job.family.is_some() {
+        dispatcher.cancel_children(job, out).await?;
+    }
     let seal = Seal {
         schema: 1,
         job: job.id,

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use panofleet_bus::{CopyFate, Queue};
+use panofleet_job_schema::family::Children;
 use panofleet_job_schema::job::{Claim, State};
 use panofleet_job_schema::lifecycle::{Horizon, PartitionHorizon};
 use panofleet_job_schema::{ClaimId, Job, Timestamp};
-use panofleet_jobs_db::Versioned;
+use panofleet_jobs_db::{FamilyKey, Versioned};
 
 use super::{Dispatcher, Partitions, TurnError};
 
 pub(super) struct Horizons {
     partitions: Partitions,
     beats: BTreeMap<ClaimId, Timestamp>,
+    children: BTreeMap<FamilyKey, Children>,
 }
 
 impl Horizons {
@@ -46,7 +48,8 @@ impl Horizons {
             .collect();
         let beats =
             if claims.is_empty() { BTreeMap::new() } else { dispatcher.db.beats(&claims).await? };
-        Ok(Self { partitions, beats })
+        let children = dispatcher.children_of(jobs).await?;
+        Ok(Self { partitions, beats, children })
     }
 
     pub(super) async fn of(&self, job: &Job, dispatcher: &Dispatcher) -> Horizon {
@@ -59,6 +62,7 @@ impl Horizons {
             partitions: self.partitions.clone(),
             beats: claims.iter().filter_map(beat).collect(),
             copy_gone: copy_gone(job, dispatcher).await,
+            children: self.children.get(&FamilyKey::of(job)).cloned(),
         }
     }
 }

@@ -65,7 +65,8 @@ impl Dispatcher {
         attempt: Attempt,
         (reason, out): (Reason, &Out),
     ) -> Result<(), TurnError> {
-        let body = Body::Job(Box::new(job.message(attempt)));
+        let children = self.to_join(job).await?;
+        let body = Body::Job(Box::new(job.message(attempt, &children)));
         let trace = Some(trace::hop(job.trace.as_deref()).to_string());
         let envelope = Envelope { sent_at: wall_clock(), trace, body };
         let wire = seal(&envelope, &self.keys, &job.region)?;

@@ -75,7 +75,7 @@ fn result(job: &JobView) -> String {
             let files = words::count(result.files, "file");
             format!("{files}, {}", words::size(result.total_bytes))
         }
-        StateView::Running { .. } => {
+        StateView::Running { .. } | StateView::Blocked => {
             job.progress.as_ref().map(|progress| progress.step.clone()).unwrap_or_default()
         }
         _ => job.failure.as_ref().map(|view| view.failure.message.clone()).unwrap_or_default(),

@@ -121,7 +121,13 @@ async fn give_away(fleet: &Fleet, id: JobId) {
     found.job.tenant = Tenant::new("foreign").unwrap();
     let job = found.job;
     let timer_at = Some(job.deadline_at);
-    let write = JobWrite { expected_version: found.version, job, timer_at, history: Vec::new() };
+    let write = JobWrite {
+        expected_version: found.version,
+        job,
+        timer_at,
+        children: Vec::new(),
+        history: Vec::new(),
+    };
     fleet.db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
 }
 

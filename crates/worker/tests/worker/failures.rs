@@ -1,10 +1,12 @@
 //! Each way to fail has its class and its code.
 
 use panofleet_job_schema::ErrorClass::{self, Bug, Crashed, Rejected, Transient};
+use panofleet_job_schema::family::JoinTask;
 use panofleet_job_schema::source::SourceLocation;
-use panofleet_job_schema::{Failure, Span};
+use panofleet_job_schema::{ClaimId, Failure, Span};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::site::{LONG_PAST, Site, begun, eventually, lives, progress, script};
 
@@ -176,4 +178,20 @@ async fn a_store_that_does_not_take_the_outputs_is_transient() {
     let _running = site.start();
     let failure = site.failure(&message).await;
     assert_eq!((failure.class, failure.code.as_str()), (Transient, "store_refused"));
+}
+
+/// A join that is run as if it were the job would do all the work again, and split it again.
+#[tokio::test]
+async fn a_join_that_this_program_does_not_know_is_left_to_a_later_one() {
+    let site = Site::new().await;
+    let mut message = site.job(script(&[], &[])).await;
+    message.join = Some(JoinTask {
+        attempt: message.id.attempt,
+        claim: ClaimId(Uuid::nil()),
+        children: vec![],
+    });
+    site.send(&message);
+    let _running = site.start();
+    let failure = site.failure(&message).await;
+    assert_eq!((failure.class, failure.code.as_str()), (Transient, "join_unknown"));
 }

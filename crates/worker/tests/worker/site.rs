@@ -151,6 +151,7 @@ impl Site {
             timeout: Span::from_secs(60),
             deadline: wall_clock() + Duration::from_secs(3600),
             due_at: Some(wall_clock()),
+            join: None,
         }
     }
 

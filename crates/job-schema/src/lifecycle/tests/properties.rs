@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::families::expanded;
 use super::*;
+use crate::family::{Children, FailedChild, OnChildFailure};
 use crate::limits;
 
 /// What every decision keeps, whatever came before.
@@ -35,6 +37,30 @@ pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision)
         );
     }
     assert_eq!(after.finished_at.is_some(), after.state.is_terminal());
+    check_family(before, event, decision);
+}
+
+/// A generation is split once, and its children are made with it.
+fn check_family(before: &Job, event: &Event, decision: &Decision) {
+    let after = &decision.job;
+    let splits = decision.reason == Reason::Expanded;
+    assert_eq!(splits, !decision.children.is_empty(), "children come with the split only");
+    if splits {
+        assert!(before.family.is_none() && matches!(event, Event::Reported { .. }));
+        let family = after.family.expect("it was split");
+        assert_eq!(family.children as usize, decision.children.len());
+        assert!(decision.children.iter().all(|child| child.deadline_at <= after.deadline_at));
+    } else if after.generation == before.generation {
+        assert_eq!(after.family, before.family);
+    } else {
+        assert_eq!(after.family, None, "a new generation has children of its own");
+    }
+    if let State::Blocked { .. } = after.state {
+        assert!(after.family.is_some());
+    }
+    if let (State::Running { claims, .. }, Some(family)) = (&after.state, after.family) {
+        assert!(claims.iter().all(|claim| claim.attempt > family.last_before), "only the join");
+    }
 }
 
 /// Counters stop at their limits, and a job that goes again has not reached any.
@@ -65,6 +91,9 @@ fn report() -> impl Strategy<Value = Report> {
         2 => any::<bool>().prop_map(|started| Report::Released { started, reason: "r".into() }),
         1 => Just(Report::Abandoned),
         1 => Just(Report::Dropped),
+        1 => any::<bool>().prop_map(|wait| {
+            expanded(2, if wait { OnChildFailure::WaitForAll } else { OnChildFailure::FailFast })
+        }),
     ]
 }
 
@@ -76,6 +105,7 @@ enum Happening {
     Report { attempt_back: u32, claim: u128, report: Report },
     Beat { attempt_back: u32, claim: u128 },
     Wait { seconds: i64, watermark: bool, gone: bool },
+    Look { succeeded: u32, failed: u32 },
     Cancel,
     Seal,
     FindManifest,
@@ -92,6 +122,8 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(attempt_back, claim, report)| Happening::Report { attempt_back, claim, report }),
         3 => (0..3u32, 0..6u128).prop_map(|(attempt_back, claim)| Happening::Beat { attempt_back, claim }),
         6 => wait.prop_map(|(seconds, watermark, gone)| Happening::Wait { seconds, watermark, gone }),
+        3 => prop_oneof![Just((0, 0)), Just((1, 0)), Just((2, 0)), Just((0, 1)), Just((1, 1))]
+            .prop_map(|(succeeded, failed)| Happening::Look { succeeded, failed }),
         1 => Just(Happening::Cancel),
         2 => Just(Happening::Seal),
         1 => Just(Happening::FindManifest),
@@ -118,14 +150,30 @@ fn event_of(happening: &Happening, life: &Life, clock: &mut i64) -> Event {
             horizon.copy_gone = *gone;
             Event::Tick { now: at(*clock), horizon }
         }
+        Happening::Look { succeeded, failed } => {
+            let children = Some(stand(life, *succeeded, *failed));
+            Event::Tick { now, horizon: Horizon { children, ..horizon(at(0)) } }
+        }
         Happening::Cancel => Event::CancelRequested { now },
         Happening::Seal => Event::Sealed { generation: life.job.generation, now },
         Happening::FindManifest => {
             let generation = life.job.generation;
             Event::ManifestFound { generation, manifest: summary(1), now }
         }
-        Happening::Replay => Event::ReplayRequested { now },
+        Happening::Replay => Event::ReplayRequested { now, parent_waits: true },
     }
+}
+
+/// So many of the children have ended.
+fn stand(life: &Life, succeeded: u32, failed: u32) -> Children {
+    let all = life.job.family.map_or(2, |family| family.children);
+    let first_failed = (failed > 0).then_some(FailedChild {
+        job: life.job.id,
+        index: 0,
+        state: "dead",
+        failure: None,
+    });
+    Children { succeeded, failed, open: all - succeeded - failed, first_failed }
 }
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
@@ -178,7 +226,7 @@ proptest! {
                 prop_assert!(life.try_step(&event).is_err(), "{event:?} left an end");
             }
         }
-        let replay = Event::ReplayRequested { now: at(clock) };
+        let replay = Event::ReplayRequested { now: at(clock), parent_waits: true };
         let again = life.try_step(&replay).unwrap().job;
         prop_assert_eq!(again.generation.0, life.job.generation.0 + 1);
         prop_assert_eq!(again.counters.last_attempt, life.job.counters.last_attempt);
@@ -193,7 +241,9 @@ proptest! {
             let event = event_of(happening, &life, &mut clock);
             let Ok(decision) = life.try_step(&event) else { continue };
             life.job = decision.job;
-            if matches!(&event, Event::Reported { event, .. } if event.report != Report::Claimed) {
+            // A drop is the end of a message, and an attempt may have several copies of it.
+            let is_end = |report: &Report| !matches!(report, Report::Claimed | Report::Dropped);
+            if matches!(&event, Event::Reported { event, .. } if is_end(&event.report)) {
                 ends.push(event);
             }
             for end in &ends {
@@ -235,6 +285,7 @@ proptest! {
             clock = clock.max(due.as_millis() / 1000) + 1;
             let mut horizon = horizon(at(clock));
             horizon.copy_gone = true;
+            horizon.children = Some(stand(&life, 2, 0));
             if let Ok(decision) = life.try_step(&Event::Tick { now: at(clock), horizon }) {
                 life.job = decision.job;
             }

@@ -30,7 +30,9 @@ pub(super) fn unfinished(job: &JobView) -> String {
     });
     let failure = failure.unwrap_or_default();
     let said = match &job.state {
-        StateView::Running { .. } => return format!("{failure}{}", progress(job)),
+        StateView::Running { .. } | StateView::Blocked => {
+            return format!("{failure}{}", progress(job));
+        }
         StateView::Waiting { due_at } => {
             format!("The last attempt failed; it is tried again at {due_at}.")
         }
@@ -78,6 +80,7 @@ const fn dead_reason(reason: DeadReason) -> &'static str {
         DeadReason::CrashLimit => "it crashed the program that runs it too often",
         DeadReason::LossLimit => "the workers that ran it were lost too often",
         DeadReason::ReleaseLimit => "workers let it go too often",
+        DeadReason::ChildFailed => "one of the parts that it was split into failed",
     }
 }
 
