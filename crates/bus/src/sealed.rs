@@ -7,13 +7,19 @@ use panofleet_job_schema::{Job, Region, RegionKeys, Timestamp};
 
 use crate::BusError;
 
-/// What workers may know about a job, sealed with its region's key; `sent_at` is the caller's wall clock.
+/// What workers may know about a job, sealed for each region that may have heard of it; `sent_at` is the caller's wall
+/// clock.
 ///
 /// # Errors
 /// [`BusError::Refused`] if it cannot be sealed.
-pub fn sealed_control(job: &Job, keys: &RegionKeys, sent_at: Timestamp) -> Result<Bytes, BusError> {
+pub fn sealed_control(
+    job: &Job,
+    keys: &RegionKeys,
+    sent_at: Timestamp,
+) -> Result<Vec<(Region, Bytes)>, BusError> {
     let body = Body::Control(job.control());
-    seal(&Envelope { sent_at, trace: job.trace.clone(), body }, keys, &job.region)
+    let envelope = Envelope { sent_at, trace: job.trace.clone(), body };
+    job.regions().map(|region| Ok((region.clone(), seal(&envelope, keys, region)?))).collect()
 }
 
 /// What a worker of a region is told, sealed with the region's key.

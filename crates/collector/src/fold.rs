@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use panofleet_bus::sealed::sealed_control;
-use panofleet_bus::{DeadLetter, EventRecord};
+use panofleet_bus::{BusError, DeadLetter, EventRecord};
 use panofleet_job_schema::envelope::Body;
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal, decide};
-use panofleet_job_schema::message::{ClaimEvent, Heartbeat, HeldClaim};
+use panofleet_job_schema::message::{AttemptId, ClaimEvent, Heartbeat, HeldClaim};
 use panofleet_job_schema::{Job, JobId, Region, Timestamp};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
 use panofleet_service::clock::wall_clock;
@@ -196,11 +196,13 @@ impl Collector {
     /// Tells workers about jobs that nobody needs to start any more. It saves work; nothing hangs on it.
     async fn publish_control(&self, jobs: &[Job]) {
         for job in jobs {
-            let published = match sealed_control(job, &self.keys, wall_clock()) {
-                Ok(record) => self.bus.publish_control(&job.region, job.id, record).await,
-                Err(error) => Err(error),
+            let published = async {
+                for (region, record) in sealed_control(job, &self.keys, wall_clock())? {
+                    self.bus.publish_control(&region, job.id, record).await?;
+                }
+                Ok::<_, BusError>(())
             };
-            if let Err(error) = published {
+            if let Err(error) = published.await {
                 let _span = job_span(job.id, job.trace.as_deref()).entered();
                 tracing::warn!(%error, "control record was not published");
             }
@@ -219,10 +221,11 @@ impl<'a> Fold<'a> {
     fn event(&mut self, record: &'a EventRecord, region: &Region, event: &ClaimEvent) {
         let (id, kind) = (event.id, event.report.name());
         if let Some(row) = self.jobs.get(&id.job)
-            && row.job.region != *region
+            && row.job.region_of(id.attempt) != Some(region)
         {
+            let sent_to = row.job.region_of(id.attempt).map_or("long ago", Region::as_str);
             let reason =
-                format!("about a job of region {}, signed with a key of {region}", row.job.region);
+                format!("about an attempt sent to {sent_to}, signed with a key of {region}");
             return self.put_away(record, reason);
         }
         let reported = Event::Reported { event: event.clone(), now: self.now };
@@ -248,7 +251,7 @@ impl<'a> Fold<'a> {
 
     fn heartbeat(&mut self, region: &Region, heartbeat: &Heartbeat) {
         for HeldClaim { id, claim, .. } in &heartbeat.claims {
-            if self.jobs.get(&id.job).is_some_and(|row| row.job.region != *region) {
+            if self.is_elsewhere(*id, region) {
                 continue; // Not this region's to say anything about.
             }
             let renewed = Event::Renewed {
@@ -269,10 +272,9 @@ impl<'a> Fold<'a> {
             }
         }
         let progress = heartbeat.claims.iter().filter_map(|held| {
-            let running = self
-                .jobs
-                .get(&held.id.job)
-                .is_some_and(|row| row.job.region == *region && !row.job.state.is_terminal());
+            let running =
+                self.jobs.get(&held.id.job).is_some_and(|row| !row.job.state.is_terminal())
+                    && !self.is_elsewhere(held.id, region);
             held.progress.clone().filter(|_| running).map(|progress| (held.id.job, progress))
         });
         self.heartbeats.push(HeartbeatWrite {
@@ -281,6 +283,12 @@ impl<'a> Fold<'a> {
             progress: progress.collect(),
             at: self.now,
         });
+    }
+
+    /// Whether an attempt of a job that there is was sent to another region.
+    fn is_elsewhere(&self, id: AttemptId, region: &Region) -> bool {
+        let row = self.jobs.get(&id.job);
+        row.is_some_and(|row| row.job.region_of(id.attempt) != Some(region))
     }
 
     /// Applies an event to the job as the batch has left it so far; `None` if there is no such job.

@@ -188,6 +188,9 @@ impl ChildSpec {
             source: source.clone(),
             outputs: self.outputs.clone(),
             region: None,
+            regions: Vec::new(),
+            any_region: false,
+            hop_after: None,
             priority: crate::spec::Priority::Normal,
             start_at: None,
             timeout: self.timeout,
@@ -228,6 +231,9 @@ impl Job {
         };
         let spec = JobSpec {
             region: self.spec.region.clone(),
+            regions: self.spec.regions.clone(),
+            any_region: self.spec.any_region,
+            hop_after: self.spec.hop_after,
             priority: self.spec.priority,
             labels: self.spec.labels.clone(),
             ..spec.to_spec(&source)
@@ -242,6 +248,7 @@ impl Job {
             spec,
             generation: Generation(1),
             counters: Counters::default(),
+            sent_to: Vec::new(),
             child_of: Some(ChildOf { parent: self.id, generation: self.generation, index }),
             family: None,
             lapsed_claims: Vec::new(),

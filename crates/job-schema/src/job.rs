@@ -8,6 +8,7 @@ use crate::ids::{Attempt, ClaimId, Generation, JobId, Lane, Region, Tenant, Work
 use crate::manifest::{ManifestAddress, ManifestSummary};
 use crate::message::{AttemptId, ControlRecord, JobMessage};
 use crate::policy::Policy;
+use crate::route::{Route, SentTo};
 use crate::source::SourceLocation;
 use crate::spec::JobSpec;
 use crate::time::{Span, Timestamp};
@@ -25,6 +26,12 @@ pub struct Job {
     pub source: SourceLocation,
     /// The queue that it goes to.
     pub region: Region,
+    /// The regions that it may go on to, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// Where its attempts were sent, if it may go on to other regions. Before the first, it is where the job is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent_to: Vec<SentTo>,
     /// The kind of worker that runs it.
     pub lane: Lane,
     /// The bucket of its outputs.
@@ -244,6 +251,8 @@ impl Job {
             tenant,
             source,
             region,
+            route: None,
+            sent_to: Vec::new(),
             lane,
             bucket,
             events_partition,
@@ -320,7 +329,7 @@ impl Job {
             generation: self.generation,
             cancelled,
             closed: self.state.is_terminal() || matches!(self.state, State::Closing { .. }),
-            lowest_live: Attempt(if revived || split { last + 1 } else { last }),
+            lowest_live: Attempt(if revived || split || self.has_left() { last + 1 } else { last }),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | what travels between parts | [`envelope`], [`message`], [`order`], [`region_keys`] |
 //! | what a finished job leaves behind | [`manifest`], [`orphans`] |
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
+//! | which regions a job may run in | [`route`] |
 //! | jobs that are split and joined | [`family`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
 //! | every limit | [`limits`] |
@@ -37,6 +38,7 @@ pub mod order;
 pub mod orphans;
 pub mod policy;
 pub mod region_keys;
+pub mod route;
 pub mod runner_protocol;
 mod secret;
 pub mod source;

@@ -16,17 +16,16 @@
 //! |---|---|
 //! | `lifecycle/claims.rs` | what workers report: claims, releases, failures, success |
 //! | `lifecycle/timers.rs` | what time brings: leases, timeouts, deadlines, and when to look next |
+//! | `lifecycle/hops.rs` | what time brings to a job that may run in several regions |
 //! | `lifecycle/family.rs` | a job that is split: its children, and the join |
 //! | `lifecycle/endings.rs` | what follows when an attempt or a job ends: retry, closing, seal, replay |
-//!
-//! Not here yet, and their place: hops to another region in `timers.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::family::Children;
-use crate::ids::{Attempt, ClaimId, Generation, WorkerId};
+use crate::ids::{Attempt, ClaimId, Generation, Region, WorkerId};
 use crate::job::{Job, Placement, State};
 use crate::manifest::ManifestSummary;
 use crate::message::{AttemptId, ClaimEvent};
@@ -36,6 +35,7 @@ use crate::time::Timestamp;
 mod claims;
 mod endings;
 mod family;
+mod hops;
 mod timers;
 
 #[cfg(test)]
@@ -128,6 +128,8 @@ pub struct Horizon {
     pub copy_gone: bool,
     /// How the children of a blocked job stand, read after the job.
     pub children: Option<Children>,
+    /// The regions that take jobs of this lane: not paused, with a worker that lives.
+    pub takes: Option<BTreeSet<Region>>,
 }
 
 /// How far one partition of the event log is applied.
@@ -224,7 +226,7 @@ pub enum Reason {
     Abandoned,
     /// One of several claims ended.
     ClaimEnded,
-    /// Its message is still in the queue.
+    /// Its message is still in the queue; or it may go on, and no other region takes jobs.
     StillQueued,
     /// Its message is gone from the queue; waits until that is certain.
     CopyGone,
@@ -250,6 +252,8 @@ pub enum Reason {
     ManifestFound,
     /// An operator started it anew.
     Replayed,
+    /// It waited for too long, and went on to another region.
+    Hopped,
     /// It was split into children.
     Expanded,
     /// Some of its children have not ended.
@@ -379,6 +383,7 @@ fn dispatched(job: &Job, now: Timestamp, policy: &Policy) -> Result<Decision, Re
     next.counters.last_attempt += 1;
     let attempt = Attempt(next.counters.last_attempt);
     let look_at = now + policy.place_timeout.0;
+    next.note_sent(attempt);
     next.state = State::Sent { attempt, sent_at: now, look_at, placement: None, gone_at: None };
     let mut effects = vec![Effect::Produce(attempt)];
     if job.possibly_sent() {

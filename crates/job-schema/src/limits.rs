@@ -43,6 +43,12 @@ pub const RELEASES_MAX: u32 = 20;
 pub const ENDED_CLAIMS_MAX: usize = 64;
 /// Children that one job may be split into: their ids have twelve bits for it, and a join's message names each.
 pub const CHILDREN_MAX: usize = 1000;
+/// Regions that a job may name.
+pub const REGIONS_MAX: usize = 16;
+/// Shortest and longest wait in a region that a job may ask for, in seconds.
+pub const HOP_AFTER_S: std::ops::RangeInclusive<u64> = 10..=24 * 3600;
+/// Changes of region that a job remembers: what is said of attempts from before counts no more.
+pub const SENT_TO_MAX: usize = 16;
 /// Claims that may hold one job at once; each copy of a message can make one.
 pub const CLAIMS_MAX: usize = 16;
 /// Shortest and longest attempt timeout that a job may ask for, in seconds.

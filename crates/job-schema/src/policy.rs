@@ -36,6 +36,8 @@ pub struct Policy {
     pub seal_retry: Span,
     /// How often the children of a job that was split are counted, beside each time that one ends.
     pub family_look: Span,
+    /// How long a job that may run in several regions waits in each, if it does not say.
+    pub hop_after: Span,
 }
 
 impl Default for Policy {
@@ -53,6 +55,7 @@ impl Default for Policy {
             place_timeout: Span::from_secs(2),
             seal_retry: Span::from_secs(2),
             family_look: Span::from_secs(60),
+            hop_after: Span::from_secs(5 * 60),
         }
     }
 }
@@ -95,6 +98,7 @@ impl Policy {
             ("place_timeout", self.place_timeout),
             ("seal_retry", self.seal_retry),
             ("family_look", self.family_look),
+            ("hop_after", self.hop_after),
         ] {
             if span.0.is_zero() {
                 return Err(BadPolicy::Outside(name));

@@ -22,6 +22,15 @@ pub struct JobSpec {
     /// Where to run; without it, where the source's bucket lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
+    /// In place of `region`: those that it may run in, the preferred one first. Where it waits for too long it goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<Region>,
+    /// In place of `regions`: all that there are, the one where the source lies first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_region: bool,
+    /// How long it waits in a region before it goes on to the next; without it, 5 min.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hop_after: Option<Span>,
     /// Which band of the queue it waits in.
     #[serde(default)]
     pub priority: Priority,
@@ -118,6 +127,9 @@ pub enum BadSpec {
         /// The largest allowed.
         max: String,
     },
+    /// Regions that contradict each other.
+    #[error("{0}")]
+    Regions(&'static str),
     /// A parameter of an output.
     #[error("output `{output}`: {reason}")]
     Output {
@@ -174,6 +186,7 @@ impl JobSpec {
             check_length("a label's key", key, limits::LABEL_KEY_BYTES_MAX)?;
             check_length("a label's value", value, limits::LABEL_VALUE_BYTES_MAX)?;
         }
+        self.check_regions()?;
         if let Some(key) = &self.idempotency_key {
             check_length("idempotency_key", key, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
         }
@@ -217,6 +230,24 @@ impl JobSpec {
     /// Whether it leaves neither outputs nor a manifest: a lone `fleet.noop`.
     pub fn makes_nothing(&self) -> bool {
         self.source == Source::Nothing
+    }
+
+    fn check_regions(&self) -> Result<(), BadSpec> {
+        check_count("regions", self.regions.len(), limits::REGIONS_MAX)?;
+        check_span("hop_after", self.hop_after, limits::HOP_AFTER_S)?;
+        let ways = [self.region.is_some(), !self.regions.is_empty(), self.any_region];
+        if ways.into_iter().filter(|way| *way).count() > 1 {
+            return Err(BadSpec::Regions("give one of region, regions and any_region"));
+        }
+        if (1..self.regions.len()).any(|at| self.regions[..at].contains(&self.regions[at])) {
+            return Err(BadSpec::Regions("regions names one twice"));
+        }
+        if self.hop_after.is_some() && !self.may_hop() {
+            return Err(BadSpec::Regions(
+                "hop_after is for jobs that may run in several regions: give regions or any_region",
+            ));
+        }
+        Ok(())
     }
 
     /// The lane that runs it: the heaviest of its operations decides.
@@ -307,6 +338,13 @@ mod tests {
             (json!({ "max_attempts": 0 }), "max_attempts is 0"),
             (json!({ "idempotency_key": long }), "idempotency_key has 129 bytes"),
             (json!({ "webhook": "https://x" }), "`webhook` is not built yet"),
+            (
+                json!({ "region": "a", "regions": ["b", "c"] }),
+                "give one of region, regions and any_region",
+            ),
+            (json!({ "regions": ["b", "c", "b"] }), "regions names one twice"),
+            (json!({ "regions": ["b", "c"], "hop_after": "9s" }), "hop_after is 9s"),
+            (json!({ "region": "a", "hop_after": "1m" }), "hop_after is for jobs that may run in"),
             (json!({ "color": "red" }), "unknown field `color`"),
             (json!({ "source": "none" }), "output `tiles` (pano.tiles) needs a source"),
             (json!({ "outputs": { "n": { "op": "fleet.noop" } } }), "`fleet.noop` makes nothing"),

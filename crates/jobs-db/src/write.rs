@@ -49,7 +49,8 @@ pub(crate) fn parents_to_tell<'a>(
 pub(crate) fn first_timer(job: &Job) -> Option<Timestamp> {
     let state_timer = match &job.state {
         State::Waiting { due_at } => *due_at,
-        State::Queued { .. } | State::Running { .. } => job.deadline_at,
+        State::Queued { .. } => job.hop_due().unwrap_or(job.deadline_at),
+        State::Running { .. } => job.deadline_at,
         State::Sent { look_at, .. } | State::Blocked { look_at } => *look_at,
         State::Closing { try_at, .. } => *try_at,
         State::Succeeded { .. } | State::Dead { .. } | State::Cancelled | State::Expired => {

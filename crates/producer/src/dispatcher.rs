@@ -369,8 +369,10 @@ impl Dispatcher {
     }
 
     async fn publish_control(&self, job: &Job) -> Result<(), TurnError> {
-        let record = sealed_control(job, &self.keys, wall_clock())?;
-        self.bus.publish_control(&job.region, job.id, record).await.map_err(TurnError::Bus)
+        for (region, record) in sealed_control(job, &self.keys, wall_clock())? {
+            self.bus.publish_control(&region, job.id, record).await?;
+        }
+        Ok(())
     }
 
     /// Applies what closing found out.

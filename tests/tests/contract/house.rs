@@ -53,11 +53,33 @@ pub(crate) struct House {
     pub(crate) dispatch: DispatchConfig,
     pub(crate) retention: RetentionConfig,
     keys: KeyRing,
+    /// A second region: its queue, its keys, and what a worker there takes from.
+    pub(crate) far: Far,
     source: tokio::sync::Mutex<Box<dyn JobSource>>,
     store_address: std::net::SocketAddr,
     store: Mutex<Option<Role>>,
     collecting: Mutex<Option<Role>>,
     dispatching: Mutex<Option<Role>>,
+}
+
+/// The second region.
+pub(crate) struct Far {
+    pub(crate) region: Region,
+    keys: KeyRing,
+    source: tokio::sync::Mutex<Box<dyn JobSource>>,
+}
+
+impl Far {
+    async fn open(bus: &EmbeddedBus) -> Self {
+        let region = Region::new("far").unwrap();
+        let queue = Queue { region: region.clone(), lane: Lane::Image };
+        let source = bus.take_jobs(&[queue], "the-test-far-away").await.unwrap();
+        Self { region, keys: key_ring("f", 4), source: tokio::sync::Mutex::new(source) }
+    }
+}
+
+fn key_ring(id: &str, byte: u8) -> KeyRing {
+    KeyRing::new(id, BTreeMap::from([(id.to_owned(), vec![byte; 32])])).unwrap()
 }
 
 /// Something that runs until it is stopped.
@@ -118,7 +140,8 @@ impl House {
             ..Policy::default()
         };
         policy.check().unwrap();
-        let keys = KeyRing::new("k", BTreeMap::from([("k".to_owned(), vec![3; 32])])).unwrap();
+        let keys = key_ring("k", 3);
+        let far = Far::open(&bus).await;
         Self {
             folder,
             file,
@@ -130,6 +153,7 @@ impl House {
             dispatch: DispatchConfig::default(),
             retention: RetentionConfig::default(),
             keys,
+            far,
             source: tokio::sync::Mutex::new(source),
             store_address,
             store: Mutex::new(Some(store)),
@@ -155,7 +179,7 @@ impl House {
             objects: self.objects.clone(),
             keys: self.region_keys(),
             policy: self.policy,
-            regions: vec![self.queue.region.clone()],
+            regions: vec![self.queue.region.clone(), self.far.region.clone()],
             config: self.dispatch.clone(),
             retention: self.retention,
             api: self.api_config(),
@@ -187,7 +211,9 @@ impl House {
     }
 
     fn region_keys(&self) -> RegionKeys {
-        RegionKeys::of_one(self.queue.region.clone(), self.keys.clone())
+        let (near, far) = (self.queue.region.clone(), self.far.region.clone());
+        let rings = BTreeMap::from([(near, self.keys.clone()), (far, self.far.keys.clone())]);
+        RegionKeys::new(rings).unwrap()
     }
 
     pub(crate) fn collector(&self) -> Collector {
@@ -265,7 +291,8 @@ impl House {
             trace: Some(trace::hop(None).to_string()),
             now: self.db.now().await.unwrap(),
         };
-        let job = Job::accept(spec, acceptance, &self.policy);
+        let route = spec.regions.clone();
+        let job = Job::accept(spec, acceptance, &self.policy).routed(route, &self.policy);
         assert_eq!(self.db.accept(&job, None).await.unwrap(), Accepted::Created);
         job.id
     }
@@ -304,10 +331,23 @@ impl House {
 
     /// The next message, as a worker with one free slot gets it.
     pub(crate) async fn take(&self) -> Taken {
-        let mut source = self.source.lock().await;
+        self.taken(&self.source, &self.keys).await
+    }
+
+    /// The next message of the second region.
+    pub(crate) async fn take_far(&self) -> Taken {
+        self.taken(&self.far.source, &self.far.keys).await
+    }
+
+    async fn taken(
+        &self,
+        source: &tokio::sync::Mutex<Box<dyn JobSource>>,
+        keys: &KeyRing,
+    ) -> Taken {
+        let mut source = source.lock().await;
         let mut received = source.receive(1, PATIENCE).await.unwrap();
         let received = received.pop().expect("a message within the wait");
-        let Envelope { body, trace, .. } = Envelope::open(&received.payload, &self.keys).unwrap();
+        let Envelope { body, trace, .. } = Envelope::open(&received.payload, keys).unwrap();
         let Body::Job(message) = body else { panic!("no job in the queue of jobs") };
         Taken { received, message: *message, trace }
     }
@@ -319,7 +359,9 @@ impl House {
 
     pub(crate) async fn acknowledge(&self, taken: &Taken) {
         let receipt = taken.received.receipt.clone();
-        self.source.lock().await.acknowledge(&[receipt]).await.unwrap();
+        let far = taken.message.region == self.far.region;
+        let source = if far { &self.far.source } else { &self.source };
+        source.lock().await.acknowledge(&[receipt]).await.unwrap();
     }
 
     /// `Claimed`, then the acknowledgement.
@@ -340,13 +382,13 @@ impl House {
         let event = self.said(taken, claim, report);
         let trace = trace::hop(taken.trace.as_deref()).to_string();
         let body = Body::Event(Box::new(event));
-        self.send(taken.message.events_partition, Some(trace), body).await;
+        self.send(taken.message.events_partition, Some(trace), &taken.message.region, body).await;
     }
 
     pub(crate) async fn beat(&self, taken: &Taken, claim: ClaimId) {
         let info = WorkerInfo {
             worker: worker(1),
-            region: self.queue.region.clone(),
+            region: taken.message.region.clone(),
             lanes: vec![self.queue.lane],
             slots: 1,
             version: "test".into(),
@@ -356,7 +398,7 @@ impl House {
         };
         let claims = vec![HeldClaim { id: taken.message.id, claim, progress: None }];
         let body = Body::Heartbeat(Heartbeat { worker: info, claims });
-        self.send(HEARTBEAT_PARTITION, None, body).await;
+        self.send(HEARTBEAT_PARTITION, None, &taken.message.region, body).await;
     }
 
     /// What a worker said when it claimed a message, as it was on the wire.
@@ -369,8 +411,25 @@ impl House {
             .into()
     }
 
-    async fn send(&self, partition: u32, trace: Option<String>, body: Body) {
-        let wire = Envelope { sent_at: wall_clock(), trace, body }.seal(&self.keys).unwrap();
+    /// A worker of a region says that it is there, with one slot, and holds nothing.
+    pub(crate) async fn worker_is_there(&self, n: u32, region: &Region) {
+        let info = WorkerInfo {
+            worker: worker(n),
+            region: region.clone(),
+            lanes: vec![self.queue.lane],
+            slots: 1,
+            version: "test".into(),
+            draining: false,
+            order_revision: 0,
+            started_at: Timestamp::from_millis(1),
+        };
+        let body = Body::Heartbeat(Heartbeat { worker: info, claims: Vec::new() });
+        self.send(HEARTBEAT_PARTITION, None, region, body).await;
+    }
+
+    async fn send(&self, partition: u32, trace: Option<String>, region: &Region, body: Body) {
+        let keys = if *region == self.far.region { &self.far.keys } else { &self.keys };
+        let wire = Envelope { sent_at: wall_clock(), trace, body }.seal(keys).unwrap();
         self.bus.publish_events(vec![(partition, Bytes::from(wire))]).await.unwrap();
     }
 

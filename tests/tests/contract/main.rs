@@ -7,6 +7,7 @@ mod house;
 mod letters;
 mod logs;
 mod metrics;
+mod regions;
 mod retention;
 mod schedules;
 mod turns;

@@ -136,11 +136,19 @@ fn held(job: &Job, holder: &Holder<'_>, now: Timestamp) -> Result<Decision, Refu
         State::Sent { attempt: sent, placement, .. } => (*sent == attempt, *placement),
         _ => (false, None),
     };
+    be_where_sent(&mut next, attempt);
     next.state = State::Running { claims: vec![claim], placement };
     let reason = if expected { Reason::Claimed } else { Reason::Revived };
     // The message that nobody has claimed is superseded: it is not to start beside the one that lives.
     let effects = if expected { Vec::new() } else { vec![Effect::Control] };
     Ok(Decision::new(next, reason).with(effects))
+}
+
+/// A job is where the attempt was sent that holds it, or that waits in the queue.
+fn be_where_sent(job: &mut Job, attempt: Attempt) {
+    if let Some(region) = job.region_of(attempt).cloned() {
+        job.region = region;
+    }
 }
 
 /// A claim ended in a way of its own; the last one decides what becomes of the job.
@@ -195,6 +203,7 @@ fn released_unstarted(
         return Ok(endings::attempt_over(next, &Ending::Released, now, policy));
     }
     next.counters.releases += 1;
+    be_where_sent(&mut next, Attempt(last));
     next.state = State::Sent {
         attempt: Attempt(last),
         sent_at: now,

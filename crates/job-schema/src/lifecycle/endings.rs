@@ -232,6 +232,9 @@ pub(super) fn replay_requested(
         next.deadline_at = now + job.spec.deadline.unwrap_or(policy.deadline).0;
     }
     next.family = None;
+    if let Some(route) = &mut next.route {
+        route.hops = 0;
+    }
     next.lapsed_claims.clear();
     next.ended_claims.clear();
     next.failure = None;

@@ -7,13 +7,15 @@ use uuid::Uuid;
 
 use super::*;
 use crate::failure::{ErrorClass, Failure};
-use crate::ids::{Generation, JobId, Region, Tenant};
+use crate::ids::{Generation, JobId, Tenant};
 use crate::job::{Acceptance, CloseTarget, Counters, DeadReason};
+use crate::limits;
 use crate::message::Report;
 use crate::source::SourceLocation;
 use crate::spec::JobSpec;
 
 mod families;
+mod hops;
 mod orders;
 mod properties;
 

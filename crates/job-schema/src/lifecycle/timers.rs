@@ -6,7 +6,7 @@
 
 use super::claims::remember;
 use super::endings::{self, Ending};
-use super::{Decision, Effect, Horizon, Reason, Refusal, family};
+use super::{Decision, Effect, Horizon, Reason, Refusal, family, hops};
 use crate::ids::ClaimId;
 use crate::job::{Claim, CloseTarget, Job, State};
 use crate::policy::Policy;
@@ -16,8 +16,9 @@ use crate::time::Timestamp;
 pub fn next_timer(job: &Job, policy: &Policy) -> Option<Timestamp> {
     let own = match &job.state {
         State::Waiting { due_at } => *due_at,
-        State::Queued { .. } => job.deadline_at,
-        State::Sent { look_at, .. } | State::Blocked { look_at } => *look_at,
+        State::Queued { .. } => job.hop_due().unwrap_or(job.deadline_at),
+        State::Sent { look_at, .. } => job.hop_due().map_or(*look_at, |hop| hop.min(*look_at)),
+        State::Blocked { look_at } => *look_at,
         State::Running { claims, .. } => claims
             .iter()
             .map(|claim| lease_end(claim, policy).min(timeout_end(job, claim, policy)))
@@ -65,7 +66,11 @@ pub(super) fn tick(
             next.state = State::Queued { since: now };
             Ok(Decision::new(next, Reason::Due))
         }
-        State::Sent { look_at, .. } if now >= *look_at => sent_too_long(job, now, horizon, policy),
+        State::Queued { .. } => hops::waited(job, now, horizon),
+        State::Sent { look_at, .. } => match hops::waited(job, now, horizon) {
+            Err(_) if now >= *look_at => sent_too_long(job, now, horizon, policy),
+            hop => hop,
+        },
         State::Running { .. } => look_after_claims(job, now, horizon, policy),
         State::Blocked { .. } => family::look_after_children(job, now, horizon, policy),
         _ => Err(Refusal::NotYet),

@@ -9,7 +9,7 @@ use panofleet_job_schema::job::{Job, Placement, State};
 use panofleet_job_schema::lifecycle::{Event, Horizon, PartitionHorizon, next_timer};
 use panofleet_job_schema::message::{AttemptId, ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Attempt, Generation, JobId, Timestamp, WorkerId};
+use panofleet_job_schema::{Attempt, Generation, JobId, Region, Timestamp, WorkerId};
 use uuid::Uuid;
 
 use crate::states::{BEATS, EVENTS, at, child, claim, claim_name, summary};
@@ -22,6 +22,7 @@ pub(crate) fn events(job: &Job) -> Vec<(String, Event)> {
     let mut events = sending(job);
     events.extend(reports(job));
     events.extend(ticks(job));
+    events.extend(hops(job));
     events.extend(ends(job));
     events
 }
@@ -177,6 +178,23 @@ fn ticks(job: &Job) -> Vec<(String, Event)> {
         _ => add("timer, due", due + second, caught_up(due, due)),
     }
     ticks
+}
+
+/// What time brings to a job that may go on to another region.
+fn hops(job: &Job) -> Vec<(String, Event)> {
+    let Some(hop) = job.hop_due() else { return Vec::new() };
+    let now = hop + Duration::from_secs(1);
+    let looks = [
+        ("another region takes jobs", "us-west", now),
+        ("another region takes jobs, log not caught up", "us-west", hop),
+        ("no other region takes jobs", "hangzhou", now),
+    ];
+    let tick = |(name, takes, log): (&str, &str, Timestamp)| {
+        let takes = Some([Region::new(takes).unwrap()].into());
+        let horizon = Horizon { takes, ..caught_up(log, log) };
+        (format!("has waited, {name}"), Event::Tick { now, horizon })
+    };
+    looks.map(tick).into()
 }
 
 /// How two children may stand.

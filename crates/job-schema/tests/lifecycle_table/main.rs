@@ -114,6 +114,9 @@ fn effect_name(effect: Effect) -> String {
 
 fn state_name(job: &Job) -> String {
     let detail = match &job.state {
+        State::Queued { .. } if !job.sent_to.is_empty() => {
+            return format!("queued ({})", job.region);
+        }
         State::Waiting { .. }
         | State::Queued { .. }
         | State::Blocked { .. }

@@ -7,6 +7,7 @@ use panofleet_job_schema::job::{
 };
 use panofleet_job_schema::manifest::ManifestSummary;
 use panofleet_job_schema::policy::Policy;
+use panofleet_job_schema::route::SentTo;
 use panofleet_job_schema::source::SourceLocation;
 use panofleet_job_schema::{Attempt, Generation, JobId, Region, Tenant, Timestamp, WorkerId};
 use uuid::Uuid;
@@ -122,6 +123,14 @@ fn split(on_failure: OnChildFailure, last_attempt: u32, state: State) -> Job {
     job
 }
 
+/// Attempt 2 lies where it is; it may go on.
+fn routed(state: State) -> Job {
+    let regions = ["hangzhou", "us-west"].map(|name| Region::new(name).unwrap());
+    let mut job = sent_twice(state).routed(regions.to_vec(), &Policy::default());
+    job.sent_to = vec![SentTo { from: Attempt(1), region: job.region.clone() }];
+    job
+}
+
 fn child_of_another(state: State) -> Job {
     let parent = JobId(Uuid::from_u128(6));
     let child_of = ChildOf { parent, generation: Generation(1), index: 0 };
@@ -167,6 +176,8 @@ pub(crate) fn cases() -> Vec<Case> {
         ("Blocked, waits for all children", split(wait, 2, blocked)),
         ("Queued, to be joined", split(fast, 2, queued)),
         ("Running, the join", split(fast, 3, running(&[('A', 3)]))),
+        ("Queued, may go on to another region", routed(State::Queued { since: at(20) })),
+        ("Sent, may go on to another region", routed(sent(PLACE, None))),
         ("A child, running", child_of_another(running(&[('A', 2)]))),
         ("A child, dead", child_of_another(State::Dead { reason: dead })),
         ("Closing to dead", sent_twice(closing(CloseTarget::Dead { reason: dead }))),

@@ -27,6 +27,7 @@ async fn end_again(db: &dyn JobsDb, number: u128, state: State) -> Job {
         expected_version: found.version,
         job: job.clone(),
         timer_at,
+        children: Vec::new(),
         history: Vec::new(),
     };
     db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
@@ -100,7 +101,13 @@ pub(crate) async fn a_job_is_removed_as_it_was_seen_or_not_at_all(fixture: &mut 
     assert!(!db.remove_job(dead.id, seen, at(300)).await.unwrap(), "twice is once");
     assert!(db.get(&[dead.id]).await.unwrap().is_empty());
     assert!(db.history(dead.id).await.unwrap().is_empty());
-    let write = JobWrite { expected_version: seen, job: dead, timer_at: None, history: Vec::new() };
+    let write = JobWrite {
+        expected_version: seen,
+        job: dead,
+        timer_at: None,
+        children: Vec::new(),
+        history: Vec::new(),
+    };
     let written = db.commit(Batch { jobs: vec![write], ..Batch::default() }).await;
     assert!(matches!(written, Err(JobsDbError::Conflict(_))), "{written:?}");
 }

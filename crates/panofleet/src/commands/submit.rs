@@ -33,6 +33,15 @@ pub(crate) struct Submit {
     /// The region to run in
     #[arg(long)]
     region: Option<Region>,
+    /// Regions to run in, the preferred one first, such as hangzhou,us-west: where it waits for too long it goes on
+    #[arg(long, value_delimiter = ',', conflicts_with = "region")]
+    regions: Vec<Region>,
+    /// Run in any region, where the source lies if there is room
+    #[arg(long, conflicts_with_all = ["region", "regions"])]
+    any_region: bool,
+    /// How long to wait in a region before it goes on, such as 5m
+    #[arg(long, value_name = "TIME")]
+    hop_after: Option<Span>,
     /// high, normal or low
     #[arg(long, value_parser = priority)]
     priority: Option<Priority>,
@@ -113,6 +122,9 @@ impl Submit {
         };
         put("source", json!(self.source));
         put("region", json!(self.region));
+        put("regions", json!(Some(&self.regions).filter(|regions| !regions.is_empty())));
+        put("any_region", json!(self.any_region.then_some(true)));
+        put("hop_after", json!(self.hop_after));
         put("priority", json!(self.priority));
         put("start_at", json!(self.start_at));
         put("timeout", json!(self.timeout));

@@ -122,7 +122,9 @@ impl Api {
     }
 
     async fn publish_control(&self, job: &Job) -> Result<(), BusError> {
-        let record = sealed_control(job, &self.keys, wall_clock())?;
-        self.bus.publish_control(&job.region, job.id, record).await
+        for (region, record) in sealed_control(job, &self.keys, wall_clock())? {
+            self.bus.publish_control(&region, job.id, record).await?;
+        }
+        Ok(())
     }
 }

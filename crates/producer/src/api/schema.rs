@@ -55,6 +55,13 @@ fn job_schema() -> Value {
                 "type": "string",
                 "pattern": region,
             },
+            "regions": regions(&region),
+            "any_region": {
+                "description": "in place of regions: all that there are, the one where the source lies first",
+                "type": "boolean",
+                "default": false,
+            },
+            "hop_after": span("how long it waits in a region before it goes on to the next; without it, 5 min"),
             "priority": {
                 "description": "which band of the queue it waits in",
                 "enum": ["high", "normal", "low"],
@@ -79,15 +86,29 @@ fn job_schema() -> Value {
                 "minLength": 1,
                 "maxLength": limits::IDEMPOTENCY_KEY_BYTES_MAX,
             },
-            "labels": {
-                "description": "your own words, to find jobs by",
-                "type": "object",
-                "maxProperties": limits::LABELS_MAX,
-                "propertyNames": { "minLength": 1, "maxLength": limits::LABEL_KEY_BYTES_MAX },
-                "additionalProperties": {
-                    "type": "string", "minLength": 1, "maxLength": limits::LABEL_VALUE_BYTES_MAX,
-                },
-            },
+            "labels": labels(),
+        },
+    })
+}
+
+fn regions(name: &str) -> Value {
+    json!({
+        "description": "in place of region: those that it may run in, the preferred one first",
+        "type": "array",
+        "items": { "type": "string", "pattern": name },
+        "uniqueItems": true,
+        "maxItems": limits::REGIONS_MAX,
+    })
+}
+
+fn labels() -> Value {
+    json!({
+        "description": "your own words, to find jobs by",
+        "type": "object",
+        "maxProperties": limits::LABELS_MAX,
+        "propertyNames": { "minLength": 1, "maxLength": limits::LABEL_KEY_BYTES_MAX },
+        "additionalProperties": {
+            "type": "string", "minLength": 1, "maxLength": limits::LABEL_VALUE_BYTES_MAX,
         },
     })
 }
@@ -105,6 +126,7 @@ mod tests {
     fn the_schema_has_the_fields_of_the_code() {
         let full = json!({
             "source": "s3://b/k", "outputs": { "p": { "op": "media.probe" } }, "region": "here",
+            "regions": ["here", "there"], "any_region": true, "hop_after": "5m",
             "start_at": "2026-12-24T18:00:00Z", "timeout": "1m", "deadline": "1h",
             "max_attempts": 1, "idempotency_key": "k",
             "labels": { "a": "b" },

@@ -94,6 +94,7 @@ fn refuse(bad: &BadSpec) -> ApiError {
         | BadSpec::TooMany { .. }
         | BadSpec::Length { .. }
         | BadSpec::Outside { .. }
+        | BadSpec::Regions(_)
         | BadSpec::Output { .. }
         | BadSpec::NoSource { .. }
         | BadSpec::NoopNotAlone => "does_not_fit",
@@ -163,7 +164,7 @@ async fn offer(
         .clone()
         .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
     let source = source::resolve(acceptor, &spec.source).await?;
-    let asked = spec.region.clone().or(source.region);
+    let asked = spec.region.clone().or_else(|| spec.regions.first().cloned()).or(source.region);
     let region = asked.unwrap_or_else(|| config.default_region.clone());
     let Some(settings) = config.regions.get(&region) else {
         return Err(unknown_region(config, &region));
@@ -180,7 +181,22 @@ async fn offer(
         trace: Some(trace),
         now,
     };
-    Ok(Offer { job: Job::accept(spec, acceptance, policy), key })
+    let route = route(config, &spec, &acceptance.region)?;
+    let job = Job::accept(spec, acceptance, policy).routed(route, policy);
+    Ok(Offer { job, key })
+}
+
+/// The regions that a job may run in, the one that it begins in first.
+fn route(config: &ApiConfig, spec: &JobSpec, first: &Region) -> Result<Vec<Region>, ApiError> {
+    let known = &config.regions;
+    if let Some(unknown) = spec.regions.iter().find(|region| !known.contains_key(*region)) {
+        return Err(unknown_region(config, unknown));
+    }
+    if !spec.any_region {
+        return Ok(spec.regions.clone());
+    }
+    let others = known.keys().filter(|region| *region != first);
+    Ok(std::iter::once(first).chain(others).cloned().collect())
 }
 
 pub(super) fn unknown_region(config: &ApiConfig, region: &Region) -> ApiError {

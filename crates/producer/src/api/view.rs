@@ -30,6 +30,9 @@ pub struct JobView {
     pub outputs: BTreeMap<OutputName, Operation>,
     /// Where it runs.
     pub region: Region,
+    /// The regions that it may go on to, in order, if there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<Region>,
     /// The kind of worker that runs it.
     pub lane: Lane,
     /// Which band of the queue it waits in.
@@ -206,6 +209,7 @@ impl JobView {
             source: job.spec.source.clone(),
             outputs: job.spec.outputs.clone(),
             region: job.region.clone(),
+            regions: job.route.as_ref().map(|route| route.regions.clone()).unwrap_or_default(),
             lane: job.lane,
             priority: job.spec.priority,
             labels: job.spec.labels.clone(),

@@ -87,15 +87,19 @@ impl Dispatcher {
 
     /// How many messages may wait unclaimed in a queue: as many as its workers can run, at least one.
     fn window(&self, queue: &Queue, workers: &[WorkerRow], now: Timestamp) -> u32 {
-        let slots = workers
+        self.slots(queue, workers, now).max(1)
+    }
+
+    /// How many jobs the workers of a queue that live and do not drain can run at once.
+    pub(super) fn slots(&self, queue: &Queue, workers: &[WorkerRow], now: Timestamp) -> u32 {
+        workers
             .iter()
             .filter(|row| {
                 row.worker.region == queue.region && row.worker.lanes.contains(&queue.lane)
             })
             .filter(|row| !row.worker.draining && now.since(row.beat_at) < self.policy.lease.0)
             .map(|row| row.worker.slots)
-            .fold(0, u32::saturating_add);
-        slots.max(1)
+            .fold(0, u32::saturating_add)
     }
 
     /// Up to `room` jobs, in the order in which they go.

@@ -1,20 +1,22 @@
 //! What may be concluded from silence, as one turn of the dispatcher knows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use panofleet_bus::{CopyFate, Queue};
 use panofleet_job_schema::family::Children;
 use panofleet_job_schema::job::{Claim, State};
 use panofleet_job_schema::lifecycle::{Horizon, PartitionHorizon};
-use panofleet_job_schema::{ClaimId, Job, Timestamp};
-use panofleet_jobs_db::{FamilyKey, Versioned};
+use panofleet_job_schema::{ClaimId, Job, Lane, Region, Timestamp};
+use panofleet_jobs_db::{FamilyKey, JobsDbError, Versioned};
 
+use super::pausing::Pauses;
 use super::{Dispatcher, Partitions, TurnError};
 
 pub(super) struct Horizons {
     partitions: Partitions,
     beats: BTreeMap<ClaimId, Timestamp>,
     children: BTreeMap<FamilyKey, Children>,
+    takes: BTreeMap<Lane, BTreeSet<Region>>,
 }
 
 impl Horizons {
@@ -49,7 +51,9 @@ impl Horizons {
         let beats =
             if claims.is_empty() { BTreeMap::new() } else { dispatcher.db.beats(&claims).await? };
         let children = dispatcher.children_of(jobs).await?;
-        Ok(Self { partitions, beats, children })
+        let hops = jobs.iter().any(|found| found.job.route.is_some());
+        let takes = if hops { dispatcher.takes().await? } else { BTreeMap::new() };
+        Ok(Self { partitions, beats, children, takes })
     }
 
     pub(super) async fn of(&self, job: &Job, dispatcher: &Dispatcher) -> Horizon {
@@ -63,7 +67,27 @@ impl Horizons {
             beats: claims.iter().filter_map(beat).collect(),
             copy_gone: copy_gone(job, dispatcher).await,
             children: self.children.get(&FamilyKey::of(job)).cloned(),
+            takes: self.takes.get(&job.lane).cloned(),
         }
+    }
+}
+
+impl Dispatcher {
+    /// The regions that take jobs of each lane: not paused, with a worker that lives and does not drain.
+    async fn takes(&self) -> Result<BTreeMap<Lane, BTreeSet<Region>>, JobsDbError> {
+        let (workers, now) = (self.db.workers().await?, self.db.now().await?);
+        let pauses = Pauses::of(self.db.pauses().await?);
+        let mut takes: BTreeMap<Lane, BTreeSet<Region>> = BTreeMap::new();
+        for lane in Lane::ALL {
+            let regions = takes.entry(lane).or_default();
+            for region in &self.regions {
+                let queue = Queue { region: region.clone(), lane };
+                if !pauses.hold(&queue) && self.slots(&queue, &workers, now) > 0 {
+                    regions.insert(queue.region);
+                }
+            }
+        }
+        Ok(takes)
     }
 }
 

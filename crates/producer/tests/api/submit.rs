@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::trace::TraceContext;
-use panofleet_job_schema::{JobId, limits};
+use panofleet_job_schema::{JobId, Region, limits};
 use panofleet_jobs_db::{JobsDb as _, RetentionDb as _};
+use panofleet_producer::api::config::RegionConfig;
 use panofleet_service::telemetry;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Fleet, spec};
+use crate::harness::{Answer, Fleet, OUTPUTS, spec};
 
 #[tokio::test]
 async fn a_source_and_one_output_are_a_job() {
@@ -131,6 +132,12 @@ async fn what_does_not_fit_is_refused_by_name() {
         (json!({ "idempotency_key": "" }), "does_not_fit", "idempotency_key has 0 bytes"),
         (json!({ "webhook": "https://x.example" }), "not_built", "`webhook` is not built yet"),
         (json!({ "region": "mars" }), "region_unknown", "there are: home"),
+        (
+            json!({ "regions": ["home", "mars"] }),
+            "region_unknown",
+            "no region `mars`; there are: home",
+        ),
+        (json!({ "region": "home", "any_region": true }), "does_not_fit", "give one of region"),
         (json!({ "region": "Mars!" }), "does_not_fit", "`region`: region `Mars!`"),
     ] {
         let detail = fleet.submit(&extra).await.problem(422, code);
@@ -279,4 +286,29 @@ async fn a_key_whose_job_was_removed_makes_no_second_job() {
     assert!(said.contains(&id.to_string()), "{said}");
     let other = json!({ "idempotency_key": "once", "priority": "low" });
     fleet.submit(&other).await.problem(409, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn a_job_may_name_several_regions_or_leave_it_open() {
+    let far = Region::new("far").unwrap();
+    let bucket = RegionConfig { bucket: "far-outputs".into() };
+    let fleet = Fleet::start_with(|config| {
+        config.regions.insert(far, bucket);
+    })
+    .await;
+    let seen = async |extra: Value| {
+        let job = fleet.submit(&extra).await.ok();
+        let bucket = fleet.job(job["id"].as_str().unwrap().parse().unwrap()).await.bucket;
+        (job["region"].clone(), job.get("regions").cloned(), bucket)
+    };
+    let home = || json!("home");
+    assert_eq!(seen(json!({})).await, (home(), None, OUTPUTS.to_owned()));
+    let both = json!(["far", "home"]);
+    let (region, regions, bucket) = seen(json!({ "regions": both, "hop_after": "1m" })).await;
+    assert_eq!((region, regions), (json!("far"), Some(both)));
+    assert_eq!(bucket, "far-outputs", "of the region that it begins in");
+    let any = seen(json!({ "any_region": true })).await;
+    assert_eq!(any, (home(), Some(json!(["home", "far"])), OUTPUTS.to_owned()));
+    let one = seen(json!({ "regions": ["far"] })).await;
+    assert_eq!((one.0, one.1), (json!("far"), None), "that is a pin");
 }

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::families::expanded;
+use super::hops::{region, routed};
 use super::*;
 use crate::family::{Children, FailedChild, OnChildFailure};
-use crate::limits;
 
 /// What every decision keeps, whatever came before.
 pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision) {
@@ -38,6 +38,25 @@ pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision)
     }
     assert_eq!(after.finished_at.is_some(), after.state.is_terminal());
     check_family(before, event, decision);
+    check_route(before, decision);
+}
+
+/// A job stays on its route, its result where it was to lie, and what was sent is remembered.
+fn check_route(before: &Job, decision: &Decision) {
+    let after = &decision.job;
+    let Some(route) = &after.route else {
+        return assert!(after.sent_to.is_empty() && after.region == before.region);
+    };
+    assert!(route.regions.contains(&after.region));
+    assert!(after.sent_to.len() <= limits::SENT_TO_MAX);
+    assert_eq!(after.bucket, before.bucket);
+    if decision.reason == Reason::Hopped {
+        assert_ne!(after.region, before.region);
+        assert!(matches!(after.state, State::Queued { .. }), "nobody holds it");
+    }
+    if let State::Sent { attempt, .. } = after.state {
+        assert_eq!(after.region_of(attempt), Some(&after.region));
+    }
 }
 
 /// A generation is split once, and its children are made with it.
@@ -148,6 +167,7 @@ fn event_of(happening: &Happening, life: &Life, clock: &mut i64) -> Event {
             *clock += seconds;
             let mut horizon = horizon(if *watermark { at(*clock) } else { at(0) });
             horizon.copy_gone = *gone;
+            horizon.takes = gone.then(|| [region("us-west"), region("hangzhou")].into());
             Event::Tick { now: at(*clock), horizon }
         }
         Happening::Look { succeeded, failed } => {
@@ -182,7 +202,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 
 /// Where chance leads, and when.
 fn reached(happenings: &[Happening]) -> (Life, i64) {
-    let mut life = Life::new();
+    let mut life = routed();
     let mut clock = 0;
     for happening in happenings {
         let event = event_of(happening, &life, &mut clock);
@@ -199,7 +219,7 @@ proptest! {
     /// Any order of anything keeps the invariants, and what is said twice changes nothing the second time.
     #[test]
     fn any_sequence_keeps_the_invariants(happenings in proptest::collection::vec(happening(), 1..60)) {
-        let mut life = Life::new();
+        let mut life = routed();
         let mut clock = 0;
         for happening in &happenings {
             let event = event_of(happening, &life, &mut clock);
@@ -285,6 +305,7 @@ proptest! {
             clock = clock.max(due.as_millis() / 1000) + 1;
             let mut horizon = horizon(at(clock));
             horizon.copy_gone = true;
+            horizon.takes = Some([region("us-west"), region("paris")].into());
             horizon.children = Some(stand(&life, 2, 0));
             if let Ok(decision) = life.try_step(&Event::Tick { now: at(clock), horizon }) {
                 life.job = decision.job;
