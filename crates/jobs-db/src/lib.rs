@@ -38,6 +38,7 @@ mod write;
 
 pub use error::JobsDbError;
 pub use family::{ChildCount, FamilyKey};
+pub use offers::{Accepted, IdempotencyKey, Offer};
 pub use order::{NewOrder, OrderRow, OrdersDb};
 pub use partition::{Observation, PartitionRow};
 pub use pause::{BadPauseTarget, Pause, PauseTarget};
@@ -367,37 +368,6 @@ impl Due {
     pub const fn key(&self) -> DueKey {
         DueKey { timer_at: self.timer_at, job: self.found.job.id }
     }
-}
-
-/// A client's key for a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// The client's own words.
-    pub key: String,
-    /// SHA-256 of what was asked for, so that another job under the same key is noticed.
-    pub payload_sha256: [u8; 32],
-}
-
-/// A new job.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Offer {
-    /// The job.
-    pub job: Job,
-    /// The client's key, if it gave one.
-    pub key: Option<IdempotencyKey>,
-}
-
-/// What became of a job that was offered.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Accepted {
-    /// The job is new.
-    Created,
-    /// The key has this job, asked for in the same words.
-    Existing(Box<Job>),
-    /// The key has this job, asked for in other words.
-    KeyTaken(JobId),
-    /// The key had this job, asked for in the same words, and retention has removed it.
-    Removed(JobId),
 }
 
 /// What is written together.

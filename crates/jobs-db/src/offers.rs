@@ -4,7 +4,36 @@ use std::collections::BTreeMap;
 
 use panofleet_job_schema::{Job, JobId, Tenant};
 
-use crate::{Accepted, Offer};
+/// A client's key for a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The client's own words.
+    pub key: String,
+    /// SHA-256 of what was asked for, so that another job under the same key is noticed.
+    pub payload_sha256: [u8; 32],
+}
+
+/// A new job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    /// The job.
+    pub job: Job,
+    /// The client's key, if it gave one.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// What became of a job that was offered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Accepted {
+    /// The job is new.
+    Created,
+    /// The key has this job, asked for in the same words.
+    Existing(Box<Job>),
+    /// The key has this job, asked for in other words.
+    KeyTaken(JobId),
+    /// The key had this job, asked for in the same words, and retention has removed it.
+    Removed(JobId),
+}
 
 /// A tenant's key.
 pub(crate) type KeyName<'a> = (&'a Tenant, &'a str);

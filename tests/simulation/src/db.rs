@@ -14,9 +14,9 @@ use async_trait::async_trait;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{ClaimId, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
 use panofleet_jobs_db::{
-    Accepted, Backlog, Batch, ByBand, Due, DueKey, HistoryEntry, JobFilter, JobWrite, JobsDb,
-    JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload,
-    Versioned, WorkerRow,
+    Accepted, Backlog, Batch, ByBand, ChildCount, Due, DueKey, FamilyKey, HistoryEntry, JobFilter,
+    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause,
+    PauseTarget, Upload, Versioned, WorkerRow,
 };
 use tokio::time::timeout_at;
 use uuid::Uuid;
@@ -172,6 +172,21 @@ impl JobsDb for SimulatedDb {
 
     async fn backlog(&self) -> Result<Vec<Backlog>, JobsDbError> {
         self.read("backlog", DbState::backlog).await
+    }
+
+    async fn child_counts(
+        &self,
+        _: &[FamilyKey],
+    ) -> Result<BTreeMap<FamilyKey, Vec<ChildCount>>, JobsDbError> {
+        self.read("child_counts", |_| BTreeMap::new()).await
+    }
+
+    async fn children(&self, _: FamilyKey) -> Result<Vec<Versioned>, JobsDbError> {
+        self.read("children", |_| Vec::new()).await
+    }
+
+    async fn stray_children(&self, _: u32) -> Result<Vec<Versioned>, JobsDbError> {
+        self.read("stray_children", |_| Vec::new()).await
     }
 
     async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {

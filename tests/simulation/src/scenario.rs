@@ -79,6 +79,7 @@ pub(crate) fn policy() -> Policy {
         backoff_cap: Span::from_secs(5),
         place_timeout: Span::from_secs(2),
         seal_retry: Span::from_secs(1),
+        ..Policy::default()
     }
 }
 
@@ -156,6 +157,9 @@ fn wish(random: &mut Random, trouble: Trouble, number: u64) -> Wish {
         source,
         outputs: BTreeMap::from([(output, operation)]),
         region: is_noop.then(|| Region::new(*region).expect("a lower-case name")),
+        regions: Vec::new(),
+        any_region: false,
+        hop_after: None,
         priority: *random.one_of(&Priority::ALL),
         start_at: start_at.map(|ms| Timestamp::from_millis(BEGIN_MS + 10_000 + ms)),
         timeout: (nature == Nature::Long).then(|| Span::from_secs(120)),

@@ -39,6 +39,7 @@ async fn say(fleet: &Fleet, id: JobId, claim: ClaimId, fraction: f64) {
         slots: 1,
         version: "test".into(),
         draining: false,
+        order_revision: 0,
         started_at: Timestamp::from_millis(1),
     };
     let progress = Progress { fraction, step: "tiles".into(), uploaded_bytes: 7 };

@@ -66,6 +66,9 @@ fn is_expected(shared: &Shared, write: &JobWrite) -> Result<bool, JobsDbError> {
     if write.timer_at.is_none() && !job.state.is_terminal() {
         return Err(JobsDbError::Refused(format!("job {} has no timer", job.id)));
     }
+    if !write.children.is_empty() {
+        return Err(JobsDbError::Refused("the simulation has no families".to_owned()));
+    }
     let Some(row) = shared.db.jobs.get(&job.id) else { return Ok(false) };
     Ok(row.version == write.expected_version || shared.is_mutant(Mutant::VersionsAreNotCompared))
 }
