@@ -23,7 +23,8 @@ pub trait RetentionDb {
     /// [`JobsDbError`].
     async fn end_sweep(&self, sweep: Sweep) -> Result<(), JobsDbError>;
 
-    /// Jobs in a state that is an end, from the first accepted behind `after` on.
+    /// Jobs in a state that is an end, by id, from the one behind `after` on. Children whose parent is still there are left
+    /// out: its result names their files.
     ///
     /// # Errors
     /// [`JobsDbError`].

@@ -63,7 +63,9 @@ impl RetentionDb for PostgresJobsDb {
         limit: u32,
     ) -> Result<Vec<Versioned>, JobsDbError> {
         let rows: Vec<JobRow> = sqlx::query_as(
-            "SELECT id, version, doc FROM jobs WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3",
+            "SELECT id, version, doc FROM jobs WHERE state = $1 AND id > $2
+                AND (parent IS NULL OR NOT EXISTS (SELECT FROM jobs AS whole WHERE whole.id = jobs.parent))
+             ORDER BY id LIMIT $3",
         )
         .bind(state)
         .bind(after.map_or(Uuid::nil(), |after| after.0))

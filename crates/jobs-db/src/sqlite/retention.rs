@@ -62,7 +62,9 @@ impl RetentionDb for SqliteJobsDb {
         limit: u32,
     ) -> Result<Vec<Versioned>, JobsDbError> {
         let rows: Vec<JobRow> = sqlx::query_as(
-            "SELECT id, version, doc FROM jobs WHERE state = ? AND id > ? ORDER BY id LIMIT ?",
+            "SELECT id, version, doc FROM jobs WHERE state = ? AND id > ?
+                AND (parent IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS whole WHERE whole.id = jobs.parent))
+             ORDER BY id LIMIT ?",
         )
         .bind(state)
         .bind(after.map(job_key).unwrap_or_default())

@@ -82,6 +82,7 @@ macro_rules! conformance {
                 of_two_children_that_end_at_once_the_last_is_counted
                 children_are_listed_where_they_are_asked_for
                 nobody_s_children_are_found
+                children_are_not_due_to_go_before_their_parent
             }
             workers {
                 a_heartbeat_replaces_the_one_before
