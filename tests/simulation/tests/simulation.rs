@@ -10,8 +10,9 @@ use panofleet_test_simulation::seeds::{run_seed, run_seeds};
 const FAULTS_MIN: u64 = 10_000;
 /// Seeds that it takes: most are chaos, some one long outage.
 const SEEDS: u64 = 36;
-/// Seeds that a mutant is tried on, in this order: one of each outage, then chaos.
-const MUTANT_SEEDS: [u64; 14] = [3, 11, 7, 15, 23, 19, 0, 1, 2, 4, 5, 6, 8, 9];
+/// Seeds that a mutant is tried on, in this order: outages of each kind, which take a moment, then chaos.
+const MUTANT_SEEDS: [u64; 26] =
+    [3, 11, 7, 15, 23, 19, 27, 35, 31, 39, 47, 43, 51, 59, 55, 63, 71, 67, 0, 1, 2, 4, 5, 6, 8, 9];
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_simulate"))
