@@ -20,7 +20,11 @@ fn expanded(children: usize, on_failure: OnChildFailure) -> Report {
 }
 
 /// Job 1, claimed and split.
-async fn split(house: &House, children: usize, on_failure: OnChildFailure) -> (Taken, ClaimId) {
+pub(crate) async fn split(
+    house: &House,
+    children: usize,
+    on_failure: OnChildFailure,
+) -> (Taken, ClaimId) {
     let id = house.accept(1).await;
     let taken = house.take().await;
     let claim = house.claim(&taken).await;
@@ -30,30 +34,30 @@ async fn split(house: &House, children: usize, on_failure: OnChildFailure) -> (T
 }
 
 /// Takes the next message and claims it.
-async fn claimed(house: &House) -> (Taken, ClaimId) {
+pub(crate) async fn claimed(house: &House) -> (Taken, ClaimId) {
     let taken = house.take().await;
     let claim = house.claim(&taken).await;
     (taken, claim)
 }
 
-async fn succeed(house: &House, (taken, claim): &(Taken, ClaimId)) {
+pub(crate) async fn succeed(house: &House, (taken, claim): &(Taken, ClaimId)) {
     let job = house.job(taken.message.id.job).await;
     let published = house.publish(&manifest_of(&job, *claim)).await;
     let Published::Won(manifest) = published else { panic!("{published:?}") };
     house.report(taken, *claim, Report::Succeeded { manifest }).await;
 }
 
-async fn reject(house: &House, (taken, claim): &(Taken, ClaimId)) {
+pub(crate) async fn reject(house: &House, (taken, claim): &(Taken, ClaimId)) {
     let failure = Failure::rejected("file_truncated", "upload it again");
     house.report(taken, *claim, Report::Failed { failure }).await;
 }
 
-async fn children(house: &House, id: JobId) -> Vec<Job> {
+pub(crate) async fn children(house: &House, id: JobId) -> Vec<Job> {
     let found = house.db.children(FamilyKey::of(&house.job(id).await)).await.unwrap();
     found.into_iter().map(|found| found.job).collect()
 }
 
-async fn ended(house: &House, id: JobId) -> Job {
+pub(crate) async fn ended(house: &House, id: JobId) -> Job {
     house.until(id, "it ends", |job| job.state.is_terminal()).await
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use panofleet_job_schema::family::OnChildFailure;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::{Attempt, ClaimId, Job, Span};
@@ -12,6 +13,7 @@ use panofleet_producer::dispatcher::{Keep, RetentionConfig};
 use panofleet_tests::eventually;
 use uuid::Uuid;
 
+use crate::families::{children, claimed, ended, reject, split, succeed};
 use crate::house::{BUCKET, House, PATIENCE};
 use crate::{is_running, manifest_of};
 
@@ -31,6 +33,14 @@ impl House {
     async fn until_objects(&self, job: &Job, expected: &[String]) {
         eventually("just these objects are left", PATIENCE, async || {
             (self.objects_of(job).await == expected).then_some(())
+        })
+        .await;
+    }
+
+    async fn until_swept(&self, job: &Job) {
+        let late = job.deadline_at + Duration::from_secs(86_400);
+        eventually("the sweep is done", PATIENCE, async || {
+            self.db.sweeps_due(late, 9).await.unwrap().is_empty().then_some(())
         })
         .await;
     }
@@ -94,16 +104,7 @@ async fn folders_of_lost_attempts_are_swept_and_the_winner_s_stays() {
     house.start_store().await;
     house.restart_dispatcher().await;
     house.until_objects(&job, &kept_after(winner)).await;
-    eventually("the sweep is done", PATIENCE, async || {
-        house
-            .db
-            .sweeps_due(job.deadline_at + Duration::from_secs(86_400), 9)
-            .await
-            .unwrap()
-            .is_empty()
-            .then_some(())
-    })
-    .await;
+    house.until_swept(&job).await;
     let found = manifest::read(&house.objects, &job.manifest_address()).await.unwrap();
     assert_eq!(found.unwrap().claim, winner);
 }
@@ -118,16 +119,7 @@ async fn a_generation_without_result_or_seal_is_left_alone() {
     let before = house.objects_of(&job).await;
     house.sql("UPDATE sweeps SET due_at = 0").await;
     let house = house.start_dispatcher();
-    eventually("it was looked at", PATIENCE, async || {
-        house
-            .db
-            .sweeps_due(job.deadline_at + Duration::from_secs(86_400), 9)
-            .await
-            .unwrap()
-            .is_empty()
-            .then_some(())
-    })
-    .await;
+    house.until_swept(&job).await;
     assert_eq!(house.objects_of(&job).await, before);
 }
 
@@ -169,6 +161,45 @@ async fn an_ended_job_goes_with_all_it_left_when_it_was_kept_long_enough() {
     .await;
     house.until_objects(&job, &[]).await;
     assert_eq!(house.job(young).await.id, young);
+}
+
+/// A part goes when its job does, and not before, whatever it ended as: a dead one would be kept for longer by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_parts_of_a_job_go_with_it() {
+    let house = House::open().await;
+    let (first, _) = split(&house, 2, OnChildFailure::WaitForAll).await;
+    let id = first.message.id.job;
+    succeed(&house, &claimed(&house).await).await;
+    reject(&house, &claimed(&house).await).await;
+    succeed(&house, &claimed(&house).await).await;
+    let job = ended(&house, id).await;
+    let parts = children(&house, id).await;
+    let mut states: Vec<_> = parts.iter().map(|part| part.state.name()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["dead", "succeeded"]);
+    house.stop_dispatcher().await;
+    let long_ago = house.db.now().await.unwrap() - Duration::from_secs(10 * 86_400);
+    for part in &parts {
+        house.put_object(&format!("{}/a1-0/1.jpg", part.manifest_address().prefix)).await;
+    }
+    for job in parts.iter().chain([&job]) {
+        house
+            .put(job.id, |job| {
+                (job.accepted_at, job.deadline_at, job.finished_at) =
+                    (long_ago, long_ago, Some(long_ago));
+            })
+            .await;
+    }
+    let house = house.keeping(|keep| keep.succeeded = Keep::For(Span::from_secs(86_400)));
+    let house = house.start_dispatcher();
+    let all: Vec<_> = parts.iter().chain([&job]).map(|job| job.id).collect();
+    eventually("the job is gone, and its parts", PATIENCE, async || {
+        house.db.get(&all).await.unwrap().is_empty().then_some(())
+    })
+    .await;
+    for job in parts.iter().chain([&job]) {
+        house.until_objects(job, &[]).await;
+    }
 }
 
 /// Somebody starts the job anew between the deletion of its objects and that of its row.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use panofleet_job_schema::orphans::quiet_at;
 use panofleet_job_schema::{Job, JobId, Timestamp};
-use panofleet_jobs_db::Versioned;
+use panofleet_jobs_db::{JobFilter, Versioned};
 use tracing::Instrument as _;
 
 use super::config::Keep;
@@ -16,6 +16,8 @@ use crate::metrics::{self, Gone};
 const STATES: [&str; 4] = ["succeeded", "dead", "cancelled", "expired"];
 /// Jobs that one look reads of each state.
 const JOBS_MAX: u32 = 64;
+/// Children that are read at once.
+const CHILDREN_MAX: u32 = 64;
 /// Keys that one look removes.
 const KEYS_MAX: u32 = 1000;
 /// Seals and manifests stay this long after nobody can put another any more.
@@ -74,9 +76,34 @@ impl Dispatcher {
         Ok(if is_last { Done::All } else { Done::Some })
     }
 
+    /// A job that was kept long enough; its children go with it, whatever state they ended in.
+    async fn remove(
+        &self,
+        found: Versioned,
+        (now, budget): (Timestamp, &mut Budget),
+    ) -> Result<Done, RetentionError> {
+        let of_job = JobFilter { parent: Some(found.job.id), ..JobFilter::default() };
+        loop {
+            let children = self.db.list(&of_job, CHILDREN_MAX).await?;
+            if children.is_empty() {
+                return self.remove_one(found, (now, budget)).await;
+            }
+            for child in children {
+                let job = child.job.id;
+                if !child.job.state.is_terminal() || removal_at(&child.job, Duration::ZERO) > now {
+                    tracing::debug!(child = %job, "the job stays for now: its child may be at work");
+                    return Ok(Done::All);
+                }
+                if self.remove_one(child, (now, &mut *budget)).await? == Done::Some {
+                    return Ok(Done::Some);
+                }
+            }
+        }
+    }
+
     /// The objects of a job's generations, then its row, if nobody has started it anew meanwhile: that generation's objects
     /// lie beside those that go.
-    async fn remove(
+    async fn remove_one(
         &self,
         Versioned { job, version }: Versioned,
         (now, budget): (Timestamp, &mut Budget),
