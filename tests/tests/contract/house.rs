@@ -385,17 +385,22 @@ impl House {
         self.send(taken.message.events_partition, Some(trace), &taken.message.region, body).await;
     }
 
-    pub(crate) async fn beat(&self, taken: &Taken, claim: ClaimId) {
-        let info = WorkerInfo {
-            worker: worker(1),
-            region: taken.message.region.clone(),
+    /// A worker with one slot, that takes jobs.
+    fn info(&self, n: u32, region: &Region) -> WorkerInfo {
+        WorkerInfo {
+            worker: worker(n),
+            region: region.clone(),
             lanes: vec![self.queue.lane],
             slots: 1,
             version: "test".into(),
             draining: false,
             order_revision: 0,
             started_at: Timestamp::from_millis(1),
-        };
+        }
+    }
+
+    pub(crate) async fn beat(&self, taken: &Taken, claim: ClaimId) {
+        let info = self.info(1, &taken.message.region);
         let claims = vec![HeldClaim { id: taken.message.id, claim, progress: None }];
         let body = Body::Heartbeat(Heartbeat { worker: info, claims });
         self.send(HEARTBEAT_PARTITION, None, &taken.message.region, body).await;
@@ -413,16 +418,7 @@ impl House {
 
     /// A worker of a region says that it is there, with one slot, and holds nothing.
     pub(crate) async fn worker_is_there(&self, n: u32, region: &Region) {
-        let info = WorkerInfo {
-            worker: worker(n),
-            region: region.clone(),
-            lanes: vec![self.queue.lane],
-            slots: 1,
-            version: "test".into(),
-            draining: false,
-            order_revision: 0,
-            started_at: Timestamp::from_millis(1),
-        };
+        let info = self.info(n, region);
         let body = Body::Heartbeat(Heartbeat { worker: info, claims: Vec::new() });
         self.send(HEARTBEAT_PARTITION, None, region, body).await;
     }
