@@ -64,7 +64,9 @@ impl Dispatcher {
             }
             if removal_at(&found.job, span) <= now {
                 let span = span_of(&found.job);
-                if self.remove(found, (now, budget)).instrument(span).await? == Done::Some {
+                // Boxed: it is large, and every dispatcher's future would have to hold it.
+                let removal = Box::pin(self.remove(found, (now, &mut *budget)));
+                if removal.instrument(span).await? == Done::Some {
                     return Ok(Done::Some);
                 }
             }
