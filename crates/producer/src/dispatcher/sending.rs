@@ -30,7 +30,8 @@ const SENDS_MAX: usize = 512;
 const PLACES_MAX: usize = 1024;
 /// Places that wait to be written. At the limit the next message waits.
 pub(super) const PLACES_WAITING_MAX: usize = 4 * PLACES_MAX;
-/// How long a place waits for others, and for its job to be claimed: then nobody needs it.
+/// How long a place waits for others, and for its job to be claimed: then nobody needs it. Where as many wait as are
+/// written together, none waits longer: messages are not held up by their places.
 const PLACES_WAIT: Duration = Duration::from_millis(200);
 /// Wait after the database did not take places.
 const TROUBLE_WAIT: Duration = Duration::from_secs(1);
@@ -89,10 +90,12 @@ impl Dispatcher {
     ) {
         let mut news = Vec::with_capacity(PLACES_MAX);
         while placed.recv_many(&mut news, PLACES_MAX).await > 0 {
-            tokio::time::sleep(PLACES_WAIT).await;
-            while news.len() < PLACES_MAX {
-                let Ok(further) = placed.try_recv() else { break };
-                news.push(further);
+            if news.len() < PLACES_MAX {
+                tokio::time::sleep(PLACES_WAIT).await;
+                while news.len() < PLACES_MAX {
+                    let Ok(further) = placed.try_recv() else { break };
+                    news.push(further);
+                }
             }
             let mut places = Places::new();
             for Placed { job, attempt, placement } in news.drain(..) {
