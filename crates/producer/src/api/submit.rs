@@ -35,7 +35,7 @@ pub(super) async fn submit(
 ) -> Result<Response, ApiError> {
     if has_type(request.headers(), "application/x-ndjson") {
         let (parts, body) = request.into_parts();
-        return batch::submit(State(api), &parts.headers, body).await;
+        return batch::submit(&api, &parts.headers, body).await;
     }
     let headers = request.headers().clone();
     let JsonBody(mut spec) = JsonBody::<JobSpec>::from_request(request, &()).await?;

@@ -3,10 +3,7 @@
 //! Lines are accepted in groups, each group all or nothing in the database. A client whose connection breaks sends the
 //! same lines again, with idempotency keys where a job must not be made twice.
 
-use std::sync::Arc;
-
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -58,7 +55,7 @@ impl Verdict {
 /// # Errors
 /// [`ApiError`] if the body is too large, or has too many lines: then none was accepted.
 pub(super) async fn submit(
-    State(api): State<Arc<Api>>,
+    api: &Api,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -85,7 +82,7 @@ pub(super) async fn submit(
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let mut answer = Vec::with_capacity(lines.len() * 80);
     for group in lines.chunks(GROUP_JOBS) {
-        for verdict in accept(&api, group, given).await {
+        for verdict in accept(api, group, given).await {
             serde_json::to_writer(&mut answer, &verdict)
                 .map_err(|error| ApiError::Internal(error.to_string()))?;
             answer.push(b'\n');
