@@ -29,7 +29,8 @@ pub fn descendants(pid: u32, name: &str) -> Vec<u32> {
     found
 }
 
-fn children(parent: u32) -> Vec<u32> {
+/// The processes that one has started.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     tasks
         .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())

@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server};
+use panofleet_tests::bench::cost::{private_mib, resident_mib};
 use panofleet_tests::fleet::{Fleet, Roles};
 use panofleet_tests::processes;
 use tokio::signal::unix::{SignalKind, signal};
@@ -53,14 +54,9 @@ async fn main() {
 fn weigh(fleet: &Fleet) {
     println!("{:<14}{:>12}{:>16}", "role", "resident", "of it private");
     for name in fleet.names() {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", fleet.pid(&name)));
-        let status = status.expect("a running process");
-        let mib = |field: &str| {
-            let line = status.lines().find(|line| line.starts_with(field)).expect("a field of it");
-            let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok());
-            kib.expect("a number of KiB") / 1024.0
-        };
-        println!("{name:<14}{:>8.1} MiB{:>12.1} MiB", mib("VmRSS:"), mib("RssAnon:"));
+        let pid = fleet.pid(&name);
+        let (resident, private) = (resident_mib(pid), private_mib(pid));
+        println!("{name:<14}{resident:>8.1} MiB{private:>12.1} MiB");
     }
 }
 

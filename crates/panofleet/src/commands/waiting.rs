@@ -78,13 +78,8 @@ async fn report(client: &Client, job: &JobView, json: bool) -> Result<ExitCode> 
     } else if let Some(manifest) = &manifest {
         describe(client, job, manifest);
     } else if succeeded {
-        let took = since(job.accepted_at, job.finished_at.unwrap_or(job.accepted_at));
-        say(format!(
-            "{} job {} succeeded in {}; there was nothing to make",
-            paint(Paint::Good, "✓"),
-            job.id,
-            duration(took),
-        ));
+        let ended_at = job.finished_at.unwrap_or(job.accepted_at);
+        say(success(job, ended_at) + "; there was nothing to make");
     } else {
         say(format!("{} job {} {}", paint(Paint::Bad, "✗"), job.id, job.state.name()));
         if let Some(FailureView { failure, .. }) = &job.failure {
@@ -95,15 +90,14 @@ async fn report(client: &Client, job: &JobView, json: bool) -> Result<ExitCode> 
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::from(EXIT_JOB_FAILED) })
 }
 
+fn success(job: &JobView, ended_at: Timestamp) -> String {
+    let took = duration(since(job.accepted_at, ended_at));
+    format!("{} job {} succeeded in {took}", paint(Paint::Good, "✓"), job.id)
+}
+
 fn describe(client: &Client, job: &JobView, manifest: &Manifest) {
-    let took = since(job.accepted_at, job.finished_at.unwrap_or(manifest.finished_at));
-    say(format!(
-        "{} job {} succeeded in {} (attempt {})",
-        paint(Paint::Good, "✓"),
-        job.id,
-        duration(took),
-        manifest.attempt
-    ));
+    let ended_at = job.finished_at.unwrap_or(manifest.finished_at);
+    say(format!("{} (attempt {})", success(job, ended_at), manifest.attempt));
     let rows: Vec<_> = manifest
         .outputs
         .iter()
