@@ -170,6 +170,9 @@ pub struct Claim {
     pub claimed_at: Timestamp,
     /// When it was last known to be alive; heartbeats since then are in the worker's row.
     pub renewed_at: Timestamp,
+    /// Nothing is concluded from silence before this time: nobody could have heard its worker until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excused_at: Option<Timestamp>,
 }
 
 /// Where a message lies on the bus.

@@ -128,6 +128,8 @@ pub struct Horizon {
     pub copy_gone: bool,
     /// How the children of a blocked job stand, read after the job.
     pub children: Option<Children>,
+    /// Regions whose workers could not be heard, and the time before which nothing is concluded from their silence.
+    pub excused: BTreeMap<Region, Timestamp>,
     /// The regions that take jobs of this lane: not paused, with a worker that lives.
     pub takes: Option<BTreeSet<Region>>,
 }
@@ -210,6 +212,8 @@ pub enum Reason {
     Revived,
     /// A claim is alive; its lease is extended.
     Renewed,
+    /// Nobody could have heard a claim's worker; its lease begins anew.
+    Excused,
     /// A worker let it go before it started.
     ReleasedUnstarted,
     /// A worker let it go.
@@ -269,7 +273,12 @@ impl Reason {
     pub const fn is_history(self) -> bool {
         !matches!(
             self,
-            Self::Placed | Self::Renewed | Self::StillQueued | Self::SealTried | Self::StillBlocked
+            Self::Placed
+                | Self::Renewed
+                | Self::Excused
+                | Self::StillQueued
+                | Self::SealTried
+                | Self::StillBlocked
         )
     }
 

@@ -16,6 +16,9 @@ pub struct Policy {
     pub queue_timeout: Span,
     /// A claim that was not renewed for this long has ended.
     pub lease: Span,
+    /// For how long the workers of a region that fall silent together, at least two of them, count as cut off and not
+    /// as dead: their claims do not lapse. If it is not longer than `lease`, they are dead at once.
+    pub region_patience: Span,
     /// How often a worker renews its claims.
     pub heartbeat: Span,
     /// Longest run of one attempt of an image job that does not say its own.
@@ -45,6 +48,7 @@ impl Default for Policy {
         Self {
             queue_timeout: Span::from_secs(15 * 60),
             lease: Span::from_secs(60),
+            region_patience: Span::from_secs(10 * 60),
             heartbeat: Span::from_secs(10),
             image_timeout: Span::from_secs(10 * 60),
             timeout_grace: Span::from_secs(30),

@@ -13,7 +13,7 @@
 //! | what goes when its time has come | `dispatcher/retention.rs` |
 //! | dead letters that go back | `dispatcher/replaying.rs` |
 //! | settings | `dispatcher/config.rs` |
-//! | what silence proves | `dispatcher/horizon.rs` |
+//! | what silence proves | `dispatcher/horizon.rs`; of a whole region, `dispatcher/reach.rs` |
 //! | messages, and where they lie | `dispatcher/sending.rs` |
 //! | seals | `dispatcher/closing.rs` |
 //! | jobs that are split, and their children | `dispatcher/families.rs` |
@@ -32,7 +32,7 @@ use panofleet_bus::{Bus, BusError, Queue};
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Reason, decide};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Job, Lane, Region, RegionKeys, Timestamp};
-use panofleet_jobs_db::{Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Versioned};
+use panofleet_jobs_db::{Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Versioned, WorkerRow};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace;
@@ -53,6 +53,7 @@ mod filling;
 mod horizon;
 mod ordering;
 mod pausing;
+pub(crate) mod reach;
 mod replaying;
 mod retention;
 mod sending;
@@ -62,8 +63,9 @@ pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
 pub use retention::config::{BadRetention, Keep, RetentionConfig};
 
 use fair_share::FairShare;
-use filling::{Filled, Look};
+use filling::Filled;
 use pausing::Pauses;
+use reach::Reach;
 
 /// Jobs that one turn sends to one queue, and timers that it reads at once.
 const TURN_JOBS_MAX: u32 = 1024;
@@ -125,6 +127,18 @@ struct Place {
     after: Option<DueKey>,
     /// How tenants stand to each other in each queue. It starts anew with whoever leads.
     shares: BTreeMap<Queue, FairShare>,
+    /// When regions were heard of.
+    reach: Reach,
+}
+
+/// What a turn reads once for all timers and queues.
+#[derive(Debug)]
+struct Look {
+    now: Timestamp,
+    workers: Vec<WorkerRow>,
+    pauses: Pauses,
+    /// By region, the time before which nothing is concluded from silence.
+    excused: BTreeMap<Region, Timestamp>,
 }
 
 /// What went wrong in a turn. Nothing is lost: the next turn finds it all again.
@@ -194,7 +208,8 @@ impl Dispatcher {
             self.order_workers(shutdown),
             self.replay_letters(shutdown),
             self.retain(shutdown),
-            self.tick_schedules(shutdown)
+            self.tick_schedules(shutdown),
+            self.watch_regions(shutdown)
         );
     }
 
@@ -250,9 +265,8 @@ impl Dispatcher {
         let begun = Instant::now();
         // Read before the work: what is written meanwhile ends the wait at once.
         place.seen = self.db.changed(place.seen, Duration::ZERO).await?;
-        self.look_after_timers(&mut place.after, out).await?;
-        let look =
-            Look { workers: self.db.workers().await?, pauses: Pauses::of(self.db.pauses().await?) };
+        let look = self.look_around(&mut place.reach).await?;
+        self.look_after_timers(&mut place.after, (&look, out)).await?;
         let mut filled = Filled::Settled;
         for region in &self.regions {
             for lane in Lane::ALL {
@@ -276,11 +290,17 @@ impl Dispatcher {
         Ok(())
     }
 
+    async fn look_around(&self, reach: &mut Reach) -> Result<Look, JobsDbError> {
+        let (workers, now) = (self.db.workers().await?, self.db.now().await?);
+        let excused = reach.look(&self.regions, &workers, now, &self.policy);
+        Ok(Look { now, workers, pauses: Pauses::of(self.db.pauses().await?), excused })
+    }
+
     /// Looks after due timers, from the one behind `after` on.
     async fn look_after_timers(
         &self,
         after: &mut Option<DueKey>,
-        out: &Out,
+        with: (&Look, &Out),
     ) -> Result<(), TurnError> {
         for _ in 0..TURN_READINGS_MAX {
             let now = self.db.now().await?;
@@ -289,7 +309,7 @@ impl Dispatcher {
             // From the first again, once the last was looked after.
             *after = due.last().filter(|_| !is_last).map(Due::key);
             let due: Vec<_> = due.into_iter().map(|due| due.found).collect();
-            self.look_after(&due, now, out).await?;
+            self.look_after(&due, now, with).await?;
             if is_last {
                 break;
             }
@@ -301,12 +321,12 @@ impl Dispatcher {
         &self,
         due: &[Versioned],
         now: Timestamp,
-        out: &Out,
+        (look, out): (&Look, &Out),
     ) -> Result<(), TurnError> {
         if due.is_empty() {
             return Ok(());
         }
-        let horizons = horizon::Horizons::read(self, due).await?;
+        let horizons = horizon::Horizons::read(self, due, look).await?;
         let mut decided = Vec::new();
         for Versioned { job, version } in due {
             let horizon = horizons.of(job, self).await;

@@ -101,6 +101,11 @@ const WORKERS: Metric = Metric::gauge(
     &["region", "state"],
     "Workers that are heard of, by whether they take jobs. Only the leader says it.",
 );
+const UNREACHABLE: Metric = Metric::gauge(
+    "panofleet_dispatcher_region_unreachable",
+    &["region"],
+    "1 while a region's workers, who fell silent together, are taken for cut off. Only the leader says it.",
+);
 const REPLAYED: Metric = Metric::counter(
     "panofleet_dispatcher_dead_letters_replayed_total",
     &["outcome"],
@@ -141,6 +146,7 @@ pub const METRICS: &[Metric] = &[
     PAUSES,
     QUEUE_PAUSED,
     WORKERS,
+    UNREACHABLE,
     REPLAYED,
     REMOVED,
     RETENTION_FAILED,
@@ -274,6 +280,12 @@ pub(crate) fn workers(region: &Region, (taking, draining): (usize, usize)) {
     for (state, count) in [("taking", taking), ("draining", draining)] {
         gauge!(WORKERS.name, "region" => region.to_string(), "state" => state).set(count as f64);
     }
+}
+
+/// Whether a region's workers are taken for cut off.
+pub(crate) fn region_unreachable(region: &Region, unreachable: bool) {
+    let unreachable = f64::from(u8::from(unreachable));
+    gauge!(UNREACHABLE.name, "region" => region.to_string()).set(unreachable);
 }
 
 /// What came of a dead letter that was to go back.

@@ -7,6 +7,7 @@ mod house;
 mod letters;
 mod logs;
 mod metrics;
+mod reach;
 mod regions;
 mod retention;
 mod schedules;
@@ -364,6 +365,7 @@ async fn timers_that_may_not_fire_hold_up_no_others() {
                 heartbeat_partition: 1,
                 claimed_at: renewed_at,
                 renewed_at,
+                excused_at: None,
             };
             job.counters.last_attempt = 1;
             job.state = State::Running { claims: vec![claim], placement: None };

@@ -157,6 +157,7 @@ async fn what_jobs_leave_behind_is_scraped() {
             families.contains_key("panofleet_dispatcher_jobs"),
             families.contains_key("panofleet_dispatcher_pauses"),
             families.contains_key("panofleet_dispatcher_queue_paused"),
+            families.contains_key("panofleet_dispatcher_region_unreachable"),
             sum("panofleet_dispatcher_turn_seconds", &[]) >= 2.0,
             sum("panofleet_dispatcher_seals_total", &[("outcome", "sealed")]) >= 1.0,
             sum("panofleet_dispatcher_timers_fired_total", &[]) >= 1.0,

@@ -15,7 +15,7 @@ use crate::{is_running, manifest_of};
 const HOP_AFTER: Span = Span::from_millis(600);
 
 /// Accepts a job that may run in both regions, and begins in the first.
-async fn routed(house: &House, n: u128) -> JobId {
+pub(crate) async fn routed(house: &House, n: u128) -> JobId {
     let regions = vec![house.queue.region.clone(), house.far.region.clone()];
     let change = |spec: &mut JobSpec| {
         (spec.regions, spec.hop_after) = (regions, Some(HOP_AFTER));
@@ -24,7 +24,7 @@ async fn routed(house: &House, n: u128) -> JobId {
 }
 
 /// What comes of it while a worker of the second region is there.
-async fn beside_far_worker<T>(house: &House, what: impl Future<Output = T>) -> T {
+pub(crate) async fn beside_far_worker<T>(house: &House, what: impl Future<Output = T>) -> T {
     let beats = async {
         loop {
             house.worker_is_there(2, &house.far.region).await;
@@ -38,7 +38,7 @@ async fn beside_far_worker<T>(house: &House, what: impl Future<Output = T>) -> T
 }
 
 /// The message that has gone on to the second region.
-async fn hopped(house: &House) -> Taken {
+pub(crate) async fn hopped(house: &House) -> Taken {
     beside_far_worker(house, house.take_far()).await
 }
 

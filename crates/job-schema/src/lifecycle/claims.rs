@@ -119,6 +119,7 @@ fn held(job: &Job, holder: &Holder<'_>, now: Timestamp) -> Result<Decision, Refu
         heartbeat_partition: holder.heartbeat_partition,
         claimed_at: now,
         renewed_at: now,
+        excused_at: None,
     };
     let mut next = job.clone();
     give_loss_back(&mut next, holder.claim);

@@ -18,6 +18,7 @@ mod families;
 mod hops;
 mod orders;
 mod properties;
+mod silence;
 
 const EVENTS: u32 = 0;
 const BEATS: u32 = 1;

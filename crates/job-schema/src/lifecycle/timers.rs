@@ -2,7 +2,8 @@
 //!
 //! A timer that concludes from silence fires only when every event that could break the silence has been
 //! applied: the watermark. It looks at each partition involved: the job's own, and the one that carries the
-//! heartbeats of a claim's worker.
+//! heartbeats of a claim's worker. And where nobody could have heard the worker, because the log was out of sight or its
+//! region cut off, everything that concludes from its silence waits for a lease more.
 
 use super::claims::remember;
 use super::endings::{self, Ending};
@@ -32,12 +33,17 @@ pub fn next_timer(job: &Job, policy: &Policy) -> Option<Timestamp> {
 }
 
 fn lease_end(claim: &Claim, policy: &Policy) -> Timestamp {
-    claim.renewed_at + policy.lease.0
+    not_excused(claim, claim.renewed_at + policy.lease.0, policy)
 }
 
 /// The worker ends an attempt by itself when its time is up; this is for the worker that does not.
 fn timeout_end(job: &Job, claim: &Claim, policy: &Policy) -> Timestamp {
-    claim.claimed_at + job.timeout.0 + policy.timeout_grace.0
+    not_excused(claim, claim.claimed_at + job.timeout.0 + policy.timeout_grace.0, policy)
+}
+
+/// When `end` has come, and a worker that can be heard again has had its time to speak.
+fn not_excused(claim: &Claim, end: Timestamp, policy: &Policy) -> Timestamp {
+    claim.excused_at.map_or(end, |excused_at| end.max(excused_at + policy.lease.0))
 }
 
 pub(super) fn tick(
@@ -134,14 +140,15 @@ fn look_after_claims(
     let State::Running { claims, .. } = &mut next.state else { return Err(Refusal::NotYet) };
     let mut lapsed: Vec<Claim> = Vec::new();
     let mut timed_out: Vec<Claim> = Vec::new();
-    let mut renewed = false;
+    let (mut excused, mut renewed) = (false, false);
     claims.retain_mut(|claim| {
+        excused |= excuse(claim, job, horizon, policy);
         let timeout_end = timeout_end(job, claim, policy);
         if now >= timeout_end && horizon.is_past(job.events_partition, timeout_end) {
             timed_out.push(claim.clone());
             return false;
         }
-        renewed |= renew(claim, job.events_partition, horizon);
+        renewed |= renew(claim, horizon);
         let lease_end = lease_end(claim, policy);
         let silent = now >= lease_end
             && horizon.is_past(job.events_partition, lease_end)
@@ -160,10 +167,10 @@ fn look_after_claims(
         remember_lapsed(&mut next, claim.claim);
     }
     let Some(about) = timed_out.first().or(lapsed.first()) else {
-        return if renewed {
-            Ok(Decision::new(next, Reason::Renewed))
-        } else {
-            Err(Refusal::NotYet)
+        return match (excused, renewed) {
+            (true, _) => Ok(Decision::new(next, Reason::Excused)),
+            (false, true) => Ok(Decision::new(next, Reason::Renewed)),
+            (false, false) => Err(Refusal::NotYet),
         };
     };
     let decision = if !last_ended {
@@ -176,14 +183,28 @@ fn look_after_claims(
     Ok(decision.about(Some(about.attempt), Some(&about.worker)))
 }
 
-/// Takes over what the worker's heartbeats and the partitions' restarts say; whether that was news.
-fn renew(claim: &mut Claim, events_partition: u32, horizon: &Horizon) -> bool {
+/// Takes over until when nobody could have heard the claim's worker; whether that moves what silence would end.
+fn excuse(claim: &mut Claim, job: &Job, horizon: &Horizon, policy: &Policy) -> bool {
+    let ends = |claim: &Claim| (lease_end(claim, policy), timeout_end(job, claim, policy));
+    let region = job.region_of(claim.attempt).unwrap_or(&job.region);
     let known = [
-        horizon.beats.get(&claim.claim).copied(),
-        horizon.restarted_at(events_partition),
+        horizon.restarted_at(job.events_partition),
         horizon.restarted_at(claim.heartbeat_partition),
+        horizon.excused.get(region).copied(),
     ];
-    let newest = known.into_iter().flatten().fold(claim.renewed_at, Timestamp::max);
+    let excused_at = known.into_iter().fold(claim.excused_at, Option::max);
+    let excused = Claim { excused_at, ..claim.clone() };
+    let moves = ends(&excused) != ends(claim);
+    if moves {
+        *claim = excused;
+    }
+    moves
+}
+
+/// Takes over what the worker's heartbeats say; whether that was news.
+fn renew(claim: &mut Claim, horizon: &Horizon) -> bool {
+    let beat = horizon.beats.get(&claim.claim).copied();
+    let newest = beat.map_or(claim.renewed_at, |beat| beat.max(claim.renewed_at));
     let news = newest > claim.renewed_at;
     claim.renewed_at = newest;
     news

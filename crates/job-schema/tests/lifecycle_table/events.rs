@@ -161,6 +161,9 @@ fn ticks(job: &Job) -> Vec<(String, Event)> {
             let mut restarted = caught_up(now, now);
             restarted.partitions.entry(BEATS).and_modify(|row| row.restarted_at = at(70));
             add("lease of A over, heartbeats' log was out of sight since", now, restarted);
+            let mut cut_off = caught_up(now, now);
+            cut_off.excused.insert(job.region.clone(), now);
+            add("lease of A over, its region is unreachable", now, cut_off);
             // Its worker is alive, and has spoken until the end.
             let over = at(20) + job.timeout.0 + policy.timeout_grace.0;
             for (name, log) in [("not caught up", over), ("caught up", over + second)] {
@@ -168,6 +171,9 @@ fn ticks(job: &Job) -> Vec<(String, Event)> {
                 alive.beats.extend(claims.iter().map(|held| (held.claim, over)));
                 add(&format!("attempt of A timed out, log {name}"), over + second, alive);
             }
+            let mut cut_off = caught_up(over + second, over + second);
+            cut_off.excused.insert(job.region.clone(), over + second);
+            add("attempt of A timed out, its region is unreachable", over + second, cut_off);
         }
         State::Blocked { .. } => {
             for (name, children) in counts() {

@@ -95,6 +95,7 @@ fn running(claims: &[(char, u32)]) -> State {
         heartbeat_partition: BEATS,
         claimed_at: at(20 + 30 * later),
         renewed_at: at(20 + 30 * later),
+        excused_at: None,
     });
     State::Running { claims: claims.collect(), placement: PLACE }
 }

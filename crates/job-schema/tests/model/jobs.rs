@@ -253,7 +253,7 @@ pub(crate) fn forget_times(job: &mut Job) {
         State::Running { claims, .. } => {
             claims.sort_unstable_by_key(|claim| claim.claim);
             for claim in claims {
-                (claim.claimed_at, claim.renewed_at) = (NOW, NOW);
+                (claim.claimed_at, claim.renewed_at, claim.excused_at) = (NOW, NOW, None);
             }
         }
         State::Succeeded { .. } | State::Dead { .. } | State::Cancelled | State::Expired => {}

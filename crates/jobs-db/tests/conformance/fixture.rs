@@ -106,6 +106,7 @@ pub(crate) fn running() -> State {
         heartbeat_partition: 2,
         claimed_at: at(2),
         renewed_at: at(2),
+        excused_at: None,
     };
     State::Running { claims: vec![claim], placement: None }
 }

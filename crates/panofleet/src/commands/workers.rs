@@ -75,9 +75,10 @@ impl Workers {
 }
 
 fn row(view: &WorkerView) -> Vec<String> {
-    let WorkerView { info, beat_at, alive, claims, drain } = view;
+    let WorkerView { info, beat_at, alive, unreachable, claims, drain } = view;
     let lanes: Vec<_> = info.lanes.iter().map(ToString::to_string).collect();
     let state = match (alive, info.draining, drain) {
+        (false, _, _) if *unreachable => "unreachable",
         (false, _, _) => "silent",
         (true, true, _) => "draining",
         (true, false, Some(_)) => "to drain",

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::drains::DrainView;
 use super::error::ApiError;
+use crate::dispatcher::reach::is_unreachable;
 
 /// The workers that have ever said something.
 #[derive(Debug, Serialize)]
@@ -31,6 +32,9 @@ pub struct WorkerView {
     pub beat_at: Timestamp,
     /// Whether that is less than a lease ago.
     pub alive: bool,
+    /// Whether the workers of its region, itself among them, fell silent together and are taken for cut off.
+    #[serde(default)]
+    pub unreachable: bool,
     /// The claims that it listed then.
     pub claims: Vec<ClaimId>,
     /// The order to drain that stands for it, if there is one.
@@ -44,7 +48,10 @@ pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Json<Workers>
     let orders = api.db.orders().await?.into_iter().filter(|row| row.order.draining);
     let mut orders: BTreeMap<WorkerId, OrderRow> =
         orders.map(|row| (row.order.worker.clone(), row)).collect();
-    let workers = rows.into_iter().map(|row| WorkerView {
+    let unreachable: Vec<bool> =
+        rows.iter().map(|row| is_unreachable(row, &rows, now, &api.policy)).collect();
+    let workers = rows.into_iter().zip(unreachable).map(|(row, unreachable)| WorkerView {
+        unreachable,
         alive: now.since(row.beat_at) < api.policy.lease.0,
         drain: orders
             .remove(&row.worker.worker)

@@ -10,7 +10,7 @@ use panofleet_jobs_db::{JobsDbError, LineRead, Versioned, WorkerRow};
 
 use super::fair_share::{Beyond, FairShare, Line, TENANTS_MAX, Waiting};
 use super::pausing::Pauses;
-use super::{Dispatcher, Out, TURN_JOBS_MAX, TurnError};
+use super::{Dispatcher, Look, Out, TURN_JOBS_MAX, TurnError};
 use crate::metrics;
 
 /// Windows of tenants' names that one turn looks through until it finds somebody who may go. The next turn goes on.
@@ -23,13 +23,6 @@ pub(super) enum Filled {
     Settled,
     /// Nobody was found yet, among more tenants than one turn looks at.
     Searching,
-}
-
-/// What a turn reads once for all queues.
-#[derive(Debug)]
-pub(super) struct Look {
-    pub(super) workers: Vec<WorkerRow>,
-    pub(super) pauses: Pauses,
 }
 
 /// What filling one queue goes by.
@@ -47,7 +40,7 @@ impl Dispatcher {
         &self,
         queue: &Queue,
         share: &mut FairShare,
-        (Look { workers, pauses }, out): (&Look, &Out),
+        (Look { workers, pauses, .. }, out): (&Look, &Out),
     ) -> Result<Filled, TurnError> {
         let now = self.db.now().await?;
         let sent = self.db.sent_count(&queue.region, queue.lane).await?;

@@ -7,15 +7,15 @@ use panofleet_job_schema::family::Children;
 use panofleet_job_schema::job::{Claim, State};
 use panofleet_job_schema::lifecycle::{Horizon, PartitionHorizon};
 use panofleet_job_schema::{ClaimId, Job, Lane, Region, Timestamp};
-use panofleet_jobs_db::{FamilyKey, JobsDbError, Versioned};
+use panofleet_jobs_db::{FamilyKey, Versioned};
 
-use super::pausing::Pauses;
-use super::{Dispatcher, Partitions, TurnError};
+use super::{Dispatcher, Look, Partitions, TurnError};
 
 pub(super) struct Horizons {
     partitions: Partitions,
     beats: BTreeMap<ClaimId, Timestamp>,
     children: BTreeMap<FamilyKey, Children>,
+    excused: BTreeMap<Region, Timestamp>,
     takes: BTreeMap<Lane, BTreeSet<Region>>,
 }
 
@@ -26,6 +26,7 @@ impl Horizons {
     pub(super) async fn read(
         dispatcher: &Dispatcher,
         jobs: &[Versioned],
+        look: &Look,
     ) -> Result<Self, TurnError> {
         let log_id = dispatcher.bus.event_log_id().await?;
         let rows = dispatcher.db.partitions(&log_id).await?;
@@ -52,8 +53,8 @@ impl Horizons {
             if claims.is_empty() { BTreeMap::new() } else { dispatcher.db.beats(&claims).await? };
         let children = dispatcher.children_of(jobs).await?;
         let hops = jobs.iter().any(|found| found.job.route.is_some());
-        let takes = if hops { dispatcher.takes().await? } else { BTreeMap::new() };
-        Ok(Self { partitions, beats, children, takes })
+        let takes = if hops { dispatcher.takes(look) } else { BTreeMap::new() };
+        Ok(Self { partitions, beats, children, excused: look.excused.clone(), takes })
     }
 
     pub(super) async fn of(&self, job: &Job, dispatcher: &Dispatcher) -> Horizon {
@@ -67,6 +68,7 @@ impl Horizons {
             beats: claims.iter().filter_map(beat).collect(),
             copy_gone: copy_gone(job, dispatcher).await,
             children: self.children.get(&FamilyKey::of(job)).cloned(),
+            excused: self.excused.clone(),
             takes: self.takes.get(&job.lane).cloned(),
         }
     }
@@ -74,20 +76,18 @@ impl Horizons {
 
 impl Dispatcher {
     /// The regions that take jobs of each lane: not paused, with a worker that lives and does not drain.
-    async fn takes(&self) -> Result<BTreeMap<Lane, BTreeSet<Region>>, JobsDbError> {
-        let (workers, now) = (self.db.workers().await?, self.db.now().await?);
-        let pauses = Pauses::of(self.db.pauses().await?);
+    fn takes(&self, look: &Look) -> BTreeMap<Lane, BTreeSet<Region>> {
         let mut takes: BTreeMap<Lane, BTreeSet<Region>> = BTreeMap::new();
         for lane in Lane::ALL {
             let regions = takes.entry(lane).or_default();
             for region in &self.regions {
                 let queue = Queue { region: region.clone(), lane };
-                if !pauses.hold(&queue) && self.slots(&queue, &workers, now) > 0 {
+                if !look.pauses.hold(&queue) && self.slots(&queue, &look.workers, look.now) > 0 {
                     regions.insert(queue.region);
                 }
             }
         }
-        Ok(takes)
+        takes
     }
 }
 

@@ -1,13 +1,14 @@
 //! Looking at jobs: one, pages of many, the history, and waiting for news.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
 use futures_util::poll;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, WorkerInfo};
-use panofleet_job_schema::{JobId, Lane, Tenant};
+use panofleet_job_schema::{ClaimId, JobId, Lane, Tenant};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite, JobsDb as _};
 use panofleet_producer::api;
 use serde_json::{Value, json};
@@ -193,6 +194,25 @@ async fn waiting_ends_with_progress() {
         (&json!("w1"), &json!(true))
     );
     assert_eq!(workers["workers"][0]["claims"], json!([claim]));
+}
+
+#[tokio::test]
+async fn workers_that_fell_silent_together_are_shown_as_unreachable() {
+    let fleet = Fleet::start().await;
+    let lease = fleet.policy.lease.0;
+    let hear = async |name: &str, ago| {
+        let info = WorkerInfo { worker: name.parse().unwrap(), ..worker(&fleet).await };
+        let claims = vec![ClaimId(Uuid::from_u128(1))];
+        let at = fleet.db.now().await.unwrap() - ago;
+        let beat = HeartbeatWrite { worker: info, claims, progress: vec![], at };
+        fleet.db.commit(Batch { heartbeats: vec![beat], ..Batch::default() }).await.unwrap();
+        let rows = fleet.get("/v1/workers").await.ok()["workers"].clone();
+        let rows = rows.as_array().unwrap().clone();
+        rows.iter().map(|row| row["unreachable"] == json!(true)).collect::<Vec<_>>()
+    };
+    assert_eq!(hear("w1", 2 * lease).await, [false], "it is dead");
+    assert_eq!(hear("w2", 2 * lease).await, [true, true]);
+    assert_eq!(hear("w2", Duration::ZERO).await, [false, false], "the region is heard of");
 }
 
 fn progress(fraction: f64) -> Progress {

@@ -100,6 +100,7 @@ fn hold_again(job: &mut Job, entry: Entry) {
         heartbeat_partition: BEATS as u32,
         claimed_at: NOW,
         renewed_at: NOW,
+        excused_at: None,
     };
     job.state = State::Running { claims: vec![claim], placement: None };
 }
