@@ -1,6 +1,6 @@
 //! Rules that can be broken, one at a time: each has to be noticed by the checker.
 
-/// A broken rule. The production code stays as it is; what it stands on breaks its word.
+/// A broken rule. The production code stays as it is; what it stands on breaks its word, or its settings are wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
     /// The database answers that a job is accepted, and has not kept it.
@@ -13,6 +13,8 @@ pub enum Mutant {
     LogLooksCaughtUp,
     /// Leases count from before an outage.
     LeasesDoNotRestart,
+    /// A region whose workers fall silent together is dead at once.
+    RegionsGetNoPatience,
     /// A closing job is never looked after again.
     ClosingHasNoTimer,
     /// Charged attempts and crashes are not kept.
@@ -43,12 +45,13 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every rule whose breaking has to be noticed.
-    pub const NOTICED: [Self; 17] = [
+    pub const NOTICED: [Self; 18] = [
         Self::AcceptedIsNotKept,
         Self::VersionsAreNotCompared,
         Self::OffsetsWithoutTheirBatch,
         Self::LogLooksCaughtUp,
         Self::LeasesDoNotRestart,
+        Self::RegionsGetNoPatience,
         Self::ClosingHasNoTimer,
         Self::CostsAreForgotten,
         Self::ConditionsAreIgnored,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use panofleet_collector::Collector;
 use panofleet_job_schema::envelope::KeyRing;
+use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Lane, Region, RegionKeys, Span, Tenant, WorkerId};
 use panofleet_producer::api::config::{HttpConfig, RegionConfig, UploadsConfig};
 use panofleet_producer::api::{self, ApiConfig, ApiState};
@@ -19,6 +20,7 @@ use crate::bus::SimulatedBus;
 use crate::child::SimulatedRunner;
 use crate::db::SimulatedDb;
 use crate::link::Link;
+use crate::mutant::Mutant;
 use crate::scenario::{REGIONS, TENANTS, policy};
 use crate::store::object_store;
 use crate::world::Server;
@@ -101,7 +103,7 @@ pub(crate) fn producer(start: &Start<'_>) -> (Main, Vec<Router>) {
         bus,
         objects,
         keys: keys(),
-        policy: policy(),
+        policy: dispatching_policy(start),
         regions: REGIONS.map(region).to_vec(),
         config: DispatchConfig::default(),
     };
@@ -111,6 +113,15 @@ pub(crate) fn producer(start: &Start<'_>) -> (Main, Vec<Router>) {
         Ok(())
     };
     (Box::pin(main), routers.into())
+}
+
+fn dispatching_policy(start: &Start<'_>) -> Policy {
+    match start.link.world.lock().mutant {
+        Some(Mutant::RegionsGetNoPatience) => {
+            Policy { region_patience: Span::from_secs(0), ..policy() }
+        }
+        _ => policy(),
+    }
 }
 
 fn api_config(tenant: &str) -> ApiConfig {

@@ -25,6 +25,12 @@ const STEP: Duration = Duration::from_millis(20);
 const CALM_MAX: Duration = Duration::from_secs(240);
 /// What is away is away so long: twice the lease, and more.
 const AWAY: (Duration, Duration) = (Duration::from_secs(14), Duration::from_secs(42));
+/// When the workers of a region that is cut off are back, each later than the one before: long after their leases would
+/// have ended, and the first of them a heartbeat and more before the region is given up.
+const REGION_BACK: Duration = Duration::from_secs(35);
+const BACK_AFTER_ANOTHER: Duration = Duration::from_secs(7);
+/// When every dispatcher dies, and others come to lead: while the region is cut off, and while its workers come back.
+const LEADERS_DIE: [Duration; 2] = [Duration::from_secs(24), Duration::from_secs(39)];
 /// Lines of the record that a failure shows.
 const LINES_SHOWN: usize = 60;
 
@@ -66,7 +72,7 @@ pub fn run(plan: Plan, scratch: &Path) -> Verdict {
     let mut random = Random::of(plan.seed ^ 0x5eed);
     let rates = match trouble {
         Trouble::Chaos => Rates::of_a_bad_day(&mut random),
-        Trouble::CollectorsAway | Trouble::DatabaseAway | Trouble::BusAway => Rates::NONE,
+        _ => Rates::NONE,
     };
     let world =
         World::new(machine::beginning(), random.next(), rates, (BusSettings::FLEET, plan.mutant));
@@ -165,7 +171,26 @@ impl Fleet {
                     world.lock().faults.count("collector away");
                 }
             }
+            Trouble::RegionCut => self.cut_region(world, now),
             Trouble::DatabaseAway | Trouble::BusAway | Trouble::CollectorsAway => {}
+        }
+    }
+
+    fn cut_region(&mut self, world: &World, now: Duration) {
+        if now == AWAY.0 {
+            let workers = self.members.iter().filter(|member| member.role == Role::Worker(0));
+            for (nth, worker) in (0..).zip(workers) {
+                let mut shared = world.lock();
+                let until = REGION_BACK + nth * BACK_AFTER_ANOTHER;
+                shared.faults.cut((worker.name, Server::Bus), until);
+                shared.faults.count("worker of a region cut off");
+                shared.note(format_args!("{} is cut off with its region", worker.name));
+            }
+        }
+        if LEADERS_DIE.contains(&now) {
+            let producers = self.members.iter_mut().filter(|member| member.role == Role::Producer);
+            producers.for_each(|producer| producer.die(world, now));
+            world.lock().faults.count("dispatchers killed");
         }
     }
 }

@@ -30,6 +30,9 @@ pub enum Trouble {
     DatabaseAway,
     /// Nothing goes wrong but that the bus is away for a while.
     BusAway,
+    /// Nothing goes wrong but that the workers of one region do not reach the bus for a while, longer than their leases and
+    /// shorter than a region is waited for; and that meanwhile others come to lead.
+    RegionCut,
 }
 
 impl Trouble {
@@ -37,7 +40,9 @@ impl Trouble {
     pub(crate) const fn length(self) -> Duration {
         match self {
             Self::Chaos => Duration::from_secs(150),
-            Self::CollectorsAway | Self::DatabaseAway | Self::BusAway => Duration::from_secs(60),
+            Self::CollectorsAway | Self::DatabaseAway | Self::BusAway | Self::RegionCut => {
+                Duration::from_secs(60)
+            }
         }
     }
 
@@ -50,16 +55,17 @@ impl Trouble {
             }
             // A claim that was durable too late is let go, whether its message could be acknowledged or not: another worker
             // takes it, or it is found to be gone.
-            Self::BusAway => &["lease_lapsed", "attempt_timed_out", "revived"],
+            Self::BusAway | Self::RegionCut => &["lease_lapsed", "attempt_timed_out", "revived"],
         }
     }
 
     /// The trouble of a seed: chaos three times in four.
     pub const fn of(seed: u64) -> Self {
-        match seed % 12 {
+        match seed % 16 {
             3 => Self::CollectorsAway,
             7 => Self::DatabaseAway,
             11 => Self::BusAway,
+            15 => Self::RegionCut,
             _ => Self::Chaos,
         }
     }
@@ -70,6 +76,7 @@ pub(crate) fn policy() -> Policy {
     Policy {
         queue_timeout: Span::from_secs(8),
         lease: Span::from_secs(12),
+        region_patience: Span::from_secs(30),
         heartbeat: Span::from_secs(3),
         image_timeout: Span::from_secs(10),
         timeout_grace: Span::from_secs(3),
