@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use crate::ray::unit_through;
+use crate::scalar::Scalar;
 use crate::{Pixel, Ray, Size, StraightRow};
 
 /// How far outside of a face, in half widths, a ray still counts as on its border. It covers the
@@ -68,20 +70,21 @@ impl Face {
     }
 
     /// The point of the cube `[−1, 1]³` at `right` and `up` of the face's centre, each in [−1, 1].
-    const fn point(self, right: f64, up: f64) -> [f64; 3] {
+    pub(crate) fn point<S: Scalar>(self, right: S, up: S) -> [S; 3] {
+        let one = S::constant(1.0);
         match self {
-            Self::Front => [right, up, 1.0],
-            Self::Right => [1.0, up, -right],
-            Self::Back => [-right, up, -1.0],
-            Self::Left => [-1.0, up, right],
-            Self::Up => [right, 1.0, -up],
-            Self::Down => [right, -1.0, up],
+            Self::Front => [right, up, one],
+            Self::Right => [one, up, -right],
+            Self::Back => [-right, up, -one],
+            Self::Left => [-one, up, right],
+            Self::Up => [right, one, -up],
+            Self::Down => [right, -one, up],
         }
     }
 
     /// The inverse of [`point`](Self::point) for any vector: how far right, up and forward of the
     /// viewer it lies as seen on this face.
-    const fn components(self, [x, y, z]: [f64; 3]) -> (f64, f64, f64) {
+    pub(crate) const fn components(self, [x, y, z]: [f64; 3]) -> (f64, f64, f64) {
         match self {
             Self::Front => (x, y, z),
             Self::Right => (-z, y, x),
@@ -110,10 +113,12 @@ impl CubeFace {
 
     /// Pixel → ray. A pixel outside of the face continues on the face's plane.
     pub fn ray(&self, pixel: Pixel) -> Ray {
+        Ray::from_unit(self.unit([pixel.x_px, pixel.y_px]))
+    }
+
+    pub(crate) fn unit<S: Scalar>(&self, [x_px, y_px]: [S; 2]) -> [S; 3] {
         let half_px = self.half_px();
-        Ray::through_outside(
-            self.face.point(pixel.x_px / half_px - 1.0, 1.0 - pixel.y_px / half_px),
-        )
+        unit_through(self.face.point(x_px / half_px - 1.0, -(y_px / half_px) + 1.0))
     }
 
     /// Ray → pixel, or `None` if the ray meets another face. A ray on an edge is on both faces.

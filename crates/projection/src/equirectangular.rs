@@ -2,6 +2,8 @@
 
 use std::f64::consts::{PI, TAU};
 
+use crate::ray::unit_at;
+use crate::scalar::Scalar;
 use crate::{GeometryError, Pixel, Ray, Size};
 
 /// The part of a full panorama that a picture holds, in the words of GPano.
@@ -131,9 +133,13 @@ impl Equirectangular {
     /// Pixel → ray. A pixel beyond the left or right border continues around the sphere; one
     /// beyond the top or bottom of the full panorama continues over the pole.
     pub fn ray(&self, pixel: Pixel) -> Ray {
-        let yaw_rad = TAU * ((pixel.x_px + self.left_px) / self.full_width_px - 0.5);
-        let pitch_rad = PI * (0.5 - (pixel.y_px + self.top_px) / self.full_height_px);
-        Ray::from_angles(yaw_rad, pitch_rad)
+        Ray::from_unit(self.unit([pixel.x_px, pixel.y_px]))
+    }
+
+    pub(crate) fn unit<S: Scalar>(&self, [x_px, y_px]: [S; 2]) -> [S; 3] {
+        let yaw_rad = ((x_px + self.left_px) / self.full_width_px - 0.5) * TAU;
+        let pitch_rad = (-((y_px + self.top_px) / self.full_height_px) + 0.5) * PI;
+        unit_at(yaw_rad, pitch_rad)
     }
 
     /// Ray → pixel, or `None` where a cropped picture does not reach.
@@ -142,10 +148,7 @@ impl Equirectangular {
     pub fn pixel(&self, ray: Ray) -> Option<Pixel> {
         let full = self.full_pixel(ray);
         let pixel = Pixel::new(full.x_px - self.left_px, full.y_px - self.top_px);
-        let inside =
-            |position_px: f64, length_px: u32| (0.0..=f64::from(length_px)).contains(&position_px);
-        (inside(pixel.x_px, self.size.width_px()) && inside(pixel.y_px, self.size.height_px()))
-            .then_some(pixel)
+        self.size.hold(pixel)
     }
 
     /// Ray → position in the full panorama, in pixels of this picture: `x` in

@@ -1,5 +1,6 @@
 //! Yaw, pitch and roll.
 
+use crate::scalar::Scalar;
 use crate::{GeometryError, Ray};
 
 /// How a camera is turned: roll first, then pitch, then yaw, each about the *world's* axes.
@@ -96,6 +97,11 @@ pub struct Rotation {
 }
 
 impl Rotation {
+    /// Whether it turns nothing; then it changes no bit of a ray.
+    pub const fn is_identity(&self) -> bool {
+        self.axes.is_none()
+    }
+
     /// Camera ray → world ray.
     #[must_use]
     pub fn apply(&self, ray: Ray) -> Ray {
@@ -113,9 +119,13 @@ impl Rotation {
     /// Turns a point, or any vector, about the origin; its length is kept.
     #[must_use]
     pub fn apply_to_point(&self, point: [f64; 3]) -> [f64; 3] {
+        self.turn(point)
+    }
+
+    pub(crate) fn turn<S: Scalar>(&self, point: [S; 3]) -> [S; 3] {
         let Some([right, up, forward]) = &self.axes else { return point };
         let [x, y, z] = point;
-        std::array::from_fn(|i| right[i] * x + up[i] * y + forward[i] * z)
+        std::array::from_fn(|i| x * right[i] + y * up[i] + z * forward[i])
     }
 }
 

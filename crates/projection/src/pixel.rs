@@ -2,6 +2,10 @@
 
 use std::num::NonZeroU32;
 
+/// How far outside of a picture, in sides, a position still counts as on its border. It covers the
+/// rounding of a ray that was computed at the border, and nothing that can be seen.
+const BORDER_TOLERANCE: f64 = 1e-11;
+
 /// A continuous position in a picture: `x` right, `y` down, pixel centres at .5.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pixel {
@@ -21,6 +25,20 @@ impl Pixel {
     pub fn centre(column: u32, row: u32) -> Self {
         Self { x_px: f64::from(column) + 0.5, y_px: f64::from(row) + 0.5 }
     }
+}
+
+/// `position_px`, moved into [`start_px`, `end_px`] if rounding put it outside, or `None`.
+pub(crate) fn hold(position_px: f64, start_px: f64, end_px: f64) -> Option<f64> {
+    let tolerance_px = BORDER_TOLERANCE * end_px;
+    (start_px - tolerance_px..=end_px + tolerance_px)
+        .contains(&position_px)
+        .then(|| position_px.clamp(start_px, end_px))
+}
+
+/// `position_px`, moved into [`start_px`, `end_px`): where pictures touch, the border is the next
+/// one's, and a position in this one must not be on it.
+pub(crate) fn keep_before(position_px: f64, start_px: f64, end_px: f64) -> f64 {
+    position_px.max(start_px).min(end_px.next_down())
 }
 
 /// Width and height of a picture in whole pixels, neither of them 0.
@@ -57,6 +75,20 @@ impl Size {
     /// Number of pixels, at least 1.
     pub const fn area_px(self) -> u64 {
         self.width.get() as u64 * self.height.get() as u64
+    }
+
+    /// The position in the middle.
+    pub fn centre(self) -> Pixel {
+        Pixel::new(f64::from(self.width_px()) / 2.0, f64::from(self.height_px()) / 2.0)
+    }
+
+    /// The position, moved onto the border if rounding put it outside, or `None` if it is outside
+    /// of the picture or not a number.
+    pub(crate) fn hold(self, pixel: Pixel) -> Option<Pixel> {
+        Some(Pixel::new(
+            hold(pixel.x_px, 0.0, f64::from(self.width_px()))?,
+            hold(pixel.y_px, 0.0, f64::from(self.height_px()))?,
+        ))
     }
 
     /// Half of each side, rounded up.

@@ -1,5 +1,7 @@
 //! Unit vectors.
 
+use crate::scalar::Scalar;
+
 /// A direction from the viewer: a unit vector, `x` right, `y` up, `z` forward.
 ///
 /// Its length is 1 within a few units in the last place; no mapping in this crate depends on more.
@@ -21,11 +23,12 @@ impl Ray {
         (length.is_normal()).then(|| Self { x: x / length, y: y / length, z: z / length })
     }
 
-    /// The ray through a point that is known to be at least 1 away from the origin.
-    pub(crate) fn through_outside(point: [f64; 3]) -> Self {
-        let [x, y, z] = point;
-        let length = (x * x + y * y + z * z).sqrt();
-        Self { x: x / length, y: y / length, z: z / length }
+    /// Where yaw grows and where pitch grows: unit vectors across this ray, at a right angle to each
+    /// other. At a pole they are those of the meridian of yaw 0.
+    pub(crate) fn east_and_north(self) -> [[f64; 3]; 2] {
+        let across = self.x.hypot(self.z);
+        let (sin, cos) = if across > 0.0 { (self.x / across, self.z / across) } else { (0.0, 1.0) };
+        [[cos, 0.0, -sin], [-self.y * sin, across, -self.y * cos]]
     }
 
     /// A vector that is of unit length by construction.
@@ -37,9 +40,7 @@ impl Ray {
     ///
     /// A pitch beyond ±π/2 goes over the pole and down the other side.
     pub fn from_angles(yaw_rad: f64, pitch_rad: f64) -> Self {
-        let (yaw_sin, yaw_cos) = yaw_rad.sin_cos();
-        let (pitch_sin, pitch_cos) = pitch_rad.sin_cos();
-        Self { x: pitch_cos * yaw_sin, y: pitch_sin, z: pitch_cos * yaw_cos }
+        Self::from_unit(unit_at(yaw_rad, pitch_rad))
     }
 
     /// Rightward component, in [−1, 1].
@@ -81,6 +82,19 @@ impl Ray {
         let across = length([self.x + other.x, self.y + other.y, self.z + other.z]);
         2.0 * apart.atan2(across)
     }
+}
+
+/// The unit vector through a point that is known to be at least 1 away from the origin.
+pub(crate) fn unit_through<S: Scalar>([x, y, z]: [S; 3]) -> [S; 3] {
+    let length = (x * x + y * y + z * z).sqrt();
+    [x / length, y / length, z / length]
+}
+
+/// The unit vector at a yaw and a pitch.
+pub(crate) fn unit_at<S: Scalar>(yaw_rad: S, pitch_rad: S) -> [S; 3] {
+    let (yaw_sin, yaw_cos) = yaw_rad.sin_cos();
+    let (pitch_sin, pitch_cos) = pitch_rad.sin_cos();
+    [pitch_cos * yaw_sin, pitch_sin, pitch_cos * yaw_cos]
 }
 
 fn length([x, y, z]: [f64; 3]) -> f64 {

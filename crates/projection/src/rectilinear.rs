@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use crate::ray::unit_through;
+use crate::scalar::Scalar;
 use crate::{GeometryError, Pixel, Ray, Size, StraightRow};
 
 /// A rectilinear view straight ahead; a [`View`](crate::View) turns it.
@@ -35,11 +37,15 @@ impl Rectilinear {
 
     /// Pixel → ray. A pixel outside of the picture continues on the image plane.
     pub fn ray(&self, pixel: Pixel) -> Ray {
-        let centre = self.centre();
-        Ray::through_outside([
-            (pixel.x_px - centre.x_px) / self.focal_px,
-            (centre.y_px - pixel.y_px) / self.focal_px,
-            1.0,
+        Ray::from_unit(self.unit([pixel.x_px, pixel.y_px]))
+    }
+
+    pub(crate) fn unit<S: Scalar>(&self, [x_px, y_px]: [S; 2]) -> [S; 3] {
+        let centre = self.size.centre();
+        unit_through([
+            (x_px - centre.x_px) / self.focal_px,
+            -(y_px - centre.y_px) / self.focal_px,
+            S::constant(1.0),
         ])
     }
 
@@ -48,25 +54,19 @@ impl Rectilinear {
         if ray.z() <= 0.0 {
             return None;
         }
-        let centre = self.centre();
+        let centre = self.size.centre();
         let x_px = centre.x_px + ray.x() / ray.z() * self.focal_px;
         let y_px = centre.y_px - ray.y() / ray.z() * self.focal_px;
-        let inside = (0.0..=f64::from(self.size.width_px())).contains(&x_px)
-            && (0.0..=f64::from(self.size.height_px())).contains(&y_px);
-        inside.then_some(Pixel::new(x_px, y_px))
+        self.size.hold(Pixel::new(x_px, y_px))
     }
 
     /// The row at height `y_px` as a straight line.
     pub fn straight_row(&self, y_px: f64) -> StraightRow {
-        let centre = self.centre();
+        let centre = self.size.centre();
         StraightRow {
             start: [-centre.x_px / self.focal_px, (centre.y_px - y_px) / self.focal_px, 1.0],
             step: [1.0 / self.focal_px, 0.0, 0.0],
         }
-    }
-
-    fn centre(&self) -> Pixel {
-        Pixel::new(f64::from(self.size.width_px()) / 2.0, f64::from(self.size.height_px()) / 2.0)
     }
 }
 

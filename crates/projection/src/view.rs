@@ -3,77 +3,10 @@
 use std::num::NonZeroU32;
 
 use crate::{
-    CubeFace, Equirectangular, Face, Orientation, Pixel, Ray, Rectilinear, Rotation, Size,
-    StraightRow,
+    CubeFace, Face, Jacobian, Orientation, Pixel, Projection, Ray, Rotation, Size, StraightRow,
 };
 
-/// Any projection of this crate.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Projection {
-    /// Columns are yaw, rows are pitch.
-    Equirectangular(Equirectangular),
-    /// One face of a cube.
-    CubeFace(CubeFace),
-    /// A flat view.
-    Rectilinear(Rectilinear),
-}
-
-impl Projection {
-    /// Size of the picture.
-    pub const fn size(&self) -> Size {
-        match self {
-            Self::Equirectangular(equirectangular) => equirectangular.size(),
-            Self::CubeFace(face) => face.size(),
-            Self::Rectilinear(rectilinear) => rectilinear.size(),
-        }
-    }
-
-    /// Pixel → ray in the projection's own frame.
-    pub fn ray(&self, pixel: Pixel) -> Ray {
-        match self {
-            Self::Equirectangular(equirectangular) => equirectangular.ray(pixel),
-            Self::CubeFace(face) => face.ray(pixel),
-            Self::Rectilinear(rectilinear) => rectilinear.ray(pixel),
-        }
-    }
-
-    /// Ray in the projection's own frame → pixel, or `None` outside of the picture.
-    pub fn pixel(&self, ray: Ray) -> Option<Pixel> {
-        match self {
-            Self::Equirectangular(equirectangular) => equirectangular.pixel(ray),
-            Self::CubeFace(face) => face.pixel(ray),
-            Self::Rectilinear(rectilinear) => rectilinear.pixel(ray),
-        }
-    }
-
-    fn straight_row(&self, y_px: f64) -> Option<StraightRow> {
-        match self {
-            Self::Equirectangular(_) => None,
-            Self::CubeFace(face) => Some(face.straight_row(y_px)),
-            Self::Rectilinear(rectilinear) => Some(rectilinear.straight_row(y_px)),
-        }
-    }
-}
-
-impl From<Equirectangular> for Projection {
-    fn from(equirectangular: Equirectangular) -> Self {
-        Self::Equirectangular(equirectangular)
-    }
-}
-
-impl From<CubeFace> for Projection {
-    fn from(face: CubeFace) -> Self {
-        Self::CubeFace(face)
-    }
-}
-
-impl From<Rectilinear> for Projection {
-    fn from(rectilinear: Rectilinear) -> Self {
-        Self::Rectilinear(rectilinear)
-    }
-}
-
-/// A picture that somebody wants: a projection, turned by an orientation.
+/// A picture that somebody wants or has: a projection, turned by an orientation.
 ///
 /// The orientation is the camera's in the world. To level a panorama that was taken with a tilted
 /// camera, view it with the *inverse* of that tilt.
@@ -99,14 +32,37 @@ impl View {
         self.projection.size()
     }
 
-    /// Pixel → ray in the world.
-    pub fn ray(&self, pixel: Pixel) -> Ray {
-        self.rotation.apply(self.projection.ray(pixel))
+    /// What kind of picture it is, in its own frame.
+    pub const fn projection(&self) -> &Projection {
+        &self.projection
+    }
+
+    /// How the camera is turned.
+    pub const fn rotation(&self) -> &Rotation {
+        &self.rotation
+    }
+
+    /// Pixel → ray in the world, or `None` where the projection has no ray, as outside of a
+    /// fisheye's circle.
+    ///
+    /// A projection of the whole plane continues outside of its picture: an equirectangular one
+    /// around the sphere, a flat one on its plane.
+    pub fn ray(&self, pixel: Pixel) -> Option<Ray> {
+        self.projection.ray(pixel).map(|ray| self.rotation.apply(ray))
     }
 
     /// Ray in the world → pixel, or `None` outside of the picture.
     pub fn pixel(&self, ray: Ray) -> Option<Pixel> {
         self.projection.pixel(self.rotation.apply_inverse(ray))
+    }
+
+    /// How far pixels move with rays in the world; see [`Projection::jacobian`].
+    pub fn jacobian(&self, pixel: Pixel) -> Option<Jacobian> {
+        self.radians_per_pixel(pixel)?.inverse()
+    }
+
+    pub(crate) fn radians_per_pixel(&self, pixel: Pixel) -> Option<Jacobian> {
+        self.projection.radians_per_pixel(pixel, |vector| self.rotation.apply_to_point(vector))
     }
 
     /// The row at height `y_px` as a straight line in the world, if the projection is flat.
@@ -124,6 +80,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Equirectangular, Rectilinear};
 
     fn projections() -> Vec<Projection> {
         let size = Size::new(640, 320).unwrap();
@@ -140,11 +97,11 @@ mod tests {
             Rectilinear::new(Size::new(100, 50).unwrap(), 1.0).unwrap(),
             Orientation::from_degrees(30.0, 20.0, 10.0).unwrap(),
         );
-        let centre = view.ray(Pixel::new(50.0, 25.0));
+        let centre = view.ray(Pixel::new(50.0, 25.0)).unwrap();
         assert!((centre.yaw_rad().to_degrees() - 30.0).abs() < 1e-12);
         assert!((centre.pitch_rad().to_degrees() - 20.0).abs() < 1e-12);
         // Clockwise roll: the picture's right side dips below the horizon.
-        let right = view.ray(Pixel::new(51.0, 25.0));
+        let right = view.ray(Pixel::new(51.0, 25.0)).unwrap();
         assert!(right.pitch_rad() < centre.pitch_rad());
     }
 
@@ -159,7 +116,7 @@ mod tests {
             let size = view.size();
             let pixel =
                 Pixel::new(x * f64::from(size.width_px()), y * f64::from(size.height_px()));
-            let ray = view.ray(pixel);
+            let ray = view.ray(pixel).expect("a ray everywhere");
             let back = view.pixel(ray).expect("its own pixel");
             prop_assert!((back.x_px - pixel.x_px).abs() < 1e-9);
             prop_assert!((back.y_px - pixel.y_px).abs() < 1e-9);

@@ -113,7 +113,8 @@ impl<S: Sample> Job<'_, S> {
             for y in 0..height {
                 let row = self.window.rows().start + band.top + y;
                 positions.locate(self.view, geometry, (first_column, row), columns.len());
-                let outside = self.panorama.is_partial().then(|| positions.outside(geometry));
+                let has_holes = self.panorama.is_partial() || positions.has_gaps();
+                let outside = has_holes.then(|| positions.outside(geometry));
                 positions.clamp(geometry);
                 footprints.place(positions, stride, weights);
                 for (channel, plane) in band.planes.iter_mut().enumerate() {

@@ -19,6 +19,9 @@ const BLOCK_PX: usize = 2 * NODE_STEP;
 /// 0.005 pixels in any direction.
 const INTERPOLATION_ERROR_PX_MAX: f64 = 0.0035;
 
+/// The position of a pixel that has no ray, as outside of a fisheye's circle.
+const NOWHERE: Pixel = Pixel::new(f64::NAN, f64::NAN);
+
 /// Positions in the panorama's picture, for up to [`CHUNK_PX`] pixels next to each other.
 pub(super) struct Positions {
     x_px: [f64; CHUNK_PX],
@@ -48,7 +51,8 @@ impl Positions {
     ) {
         self.len = len;
         let exact = |column: usize| {
-            geometry.full_pixel(view.ray(Pixel::new(column as f64 + 0.5, row as f64 + 0.5)))
+            let ray = view.ray(Pixel::new(column as f64 + 0.5, row as f64 + 0.5));
+            ray.map_or(NOWHERE, |ray| geometry.full_pixel(ray))
         };
         match view.straight_row(row as f64 + 0.5) {
             Some(line) => self.locate_straight(&line, first_column, geometry, exact),
@@ -108,7 +112,12 @@ impl Positions {
         }
     }
 
-    /// The pixels whose position is outside of the picture.
+    /// Whether some pixels have no ray.
+    pub(super) fn has_gaps(&self) -> bool {
+        self.iter().any(|(x_px, _)| x_px.is_nan())
+    }
+
+    /// The pixels whose position is outside of the picture, those without a ray included.
     pub(super) fn outside(&self, geometry: &Equirectangular) -> Vec<usize> {
         let (width_px, height_px) = sides(geometry);
         let inside =
@@ -116,7 +125,8 @@ impl Positions {
         self.iter().enumerate().filter(|(_, at)| !inside(*at)).map(|(index, _)| index).collect()
     }
 
-    /// Moves every position into the picture, so that its taps lie within the border.
+    /// Moves every position into the picture, so that its taps lie within the border; those without
+    /// a ray go to its corner.
     pub(super) fn clamp(&mut self, geometry: &Equirectangular) {
         let (width_px, height_px) = sides(geometry);
         self.x_px[..self.len].iter_mut().for_each(|x_px| *x_px = x_px.max(0.0).min(width_px));
@@ -211,7 +221,8 @@ mod tests {
                 let len = CHUNK_PX.min(width - left);
                 positions.locate(view, geometry, (left, row), len);
                 for (column, (x_px, y_px)) in positions.iter().enumerate() {
-                    let exact = view.ray(Pixel::centre((left + column) as u32, row as u32));
+                    let exact =
+                        view.ray(Pixel::centre((left + column) as u32, row as u32)).expect("a ray");
                     let apart_rad = geometry.ray(Pixel::new(x_px, y_px)).angle_rad(exact);
                     worst_px = worst_px.max(apart_rad * geometry.full_width_px() / (2.0 * PI));
                 }
