@@ -20,7 +20,7 @@ pub enum LensArrangement {
 pub enum LensOrder {
     /// The lens that looks forward.
     FrontFirst,
-    /// The lens that looks back.
+    /// The lens that looks back; FFmpeg's `dfisheye`.
     BackFirst,
 }
 
