@@ -101,11 +101,7 @@ impl Projection {
     ///
     /// A projection of the whole plane continues outside of its picture.
     pub fn ray(&self, pixel: Pixel) -> Option<Ray> {
-        let is_near = |position_px: f64| position_px.abs() <= POSITION_PX_MAX;
-        if !(is_near(pixel.x_px) && is_near(pixel.y_px)) {
-            return None;
-        }
-        self.unit([pixel.x_px, pixel.y_px]).map(Ray::from_unit)
+        if is_near(pixel) { self.unit([pixel.x_px, pixel.y_px]).map(Ray::from_unit) } else { None }
     }
 
     /// Ray in the projection's own frame → pixel, or `None` outside of the picture.
@@ -154,7 +150,9 @@ impl Projection {
         pixel: Pixel,
         turn: impl Fn([f64; 3]) -> [f64; 3],
     ) -> Option<Jacobian> {
-        self.ray(pixel)?;
+        if !is_near(pixel) {
+            return None;
+        }
         let unit = self.unit([Dual::x(pixel.x_px), Dual::y(pixel.y_px)])?;
         let ray = Ray::from_unit(turn(unit.map(|component| component.value)));
         let by_x = turn(unit.map(|component| component.by_x));
@@ -206,6 +204,11 @@ impl Projection {
             Self::DualFisheye(each) => each.unit(at),
         }
     }
+}
+
+/// Not for what is not a number.
+fn is_near(pixel: Pixel) -> bool {
+    pixel.x_px.abs() <= POSITION_PX_MAX && pixel.y_px.abs() <= POSITION_PX_MAX
 }
 
 macro_rules! from_each {

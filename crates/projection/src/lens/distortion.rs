@@ -11,6 +11,9 @@ const SLOPE_MIN: f64 = 1e-3;
 /// Halvings after which no `f64` bracket is left to halve, with Newton's steps between them.
 const RADIAL_STEPS_MAX: u32 = 128;
 
+/// Steps of Newton's method, which doubles the digits of a good guess in each.
+const NEWTON_STEPS_MAX: u32 = 8;
+
 /// The tangential part at least halves its error in each step: enough for every digit.
 const TANGENTIAL_STEPS_MAX: u32 = 64;
 
@@ -116,9 +119,16 @@ impl Undistortion {
     /// Where a point was before distortion, or `None` if that is beyond the largest radius.
     pub(super) fn undo<S: Scalar>(&self, distorted: [S; 2]) -> Option<[S; 2]> {
         let target = distorted.map(Scalar::value);
-        let found = self.solve(target);
-        let [x, y] = self.distortion.apply(found);
         let tolerance = BORDER_TOLERANCE * (1.0 + self.distorted_max);
+        // The tangential part moves a point by no more than 3·|p|·r².
+        let [p1, p2] = self.distortion.tangential;
+        let moved_max = 3.0 * p1.hypot(p2) * self.radius_max * self.radius_max;
+        let is_near = target[0].hypot(target[1]) <= self.distorted_max + moved_max + tolerance;
+        if !is_near {
+            return None;
+        }
+        let found = self.step_to(target).unwrap_or_else(|| self.solve(target));
+        let [x, y] = self.distortion.apply(found);
         let is_found = (x - target[0]).hypot(y - target[1]) <= tolerance;
         if !is_found {
             return None;
@@ -133,6 +143,26 @@ impl Undistortion {
         ])
     }
 
+    /// Newton's method in two dimensions: a few steps lead nearly everywhere, with no promise. What
+    /// it finds within the largest radius is the point, because there is no other.
+    fn step_to(&self, target: [f64; 2]) -> Option<[f64; 2]> {
+        let close = 4.0 * f64::EPSILON * target[0].hypot(target[1]);
+        let mut found = target;
+        for _ in 0..NEWTON_STEPS_MAX {
+            let [x, y] = self.distortion.apply(found);
+            let (left_x, left_y) = (target[0] - x, target[1] - y);
+            if left_x.hypot(left_y) <= close {
+                return (found[0].hypot(found[1]) <= self.radius_max).then_some(found);
+            }
+            let [xx, xy, yy] = self.distortion.slopes(found);
+            let determinant = xx * yy - xy * xy;
+            found[0] += (left_x * yy - left_y * xy) / determinant;
+            found[1] += (left_y * xx - left_x * xy) / determinant;
+        }
+        None
+    }
+
+    /// The point by steps that cannot fail: see [`Undistortion`].
     fn solve(&self, target: [f64; 2]) -> [f64; 2] {
         let [p1, p2] = self.distortion.tangential;
         let mut found = self.undo_radial(target);
@@ -199,5 +229,48 @@ impl Undistortion {
             };
         }
         radius
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// The sure way and the quick one lead to the same point, wherever it is.
+        #[test]
+        fn both_ways_back_agree(
+            k1 in -0.5..0.8, k2 in -0.3..0.5, k3 in -0.2..0.2, k4 in -0.05..20.0,
+            p1 in -0.08..0.08, p2 in -0.08..0.08, radius_max in 0.1..2.5,
+            off_axis in 0.0..=1.0_f64, around in -4.0..4.0_f64,
+        ) {
+            let distortion = Distortion { radial: [k1, k2, k3, k4], tangential: [p1, p2] };
+            let Ok(Some(made)) = Undistortion::new(distortion, radius_max) else { return Ok(()) };
+            let (sin, cos) = around.sin_cos();
+            let radius: f64 = off_axis * radius_max;
+            let point = [radius * cos, radius * sin];
+            let target = distortion.apply(point);
+            for found in [Some(made.solve(target)), made.step_to(target)].into_iter().flatten() {
+                let apart = (found[0] - point[0]).hypot(found[1] - point[1]);
+                prop_assert!(apart < 1e-11, "{found:?} {point:?}");
+            }
+        }
+    }
+
+    /// Nothing is found beyond the largest radius, on either way.
+    #[test]
+    fn what_lies_outside_is_not_found() {
+        let distortion = Distortion { radial: [0.1, -0.02, 0.0, 0.0], tangential: [0.004, -0.003] };
+        let made = Undistortion::new(distortion, 1.2).unwrap().unwrap();
+        for step in 0..64 {
+            let (sin, cos) = (f64::from(step) / 10.0).sin_cos();
+            let at = |radius: f64| made.undo(distortion.apply([radius * cos, radius * sin]));
+            assert!(at(1.2 - 1e-9).is_some() && at(1.2).is_some());
+            assert_eq!([at(1.2 + 1e-9), at(1.5), at(40.0)], [None; 3], "{step}");
+        }
     }
 }
