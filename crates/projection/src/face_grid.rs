@@ -93,7 +93,7 @@ impl FaceGrid {
     }
 
     /// The centre of a cell, and half the sides of the face in it.
-    fn face_px(&self, cell: &FaceCell) -> (Pixel, [f64; 2]) {
+    pub(crate) fn face_px(&self, cell: &FaceCell) -> (Pixel, [f64; 2]) {
         let [width_px, height_px] = self.cell_px();
         let centre = Pixel::new(
             (f64::from(cell.column) + 0.5) * width_px,
@@ -132,6 +132,10 @@ macro_rules! on_face_grid {
             /// cell. On a border between two cells it is the right or the lower one.
             pub fn cell_at(&self, pixel: Pixel) -> Option<&crate::FaceCell> {
                 self.grid.cell_at(pixel)
+            }
+
+            pub(crate) const fn grid(&self) -> &FaceGrid {
+                &self.grid
             }
 
             /// Pixel → ray, or `None` outside of the picture and in an empty cell. In the padding

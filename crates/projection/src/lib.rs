@@ -45,6 +45,10 @@
 //! those of another and knows when there is nothing to do, and [`Pyramid`] derives the tile pyramid
 //! that every common viewer accepts.
 //!
+//! For quality reports: [`sphere_points`] and [`quality_views`] say where to compare two pictures,
+//! and [`cube_seams`], [`Cubemap::seams`], [`Eac::seams`] and [`Equirectangular::seam`] which pixels
+//! meet across a border.
+//!
 //! # What this crate does not do
 //!
 //! It touches no pixels (`panofleet-raster` samples them) and parses no metadata: `panofleet-media`
@@ -79,6 +83,8 @@ mod pyramid;
 mod ray;
 mod rectilinear;
 mod scalar;
+mod seam;
+mod sphere_points;
 mod stereographic;
 mod straight_row;
 mod view;
@@ -106,6 +112,8 @@ pub use projection::Projection;
 pub use pyramid::{Level, Pyramid, TILES_PER_SIDE_MAX};
 pub use ray::Ray;
 pub use rectilinear::Rectilinear;
+pub use seam::{Seam, cube_seams};
+pub use sphere_points::{quality_views, sphere_points};
 pub use stereographic::Stereographic;
 pub use straight_row::StraightRow;
 pub use view::View;

@@ -40,6 +40,11 @@ impl Orientation {
         }
     }
 
+    /// For angles that are known to be finite.
+    pub(crate) const fn of_finite(yaw_rad: f64, pitch_rad: f64, roll_rad: f64) -> Self {
+        Self { yaw_rad, pitch_rad, roll_rad }
+    }
+
     /// The same from degrees.
     ///
     /// # Errors
