@@ -164,10 +164,10 @@ pub fn acls_of(
                 acl(Describe, Group, letters),
             ];
             acls.extend(write_control());
-            for queue in topics::queues(regions, lanes) {
-                acls.push(acl(Write, Topic, config.jobs_topic(&queue)));
-                acls.push(acl(Describe, Group, config.workers_group(&queue)));
-            }
+            let queues = topics::queues(regions, lanes);
+            acls.extend(queues.iter().map(|queue| acl(Write, Topic, config.jobs_topic(queue))));
+            let groups = config.workers_groups(&queues);
+            acls.extend(groups.into_iter().map(|group| acl(Describe, Group, group)));
             acls
         }
         Role::Collector => {
@@ -184,10 +184,10 @@ pub fn acls_of(
                 acls.push(acl(Read, Topic, config.control_topic(region)));
                 acls.push(acl(Describe, Group, config.control_topic(region)));
             }
-            for queue in topics::queues(regions, lanes) {
-                acls.push(acl(Read, Topic, config.jobs_topic(&queue)));
-                acls.push(acl(Read, Group, config.workers_group(&queue)));
-            }
+            let queues = topics::queues(regions, lanes);
+            acls.extend(queues.iter().map(|queue| acl(Read, Topic, config.jobs_topic(queue))));
+            let groups = config.workers_groups(&queues);
+            acls.extend(groups.into_iter().map(|group| acl(Read, Group, group)));
             acls
         }
         Role::Operator => {
@@ -197,9 +197,9 @@ pub fn acls_of(
                     acls.push(acl(operation, Topic, topic.clone()));
                 }
             }
-            for queue in topics::queues(regions, lanes) {
+            for group in config.workers_groups(&topics::queues(regions, lanes)) {
                 for operation in [DescribeConfigs, AlterConfigs] {
-                    acls.push(acl(operation, Group, config.workers_group(&queue)));
+                    acls.push(acl(operation, Group, group.clone()));
                 }
             }
             acls

@@ -1,5 +1,6 @@
 //! Where the brokers are, as whom we come, and what topics and groups are like.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -186,13 +187,19 @@ impl KafkaConfig {
         format!("{}{}", self.prefix, queue.topic())
     }
 
-    /// The group of a queue's workers. A name can be of one kind of group only.
+    /// The group of a queue's workers. A share group has all queues of a region, so that one question is about all
+    /// of them; a classic group has one. A name can be of one kind of group only.
     pub(super) fn workers_group(&self, queue: &Queue) -> String {
-        let kind = match self.groups {
-            KafkaGroups::Share => "workers",
-            KafkaGroups::Classic => "takers",
-        };
-        format!("{}pf.{kind}.{}.{}", self.prefix, queue.region, queue.lane)
+        let Queue { region, lane } = queue;
+        match self.groups {
+            KafkaGroups::Share => format!("{}pf.workers.{region}", self.prefix),
+            KafkaGroups::Classic => format!("{}pf.takers.{region}.{lane}", self.prefix),
+        }
+    }
+
+    /// The groups of these queues' workers.
+    pub(super) fn workers_groups(&self, queues: &[Queue]) -> BTreeSet<String> {
+        queues.iter().map(|queue| self.workers_group(queue)).collect()
     }
 
     /// The group that shares out the event log's partitions.

@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 
 use super::share_runtime::ShareRuntime;
 use super::{KafkaConfig, Shared, clients};
-use crate::{BusError, Receipt};
+use crate::{BusError, Queue, Receipt};
 
 /// How long a member that leaves may take.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -86,6 +86,10 @@ pub(super) struct Member {
     runtime: ShareRuntime,
     /// Gives back what arrives while nobody asks.
     watch: Option<AbortHandle>,
+    /// Before the topics' names.
+    prefix: String,
+    /// Whether brokers answer its questions apart, each with as many messages as were asked for.
+    is_spread: bool,
     lock: Lock,
     timeout: Duration,
     pub(super) batch: usize,
@@ -114,11 +118,14 @@ impl Member {
     /// time, and a question that waits for messages would hold up another's acknowledgement.
     pub(super) async fn join(
         shared: &Shared,
-        group: String,
-        topic: String,
+        group: &str,
+        queues: &[Queue],
         batch: usize,
     ) -> Result<Self, BusError> {
         let (config, runtime) = (shared.config.clone(), shared.clients.share_runtime.clone());
+        let (group, prefix) = (group.to_owned(), config.prefix.clone());
+        let topics: Vec<String> = queues.iter().map(|queue| config.jobs_topic(queue)).collect();
+        let is_spread = topics.len() > 1 || config.job_partitions > 1;
         let (lock, timeout) = (Lock::new(&config), config.timeout.0);
         let size = i32::try_from(batch).unwrap_or(i32::MAX);
         let joining = async move {
@@ -133,7 +140,7 @@ impl Member {
                 .metrics_push(false)
                 .build()
                 .await?;
-            clients::within(timeout, consumer.subscribe([topic])).await?;
+            clients::within(timeout, consumer.subscribe(topics)).await?;
             Ok::<_, BusError>(consumer)
         };
         let consumer = runtime.run(joining).await??;
@@ -141,6 +148,8 @@ impl Member {
             consumer,
             runtime,
             watch: None,
+            prefix,
+            is_spread,
             lock,
             timeout,
             batch,
@@ -188,11 +197,7 @@ impl Member {
 
     /// Asks for a batch for at most `wait`, which is at most [`Lock::poll_max`]. Everything that comes is held; the
     /// receipts of what its caller may have are returned.
-    pub(super) async fn poll(
-        &mut self,
-        topic: &str,
-        wait: Duration,
-    ) -> Result<Vec<Receipt>, BusError> {
+    pub(super) async fn poll(&mut self, wait: Duration) -> Result<Vec<Receipt>, BusError> {
         if let Some(watch) = self.watch.take() {
             watch.abort();
         }
@@ -216,12 +221,12 @@ impl Member {
             _ => begun,
         };
         self.last_empty = records.is_empty().then(|| (begun, Instant::now()));
-        Ok(self.hold(topic, records, asked_at))
+        Ok(self.hold(records, asked_at))
     }
 
     /// Waits for the answer to the last question, which nobody asks again: no message must lie here, locked, while
     /// its caller does something else. One that comes even later is given back.
-    pub(super) async fn drain(&mut self, topic: &str) -> Result<Vec<Receipt>, BusError> {
+    pub(super) async fn drain(&mut self) -> Result<Vec<Receipt>, BusError> {
         let Some((asked_at, ended_at)) = self.last_empty else {
             return Ok(Vec::new());
         };
@@ -232,18 +237,12 @@ impl Member {
         self.broken = false;
         self.last_empty = None;
         if records.is_empty() {
-            let watching = give_back_late(self.consumer.clone(), self.lock);
-            self.watch = Some(self.runtime.spawn(watching));
+            self.watch_for_late();
         }
-        Ok(self.hold(topic, records, asked_at))
+        Ok(self.hold(records, asked_at))
     }
 
-    fn hold(
-        &mut self,
-        topic: &str,
-        records: Vec<ConsumerRecord>,
-        asked_at: Instant,
-    ) -> Vec<Receipt> {
+    fn hold(&mut self, records: Vec<ConsumerRecord>, asked_at: Instant) -> Vec<Receipt> {
         let now = Instant::now();
         let received_at = now.min(asked_at + self.lock.slack());
         let mut receipts = Vec::with_capacity(records.len());
@@ -253,6 +252,7 @@ impl Member {
                 offset: clients::offset(record.offset),
             };
             let delivery = delivery(deliveries(&record));
+            let topic = record.topic.strip_prefix(&self.prefix).unwrap_or(&record.topic);
             let receipt = Receipt { topic: topic.to_owned(), placement, delivery };
             self.held.insert(receipt.clone(), Held { record, received_at });
             receipts.push(receipt);
@@ -300,7 +300,16 @@ impl Member {
         if settled.is_err() {
             self.doubtful.extend(noted);
         }
+        if self.is_spread && self.held.is_empty() && self.watch.is_none() {
+            self.watch_for_late();
+        }
         settled.and(outcome)
+    }
+
+    /// Gives back, until the next question, what answers of other brokers bring.
+    fn watch_for_late(&mut self) {
+        let watching = give_back_late(self.consumer.clone(), self.lock);
+        self.watch = Some(self.runtime.spawn(watching));
     }
 
     /// Tells the broker what was noted, for as long as the locks stand.

@@ -1,4 +1,5 @@
-//! A worker's membership: it takes from several queues, in turn.
+//! A worker's membership: it takes from several queues. Those of one region have one group and are asked about in one
+//! question; several regions take turns.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,37 +22,44 @@ const POLL_MIN: Duration = Duration::from_millis(100);
 pub(super) struct KafkaSource {
     shared: Arc<Shared>,
     lock: Lock,
-    queues: Vec<Membership>,
-    /// The queue that is looked into first: the next one each time, so that none starves.
+    groups: Vec<Membership>,
+    /// The group that is asked first: the next one each time, so that none starves.
     first: usize,
 }
 
-/// The members of one queue's group.
+/// The members of one group, which has the queues of a region.
 #[derive(Debug)]
 struct Membership {
-    queue: Queue,
-    /// As receipts name it.
-    topic: String,
+    group: String,
+    queues: Vec<Queue>,
     members: Vec<Member>,
 }
 
 impl KafkaSource {
     pub(super) async fn join(shared: Arc<Shared>, queues: &[Queue]) -> Result<Self, BusError> {
         let lock = Lock::new(&shared.config);
-        let mut joined = Vec::with_capacity(queues.len());
+        let mut groups: Vec<Membership> = Vec::new();
         for queue in queues {
-            let topic = queue.topic();
-            let mut membership = Membership { queue: queue.clone(), topic, members: Vec::new() };
-            membership.join(&shared, 1).await?;
-            joined.push(membership);
+            let group = shared.config.workers_group(queue);
+            match groups.iter_mut().find(|membership| membership.group == group) {
+                Some(membership) => membership.queues.push(queue.clone()),
+                None => groups.push(Membership {
+                    group,
+                    queues: vec![queue.clone()],
+                    members: Vec::new(),
+                }),
+            }
         }
-        Ok(Self { shared, lock, queues: joined, first: 0 })
+        for membership in &mut groups {
+            membership.join(&shared, 1).await?;
+        }
+        Ok(Self { shared, lock, groups, first: 0 })
     }
 
-    /// The longest look into one queue. With several, each waits for the others' turns.
+    /// The longest question to one group. With several, each waits for the others' turns.
     fn turn_max(&self) -> Duration {
         let alone = self.lock.poll_max();
-        if self.queues.len() > 1 { alone.min(POLL_MIN) } else { alone }
+        if self.groups.len() > 1 { alone.min(POLL_MIN) } else { alone }
     }
 
     async fn settle(
@@ -60,7 +68,7 @@ impl KafkaSource {
         settlement: Settlement,
     ) -> Result<(), BusError> {
         let mut outcome = Ok(());
-        for member in self.queues.iter_mut().flat_map(|membership| &mut membership.members) {
+        for member in self.groups.iter_mut().flat_map(|membership| &mut membership.members) {
             outcome = outcome.and(member.settle(receipts, settlement).await);
         }
         outcome
@@ -69,10 +77,13 @@ impl KafkaSource {
 
 impl Membership {
     async fn join(&mut self, shared: &Shared, batch: usize) -> Result<usize, BusError> {
-        let group = shared.config.workers_group(&self.queue);
-        let topic = shared.config.jobs_topic(&self.queue);
-        self.members.push(Member::join(shared, group, topic, batch).await?);
+        self.members.push(Member::join(shared, &self.group, &self.queues, batch).await?);
         Ok(self.members.len() - 1)
+    }
+
+    /// The queue that a receipt is of. The group gives messages of its members' topics only.
+    fn queue_of(&self, receipt: &Receipt) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.topic() == receipt.topic)
     }
 
     /// A member that may ask for up to `max` messages, and does not ask for far fewer.
@@ -101,7 +112,7 @@ impl Membership {
         }
     }
 
-    /// Takes up to `max` messages, waiting up to `wait`; `ends` if this queue is not asked again at once. Messages
+    /// Takes up to `max` messages, waiting up to `wait`; `ends` if this group is not asked again at once. Messages
     /// that were handed out too often become dead letters instead.
     async fn take(
         &mut self,
@@ -116,16 +127,18 @@ impl Membership {
             return Ok(Vec::new());
         };
         let member = &mut self.members[at];
-        let mut receipts = member.poll(&self.topic, wait).await?;
+        let mut receipts = member.poll(wait).await?;
         if receipts.is_empty() && ends {
-            receipts = member.drain(&self.topic).await?;
+            receipts = member.drain().await?;
         }
         let mut received = Vec::new();
         for receipt in receipts {
+            let Some(queue) = self.queue_of(&receipt).cloned() else { continue };
+            let member = &mut self.members[at];
             let held = member.held(&receipt).expect("what was just polled is held");
             let message = Received {
                 receipt,
-                queue: self.queue.clone(),
+                queue,
                 deliveries: deliveries(&held.record),
                 received_at: held.received_at,
                 payload: held.record.value.clone().unwrap_or_default(),
@@ -157,13 +170,13 @@ impl JobSource for KafkaSource {
         let deadline = Instant::now() + wait;
         let turn_max = self.turn_max();
         loop {
-            for _ in 0..self.queues.len() {
+            for _ in 0..self.groups.len() {
                 let at = self.first;
                 let left = deadline.saturating_duration_since(Instant::now());
                 let turn = left.clamp(POLL_MIN.min(turn_max), turn_max);
-                self.first = (at + 1) % self.queues.len();
-                let ends = left <= turn || self.queues.len() > 1;
-                let taken = self.queues[at].take(&self.shared, max, (turn, ends)).await?;
+                self.first = (at + 1) % self.groups.len();
+                let ends = left <= turn || self.groups.len() > 1;
+                let taken = self.groups[at].take(&self.shared, max, (turn, ends)).await?;
                 if !taken.is_empty() {
                     return Ok(taken);
                 }

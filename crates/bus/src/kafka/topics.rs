@@ -161,8 +161,7 @@ async fn plan(
         plan.settings(admin, &settings).await?;
         return Ok(plan);
     }
-    for queue in &queues {
-        let group = config.workers_group(queue);
+    for group in config.workers_groups(&queues) {
         settings.push((ConfigResource::group(group), group_settings(config)));
     }
     plan.settings(admin, &settings).await?;
