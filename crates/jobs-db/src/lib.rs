@@ -25,6 +25,7 @@ mod error;
 mod family;
 mod offers;
 mod order;
+mod outlook;
 mod partition;
 mod pause;
 pub mod postgres;
@@ -40,6 +41,7 @@ pub use error::JobsDbError;
 pub use family::{ChildCount, FamilyKey};
 pub use offers::{Accepted, IdempotencyKey, Offer};
 pub use order::{NewOrder, OrderRow, OrdersDb};
+pub use outlook::{Outlook, QueueName, QueueOutlook};
 pub use partition::{Observation, PartitionRow};
 pub use pause::{BadPauseTarget, Pause, PauseTarget};
 pub use replay::{LetterKey, Replay, ReplaysDb};
@@ -154,6 +156,20 @@ pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Sen
     /// # Errors
     /// [`JobsDbError`].
     async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError>;
+
+    /// How things stand for a dispatcher of these queues.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {
+        let mut looks = Vec::with_capacity(queues.len());
+        for (region, lane) in queues {
+            let sent = self.sent_count(region, *lane).await?;
+            looks.push(QueueOutlook { sent, has_queued: true });
+        }
+        let (next_due, pauses) = (self.next_due().await?, self.pauses().await?);
+        Ok(Outlook { now: self.now().await?, next_due, pauses, queues: looks })
+    }
 
     /// Waits up to `wait` until something was written since the change counter stood at `seen`, and returns the
     /// counter. Writes of other processes may be seen late, but within `wait`.

@@ -17,20 +17,21 @@
 //! A call that is dropped half-way, or whose connection breaks, may have written all of it or nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{ClaimId, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgPool};
 use uuid::Uuid;
 
 use crate::{
     Accepted, Backlog, Batch, ByBand, ChildCount, Due, DueKey, FamilyKey, HistoryEntry, JobFilter,
-    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause,
-    PauseTarget, Upload, Versioned, WorkerRow,
+    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, Outlook, PartitionRow,
+    Pause, PauseTarget, QueueName, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
@@ -40,9 +41,11 @@ mod commit;
 mod config;
 mod families;
 mod jobs;
+mod kept;
 mod leader;
 mod list;
 mod orders;
+mod outlook;
 mod partitions;
 mod pauses;
 mod pool;
@@ -58,11 +61,13 @@ mod workers;
 pub use config::{PostgresConfig, PostgresTls, PostgresUrl};
 
 use changes::Changes;
+use kept::Kept;
 
 /// The job database in PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresJobsDb {
     pool: PgPool,
+    kept: Arc<Kept>,
     changes: Changes,
     options: PgConnectOptions,
     connect_timeout: Duration,
@@ -83,22 +88,30 @@ impl PostgresJobsDb {
         let pool = pool::connect(config, &options).await?;
         schema::migrate(&pool).await?;
         let listener = pool::listener(config, options.clone());
-        let changes = Changes::start(pool.clone(), listener).await?;
-        let latest_ms = AtomicI64::new(0);
-        Ok(Self { pool, changes, options, connect_timeout: config.connect_timeout.0, latest_ms })
+        let kept = Arc::new(Kept::of(pool.clone(), pool::kept(config, options.clone())));
+        let changes = Changes::start(Arc::clone(&kept), listener).await?;
+        let (connect_timeout, latest_ms) = (config.connect_timeout.0, AtomicI64::new(0));
+        Ok(Self { pool, kept, changes, options, connect_timeout, latest_ms })
+    }
+
+    /// A time that the server gave, or a later one that it gave before.
+    fn forward(&self, now: Timestamp) -> Timestamp {
+        let latest_ms = self.latest_ms.fetch_max(now.as_millis(), Ordering::Relaxed);
+        now.max(Timestamp::from_millis(latest_ms))
     }
 }
 
 #[async_trait]
 impl JobsDb for PostgresJobsDb {
     async fn now(&self) -> Result<Timestamp, JobsDbError> {
+        let mut connection = self.kept.take().await?;
         let ms: i64 = sqlx::query_scalar(
             "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&mut *connection)
         .await?;
-        let latest_ms = self.latest_ms.fetch_max(ms, Ordering::Relaxed);
-        Ok(Timestamp::from_millis(ms.max(latest_ms)))
+        self.kept.keep(connection);
+        Ok(self.forward(Timestamp::from_millis(ms)))
     }
 
     async fn accept_all(&self, offers: &[Offer]) -> Result<Vec<Accepted>, JobsDbError> {
@@ -107,21 +120,29 @@ impl JobsDb for PostgresJobsDb {
     }
 
     async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {
-        jobs::get(&self.pool, ids).await
+        let mut connection = self.kept.take().await?;
+        let found = jobs::get(&mut connection, ids).await?;
+        self.kept.keep(connection);
+        Ok(found)
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), JobsDbError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = self.kept.take().await?;
+        let mut transaction = connection.begin().await?;
         commit::write(&mut transaction, &batch).await?;
         let _change = self.changes.announce();
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.kept.keep(connection);
+        Ok(())
     }
 
     async fn write_each(&self, writes: &[JobWrite]) -> Result<BTreeSet<JobId>, JobsDbError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = self.kept.take().await?;
+        let mut transaction = connection.begin().await?;
         let written = commit::write_each(&mut transaction, writes).await?;
         let _change = self.changes.announce();
         transaction.commit().await?;
+        self.kept.keep(connection);
         Ok(written)
     }
 
@@ -132,7 +153,10 @@ impl JobsDb for PostgresJobsDb {
         after: &ByBand<Option<Tenant>>,
         limit: u32,
     ) -> Result<Vec<Versioned>, JobsDbError> {
-        queued::heads(&self.pool, (region, lane), after, limit).await
+        let mut connection = self.kept.take().await?;
+        let found = queued::heads(&mut connection, (region, lane), after, limit).await?;
+        self.kept.keep(connection);
+        Ok(found)
     }
 
     async fn lines(
@@ -167,6 +191,13 @@ impl JobsDb for PostgresJobsDb {
 
     async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError> {
         jobs::next_due(&self.pool).await
+    }
+
+    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {
+        let mut connection = self.kept.take().await?;
+        let outlook = outlook::outlook(&mut connection, queues).await?;
+        self.kept.keep(connection);
+        Ok(Outlook { now: self.forward(outlook.now), ..outlook })
     }
 
     async fn changed(&self, seen: u64, wait: Duration) -> Result<u64, JobsDbError> {

@@ -97,6 +97,7 @@ conformance! {
         sent_counts_what_no_claim_holds
         due_comes_longest_due_first
         an_accepted_job_has_a_timer
+        an_outlook_is_how_things_stand
         the_backlog_is_what_has_not_ended
     }
     list {

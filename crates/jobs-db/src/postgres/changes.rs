@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::kept::Kept;
 use crate::JobsDbError;
 use crate::counter::Counter;
 
@@ -37,14 +38,14 @@ pub(super) struct Change<'a>(&'a Changes);
 
 impl Changes {
     /// Listens from the time that this returns.
-    pub(super) async fn start(pool: PgPool, listener_pool: PgPool) -> Result<Self, JobsDbError> {
+    pub(super) async fn start(kept: Arc<Kept>, listener_pool: PgPool) -> Result<Self, JobsDbError> {
         let counter = Counter::default();
         let untold = Arc::new(Notify::new());
         let this_process = Uuid::new_v4().to_string();
         let listener = listen(&listener_pool).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(hear(listener, listener_pool, counter.clone(), this_process.clone()));
-        tasks.spawn(tell(pool, Arc::clone(&untold), this_process));
+        tasks.spawn(tell(kept, Arc::clone(&untold), this_process));
         Ok(Self { counter, untold, _tasks: tasks })
     }
 
@@ -98,17 +99,23 @@ async fn hear_until_lost(
 }
 
 /// Tells other processes of this one's writes.
-async fn tell(pool: PgPool, untold: Arc<Notify>, this_process: String) {
+async fn tell(kept: Arc<Kept>, untold: Arc<Notify>, this_process: String) {
     loop {
         untold.notified().await;
-        let told = sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(CHANNEL)
-            .bind(&this_process)
-            .execute(&pool)
-            .await;
-        if told.is_err() {
+        if notify(&kept, &this_process).await.is_err() {
             tokio::time::sleep(RETRY_AFTER).await;
             untold.notify_one();
         }
     }
+}
+
+async fn notify(kept: &Kept, this_process: &str) -> Result<(), JobsDbError> {
+    let mut connection = kept.take().await?;
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(CHANNEL)
+        .bind(this_process)
+        .execute(&mut *connection)
+        .await?;
+    kept.keep(connection);
+    Ok(())
 }

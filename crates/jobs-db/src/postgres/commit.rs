@@ -18,6 +18,9 @@ use crate::row::{integer, to_doc};
 use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
 
+/// More lines of history than one write of a job has: one for each event of a batch at most.
+const LINES_MAX: i64 = 1 << 20;
+
 /// Writes the batch inside the caller's transaction. The offset goes first: a batch that another collector
 /// has applied is then refused before it does any work.
 pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Result<(), JobsDbError> {
@@ -38,7 +41,6 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Resul
         return Err(JobsDbError::Conflict(format!("job {}", job.job.id)));
     }
     write_progress(connection, &jobs, &said).await?;
-    write_history(connection, &jobs).await?;
     retention::note(connection, &jobs).await
 }
 
@@ -52,7 +54,6 @@ pub(super) async fn write_each(
     let writes: Vec<&JobWrite> =
         writes.into_iter().filter(|write| written.contains(&write.job.id)).collect();
     write_progress(connection, &writes, &[]).await?;
-    write_history(connection, &writes).await?;
     retention::note(connection, &writes).await?;
     Ok(written)
 }
@@ -140,7 +141,29 @@ async fn write_workers(
     Ok(written)
 }
 
-/// The jobs whose rows were what is expected.
+/// Writes jobs and what happened to them, in one statement; gives those whose rows were what is expected.
+///
+/// An update of many rows locks them in whatever order it meets them, so they are locked before: to count the locked
+/// ones, all have to be.
+const WRITE_JOBS: &str = "
+    WITH locked AS MATERIALIZED (
+        SELECT id FROM jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
+    ), updated AS (
+        UPDATE jobs SET region = new.region, lane = new.lane, state = new.state, band = new.band,
+            deadline_at = new.deadline_at, timer_at = new.timer_at, doc = new.doc, version = version + 1
+        FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[],
+                $8::bigint[], $9::bigint[], $10::text[])
+            AS new (id, expected_version, region, lane, state, band, deadline_at, timer_at, doc)
+        WHERE jobs.id = new.id AND jobs.version = new.expected_version
+            AND (SELECT count(*) FROM locked) > 0
+        RETURNING jobs.id
+    ), told AS (
+        INSERT INTO history (job, seq, doc)
+        SELECT job, seq, entry.doc FROM unnest($11::uuid[], $12::bigint[], $13::text[]) AS entry (job, seq, doc)
+            JOIN updated ON updated.id = entry.job
+    )
+    SELECT id FROM updated";
+
 async fn write_jobs(
     connection: &mut PgConnection,
     writes: &[&JobWrite],
@@ -148,36 +171,28 @@ async fn write_jobs(
     if writes.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let ids = id_list(writes.iter().map(|write| write.job.id));
+    let ids = || writes.iter().map(|write| write.job.id);
     let to_tell = parents_to_tell(writes.iter().copied());
-    if writes.len() + to_tell.len() > 1 {
-        // An update of many rows locks them in whatever order it meets them.
-        sqlx::query("SELECT FROM jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE")
-            .bind(id_list(writes.iter().map(|write| write.job.id).chain(to_tell.iter().copied())))
-            .execute(&mut *connection)
-            .await?;
-    }
     let jobs = || writes.iter().map(|write| &write.job);
-    let updated: Vec<Uuid> = sqlx::query_scalar(
-        "UPDATE jobs SET region = new.region, lane = new.lane, state = new.state, band = new.band,
-            deadline_at = new.deadline_at, timer_at = new.timer_at, doc = new.doc, version = version + 1
-         FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::smallint[],
-                $7::bigint[], $8::bigint[], $9::text[])
-            AS new (id, expected_version, region, lane, state, band, deadline_at, timer_at, doc)
-         WHERE jobs.id = new.id AND jobs.version = new.expected_version
-         RETURNING jobs.id",
-    )
-    .bind(&ids)
-    .bind(writes.iter().map(|write| integer(write.expected_version)).collect::<Vec<_>>())
-    .bind(jobs().map(|job| job.region.as_str()).collect::<Vec<_>>())
-    .bind(jobs().map(|job| job.lane.as_str()).collect::<Vec<_>>())
-    .bind(jobs().map(|job| job.state.name()).collect::<Vec<_>>())
-    .bind(jobs().map(|job| i16::from(job.spec.priority.band())).collect::<Vec<_>>())
-    .bind(jobs().map(|job| job.deadline_at.as_millis()).collect::<Vec<_>>())
-    .bind(writes.iter().map(|write| write.timer_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
-    .bind(jobs().map(to_doc).collect::<Vec<_>>())
-    .fetch_all(&mut *connection)
-    .await?;
+    let Lines { of, places, docs } = Lines::of(writes);
+    let updated: Vec<Uuid> = sqlx::query_scalar(WRITE_JOBS)
+        .bind(id_list(ids().chain(to_tell.iter().copied())))
+        .bind(id_list(ids()))
+        .bind(writes.iter().map(|write| integer(write.expected_version)).collect::<Vec<_>>())
+        .bind(jobs().map(|job| job.region.as_str()).collect::<Vec<_>>())
+        .bind(jobs().map(|job| job.lane.as_str()).collect::<Vec<_>>())
+        .bind(jobs().map(|job| job.state.name()).collect::<Vec<_>>())
+        .bind(jobs().map(|job| i16::from(job.spec.priority.band())).collect::<Vec<_>>())
+        .bind(jobs().map(|job| job.deadline_at.as_millis()).collect::<Vec<_>>())
+        .bind(
+            writes.iter().map(|write| write.timer_at.map(Timestamp::as_millis)).collect::<Vec<_>>(),
+        )
+        .bind(jobs().map(to_doc).collect::<Vec<_>>())
+        .bind(of)
+        .bind(places)
+        .bind(docs)
+        .fetch_all(&mut *connection)
+        .await?;
     let updated: BTreeSet<JobId> = updated.into_iter().map(JobId).collect();
     let written: Vec<&JobWrite> =
         writes.iter().copied().filter(|write| updated.contains(&write.job.id)).collect();
@@ -233,32 +248,27 @@ async fn write_progress(
     Ok(())
 }
 
-async fn write_history(
-    connection: &mut PgConnection,
-    writes: &[&JobWrite],
-) -> Result<(), JobsDbError> {
-    let (mut jobs, mut places, mut docs) = (Vec::new(), Vec::new(), Vec::new());
-    for write in writes {
-        for (place, entry) in (1_i64..).zip(&write.history) {
-            jobs.push(write.job.id.0);
-            places.push(place);
-            docs.push(to_doc(entry));
+/// Lines of history, by column.
+#[derive(Default)]
+struct Lines {
+    of: Vec<Uuid>,
+    places: Vec<i64>,
+    docs: Vec<String>,
+}
+
+impl Lines {
+    /// The lines of each job in their order. Their places grow with the job's version, so that nobody has to look for
+    /// the last one.
+    fn of(writes: &[&JobWrite]) -> Self {
+        let mut lines = Self::default();
+        for write in writes {
+            let first = integer(write.expected_version).saturating_mul(LINES_MAX);
+            for (place, entry) in (first..).zip(&write.history) {
+                lines.of.push(write.job.id.0);
+                lines.places.push(place);
+                lines.docs.push(to_doc(entry));
+            }
         }
+        lines
     }
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    // The job's row is locked: nobody else adds to its history meanwhile.
-    sqlx::query(
-        "INSERT INTO history (job, seq, doc)
-         SELECT new.job,
-            (SELECT coalesce(max(seq), 0) FROM history WHERE history.job = new.job) + new.place, new.doc
-         FROM unnest($1::uuid[], $2::bigint[], $3::text[]) AS new (job, place, doc)",
-    )
-    .bind(jobs)
-    .bind(places)
-    .bind(docs)
-    .execute(connection)
-    .await?;
-    Ok(())
 }

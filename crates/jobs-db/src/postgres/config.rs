@@ -46,7 +46,8 @@ pub struct PostgresConfig {
     /// The certificates that may sign the server's, in a PEM file; those of the web if unset.
     #[serde(default)]
     pub tls_ca_file: Option<PathBuf>,
-    /// Connections for calls, at least 1. One more hears what other processes write, and a leader has one.
+    /// Connections for calls, at least 1. Three more are for what dispatchers and collectors do all the time, one hears
+    /// what other processes write, and a leader has one.
     #[serde(default = "default_max_connections")]
     pub max_connections: u32,
     /// Longest wait for a connection.

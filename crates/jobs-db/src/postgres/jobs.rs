@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{JobId, Lane, Region, Timestamp};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::row::{JobRow, id_list, versioned};
@@ -12,10 +12,13 @@ use crate::row::{from_doc, time};
 use crate::{Due, DueKey, HistoryEntry, JobsDbError, Versioned};
 
 /// The jobs in the order of `ids`.
-pub(super) async fn get(pool: &PgPool, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {
+pub(super) async fn get(
+    connection: &mut PgConnection,
+    ids: &[JobId],
+) -> Result<Vec<Versioned>, JobsDbError> {
     let rows: Vec<JobRow> = sqlx::query_as("SELECT id, version, doc FROM jobs WHERE id = ANY($1)")
         .bind(id_list(ids.iter().copied()))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {

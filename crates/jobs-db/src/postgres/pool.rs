@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::config::PostgresConfig;
+use super::kept::KEPT_MAX;
 use crate::JobsDbError;
 
 /// Connects, and refuses a server that may forget what it has confirmed.
@@ -28,6 +29,15 @@ pub(super) async fn connect(
         }
     }
     Ok(pool)
+}
+
+/// The connections that dispatchers and collectors call on all the time. Their statements are few, and meet the same
+/// indexes whatever is asked: they are planned once.
+pub(super) fn kept(config: &PostgresConfig, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(KEPT_MAX)
+        .acquire_timeout(config.connect_timeout.0)
+        .connect_lazy_with(options.options([("plan_cache_mode", "force_generic_plan")]))
 }
 
 /// The one connection that hears of writes. It comes back by itself, and is never closed for being idle.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use panofleet_job_schema::{Lane, Region, Tenant};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::row::{JobRow, versioned};
 use crate::row::in_flight_row;
@@ -39,7 +39,7 @@ const LINES: &str = "
     ORDER BY line.place, queued.deadline_at, queued.id";
 
 pub(super) async fn heads(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     (region, lane): (&Region, Lane),
     after: &ByBand<Option<Tenant>>,
     limit: u32,
@@ -51,7 +51,7 @@ pub(super) async fn heads(
         .bind(region.as_str())
         .bind(lane.as_str())
         .bind(i64::from(limit))
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     rows.into_iter().map(versioned).collect()
 }

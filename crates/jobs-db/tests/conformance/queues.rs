@@ -2,7 +2,7 @@
 
 use panofleet_job_schema::job::{CloseTarget, State};
 use panofleet_job_schema::{Job, Lane};
-use panofleet_jobs_db::{Backlog, Batch, Due, DueKey, JobWrite, JobsDb};
+use panofleet_jobs_db::{Backlog, Batch, Due, DueKey, JobWrite, JobsDb, Pause, PauseTarget};
 
 use crate::fixture::{
     Fixture, accept, at, get, ids, job, move_to, region, running, sent, to_state,
@@ -50,6 +50,39 @@ pub(crate) async fn due_comes_longest_due_first(fixture: &mut dyn Fixture) {
     }
     assert_eq!(db.next_due().await.unwrap(), Some(at(20)));
     assert_eq!(due(&*db, 30, None, 10).await, [3, 1]);
+}
+
+pub(crate) async fn an_outlook_is_how_things_stand(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let queues = ["us-west", "nowhere", "hangzhou"].map(|name| (region(name), Lane::Image));
+    let before = db.now().await.unwrap();
+    let nothing = db.outlook(&queues).await.unwrap();
+    assert!(before <= nothing.now && nothing.now <= db.now().await.unwrap());
+    assert_eq!((nothing.next_due, nothing.pauses.as_slice()), (None, [].as_slice()));
+    assert!(!nothing.is_due());
+    for number in 1..=3 {
+        accept(&*db, &job(number)).await;
+    }
+    for number in [4, 5] {
+        accept(&*db, &Job { region: region("us-west"), ..job(number) }).await;
+    }
+    for number in [1, 2, 4, 5] {
+        move_to(&*db, job(number).id, sent(1)).await;
+    }
+    move_to(&*db, job(5).id, running()).await;
+    for (kind, name) in [("tenant", "acme"), ("region", "hangzhou")] {
+        let target = PauseTarget::new(kind, name).unwrap();
+        db.pause(&Pause { target, since: at(3), reason: format!("for {name}") }).await.unwrap();
+    }
+    let outlook = db.outlook(&queues).await.unwrap();
+    assert_eq!(outlook.queues.iter().map(|queue| queue.sent).collect::<Vec<_>>(), [1, 0, 2]);
+    assert!(outlook.queues[2].has_queued, "one waits in hangzhou");
+    assert_eq!(outlook.next_due, db.next_due().await.unwrap());
+    assert_eq!(outlook.pauses, db.pauses().await.unwrap());
+    assert_eq!(outlook.pauses.len(), 2);
+    let timers = outlook.next_due.map(|due| (due <= outlook.now, outlook.is_due()));
+    assert!(timers.is_some_and(|(due, is_due)| due == is_due));
+    assert!(db.outlook(&[]).await.unwrap().queues.is_empty());
 }
 
 async fn due(db: &dyn JobsDb, seconds: i64, after: Option<DueKey>, limit: u32) -> Vec<u128> {
