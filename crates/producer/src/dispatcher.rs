@@ -32,7 +32,9 @@ use panofleet_bus::{Bus, BusError, Queue};
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Reason, decide};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Job, Lane, Region, RegionKeys, Timestamp};
-use panofleet_jobs_db::{Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Versioned, WorkerRow};
+use panofleet_jobs_db::{
+    Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Pause, QueueName, Versioned, WorkerRow,
+};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace;
@@ -77,6 +79,8 @@ const CONCURRENT_MAX: usize = 16;
 const CLOSINGS_MAX: usize = 256;
 /// Longest wait between two turns: writes of other processes are noticed at least this often.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long a reading of the workers' slots is good for: they change when a worker comes, drains or falls silent.
+const CREW_KEPT: Duration = Duration::from_millis(250);
 /// Wait while a timer is due that may not fire yet: silence is not trusted before the log is caught up.
 const NOT_YET_WAIT: Duration = Duration::from_millis(250);
 /// Time between two tries of a standby to lead.
@@ -129,16 +133,40 @@ struct Place {
     shares: BTreeMap<Queue, FairShare>,
     /// When regions were heard of.
     reach: Reach,
+    /// Whose slots there are.
+    crew: Crew,
 }
 
-/// What a turn reads once for all timers and queues.
+/// What a turn knows, for all timers and queues.
 #[derive(Debug)]
 struct Look {
     now: Timestamp,
-    workers: Vec<WorkerRow>,
+    workers: Arc<Vec<WorkerRow>>,
     pauses: Pauses,
     /// By region, the time before which nothing is concluded from silence.
     excused: BTreeMap<Region, Timestamp>,
+}
+
+/// The workers, as they were a moment ago.
+#[derive(Debug, Default)]
+struct Crew {
+    rows: Arc<Vec<WorkerRow>>,
+    read_at: Option<Instant>,
+}
+
+impl Crew {
+    /// Reads them, if the last reading is older than `kept`.
+    async fn read(
+        &mut self,
+        db: &dyn JobsDb,
+        kept: Duration,
+    ) -> Result<Arc<Vec<WorkerRow>>, JobsDbError> {
+        if self.read_at.is_none_or(|read_at| read_at.elapsed() >= kept) {
+            self.rows = Arc::new(db.workers().await?);
+            self.read_at = Some(Instant::now());
+        }
+        Ok(Arc::clone(&self.rows))
+    }
 }
 
 /// What went wrong in a turn. Nothing is lost: the next turn finds it all again.
@@ -265,35 +293,50 @@ impl Dispatcher {
         let begun = Instant::now();
         // Read before the work: what is written meanwhile ends the wait at once.
         place.seen = self.db.changed(place.seen, Duration::ZERO).await?;
-        let look = self.look_around(&mut place.reach).await?;
-        self.look_after_timers(&mut place.after, (&look, out)).await?;
-        let mut filled = Filled::Settled;
-        for region in &self.regions {
-            for lane in Lane::ALL {
-                let queue = Queue { region: region.clone(), lane };
-                let share = place.shares.entry(queue.clone()).or_default();
-                if self.fill_window(&queue, share, (&look, out)).await? == Filled::Searching {
-                    filled = Filled::Searching;
-                }
+        let queues: Vec<QueueName> = (self.regions.iter())
+            .flat_map(|region| Lane::ALL.map(|lane| (region.clone(), lane)))
+            .collect();
+        let mut outlook = self.db.outlook(&queues).await?;
+        if outlook.is_due() {
+            let workers = place.crew.read(self.db.as_ref(), Duration::ZERO).await?;
+            let now = self.db.now().await?;
+            let look = self.look_around(&mut place.reach, workers, (now, outlook.pauses));
+            self.look_after_timers(&mut place.after, (&look, out)).await?;
+            outlook = self.db.outlook(&queues).await?;
+        }
+        let workers = place.crew.read(self.db.as_ref(), CREW_KEPT).await?;
+        let look = self.look_around(&mut place.reach, workers, (outlook.now, outlook.pauses));
+        let (mut filled, mut has_queued) = (Filled::Settled, false);
+        for ((region, lane), stand) in queues.into_iter().zip(outlook.queues) {
+            let queue = Queue { region, lane };
+            has_queued |= stand.has_queued;
+            let share = place.shares.entry(queue.clone()).or_default();
+            if self.fill_window((&queue, stand), share, (&look, out)).await? == Filled::Searching {
+                filled = Filled::Searching;
             }
         }
-        let wait = match self.db.next_due().await? {
+        let wait_max = if has_queued { CREW_KEPT } else { TURN_WAIT_MAX };
+        let wait = match outlook.next_due {
             _ if filled == Filled::Searching => Duration::ZERO,
-            Some(due) => match due.since(self.db.now().await?) {
+            Some(due) => match due.since(outlook.now) {
                 Duration::ZERO => NOT_YET_WAIT,
-                left => left.min(TURN_WAIT_MAX),
+                left => left.min(wait_max),
             },
-            None => TURN_WAIT_MAX,
+            None => wait_max,
         };
         metrics::turned(begun.elapsed());
         place.seen = self.db.changed(place.seen, wait).await?;
         Ok(())
     }
 
-    async fn look_around(&self, reach: &mut Reach) -> Result<Look, JobsDbError> {
-        let (workers, now) = (self.db.workers().await?, self.db.now().await?);
+    fn look_around(
+        &self,
+        reach: &mut Reach,
+        workers: Arc<Vec<WorkerRow>>,
+        (now, pauses): (Timestamp, Vec<Pause>),
+    ) -> Look {
         let excused = reach.look(&self.regions, &workers, now, &self.policy);
-        Ok(Look { now, workers, pauses: Pauses::of(self.db.pauses().await?), excused })
+        Look { now, workers, pauses: Pauses::of(pauses), excused }
     }
 
     /// Looks after due timers, from the one behind `after` on.

@@ -6,7 +6,7 @@ use panofleet_bus::Queue;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::lifecycle::{Event, decide};
 use panofleet_job_schema::{Tenant, Timestamp};
-use panofleet_jobs_db::{JobsDbError, LineRead, Versioned, WorkerRow};
+use panofleet_jobs_db::{JobsDbError, LineRead, QueueOutlook, Versioned, WorkerRow};
 
 use super::fair_share::{Beyond, FairShare, Line, TENANTS_MAX, Waiting};
 use super::pausing::Pauses;
@@ -38,15 +38,14 @@ impl Dispatcher {
     /// Sends jobs of one queue until its window is full.
     pub(super) async fn fill_window(
         &self,
-        queue: &Queue,
+        (queue, QueueOutlook { sent, has_queued }): (&Queue, QueueOutlook),
         share: &mut FairShare,
-        (Look { workers, pauses, .. }, out): (&Look, &Out),
+        (Look { now, workers, pauses, .. }, out): (&Look, &Out),
     ) -> Result<Filled, TurnError> {
-        let now = self.db.now().await?;
-        let sent = self.db.sent_count(&queue.region, queue.lane).await?;
+        let now = *now;
         let window = self.window(queue, workers, now);
         metrics::window(queue, window, window.saturating_sub(sent));
-        if pauses.hold(queue) {
+        if pauses.hold(queue) || !has_queued {
             return Ok(Filled::Settled);
         }
         let in_flight = self.in_flight(queue).await?;
