@@ -190,7 +190,7 @@ impl Attempt<'_> {
             let share = total.map_or(0.0, |total| bytes as f64 / total.max(1) as f64);
             self.progress(DOWNLOAD_SHARE * share.min(1.0), "download".into(), 0);
         };
-        let to = self.folder.source();
+        let to = self.folder.make_source().await.map_err(|error| scratch_failure(&error))?;
         let fetched = self.workshop.sources.fetch(&self.message.source, &to, moved).await?;
         metrics::downloaded(fetched.bytes);
         Ok(fetched)

@@ -1,8 +1,8 @@
 //! Takes messages, as many as there are free slots, and turns them into claims.
 //!
-//! Exactly as the design says: forbidden by control → `Dropped`, acknowledged; older than half the lock →
-//! silence, the lock returns it; otherwise `Claimed`, durable before the message is acknowledged, then a second
-//! look at the clock, because a late acknowledgement proves nothing.
+//! Forbidden by control → `Dropped`, acknowledged; older than half the lock → silence, the lock returns it; otherwise
+//! `Claimed`, and when that is durable a second look at the clock: whoever is in time starts, and is acknowledged
+//! meanwhile. An acknowledgement that comes late or not at all lets somebody else claim the job too; then both hold it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,10 +21,10 @@ use crate::metrics::{self, Fate};
 use crate::orders::{Orders, Taking};
 use crate::outbox::Outbox;
 use crate::reporter::{ClaimName, Reporter};
-use crate::scratch::{ClaimFolder, Scratch};
+use crate::scratch::{ClaimFolder, Probed, Scratch};
 
-/// How long one wait for messages lasts; a shutdown is noticed after that at the latest.
-const RECEIVE_WAIT: Duration = Duration::from_millis(500);
+/// How long one wait for messages lasts. It is given up when the worker is to end or to drain.
+const RECEIVE_WAIT: Duration = Duration::from_secs(30);
 /// The wait after a call to the bus, or to the disk, that failed.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Tries to acknowledge, while the lock stands.
@@ -54,6 +54,23 @@ pub(crate) struct ClaimedJob {
     pub(crate) slot: OwnedSemaphorePermit,
 }
 
+/// What one wait for messages came to.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// What is to be started.
+    pub(crate) jobs: Vec<ClaimedJob>,
+    /// What is to be acknowledged then.
+    pub(crate) settling: Settling,
+}
+
+/// Messages that are to be acknowledged.
+#[derive(Debug, Default)]
+pub(crate) struct Settling {
+    receipts: Vec<Receipt>,
+    /// Until when that is worth trying again.
+    locked_until: Option<Instant>,
+}
+
 /// What a received message comes to.
 enum Verdict {
     Unusable(String),
@@ -73,37 +90,42 @@ struct Claiming {
 }
 
 impl Intake {
-    /// Waits for a free slot and room for events, then for messages; gives the jobs that are to be started.
-    /// Empty when nothing came, or when the worker is to end or to drain. Not safe to cancel once messages were received:
-    /// what is in its hands comes back when the locks lapse, or is abandoned by the next life.
+    /// Waits for a free slot and room for events, then for messages; gives the jobs that are to be started, then
+    /// acknowledged. Nothing when none came, or when the worker is to end or to drain. Not safe to cancel once messages
+    /// were received: what is in its hands comes back when the locks lapse, or is abandoned by the next life.
     ///
     /// # Errors
     /// [`BusError::Refused`] when the bus will never give messages.
     pub(crate) async fn next(
         &self,
         source: &mut dyn JobSource,
-    ) -> Result<Vec<ClaimedJob>, BusError> {
+        probed: &mut Probed,
+    ) -> Result<Taken, BusError> {
         let slot = tokio::select! {
             slot = self.free_slot() => slot,
-            () = self.shutdown.cancelled() => return Ok(Vec::new()),
-            () = self.orders.until(Taking::No) => return Ok(Vec::new()),
+            () = self.takes_none() => return Ok(Taken::default()),
         };
         let mut slots = vec![slot];
         while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
             slots.push(slot);
         }
-        if let Err(error) = self.scratch.probe().await {
+        if let Err(error) = self.scratch.probe(probed).await {
             tracing::error!(%error, "no jobs are taken: the scratch folder cannot be written");
             tokio::time::sleep(BACKOFF).await;
-            return Ok(Vec::new());
+            return Ok(Taken::default());
         }
-        let received = match source.receive(slots.len(), RECEIVE_WAIT).await {
+        let received = tokio::select! {
+            received = source.receive(slots.len(), RECEIVE_WAIT) => received,
+            // What comes at this moment goes back with the source.
+            () = self.takes_none() => return Ok(Taken::default()),
+        };
+        let received = match received {
             Ok(received) => received,
             Err(error @ BusError::Refused(_)) => return Err(error),
             Err(error @ BusError::Unavailable(_)) => {
                 tracing::warn!(%error, "no jobs can be taken for now");
                 tokio::time::sleep(BACKOFF).await;
-                return Ok(Vec::new());
+                return Ok(Taken::default());
             }
         };
         let takes_none = self.shutdown.is_cancelled() || self.orders.taking() == Taking::No;
@@ -112,9 +134,17 @@ impl Intake {
             if let Err(error) = source.release(&receipts).await {
                 tracing::warn!(%error, "messages are not given back; their locks will lapse");
             }
-            return Ok(Vec::new());
+            return Ok(Taken::default());
         }
         Ok(self.take(source, received, slots).await)
+    }
+
+    /// Waits until no more jobs are to be taken.
+    async fn takes_none(&self) {
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = self.orders.until(Taking::No) => {}
+        }
     }
 
     async fn free_slot(&self) -> OwnedSemaphorePermit {
@@ -128,7 +158,7 @@ impl Intake {
         source: &mut dyn JobSource,
         received: Vec<Received>,
         mut slots: Vec<OwnedSemaphorePermit>,
-    ) -> Vec<ClaimedJob> {
+    ) -> Taken {
         let lock = source.lock();
         let (mut dropped, mut claiming, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
         // Never more than can be started, whatever the bus gives: locks return the rest.
@@ -141,20 +171,23 @@ impl Intake {
                     tracing::debug!("a message is too old to be claimed; its lock returns it");
                 }
                 Verdict::Claim(name, message) => {
-                    claiming.extend(self.prepare(received, name, *message, lock).await)
+                    let locked_until = received.received_at + lock;
+                    claiming.push((received.receipt, locked_until, name, *message));
                 }
             }
         }
+        let claiming = self.write_down(claiming);
         metrics::messages(Fate::Forbidden, dropped.len());
         metrics::messages(Fate::Unusable, unusable.len());
-        let started = self.settle(source, dropped, claiming).await;
+        let (started, mut receipts) = self.publish(dropped, claiming).await;
         self.bury(source, unusable).await;
-        started
-            .into_iter()
-            .filter_map(|Claiming { message, name, folder, .. }| {
-                slots.pop().map(|slot| ClaimedJob { message, name, folder, slot })
-            })
-            .collect()
+        receipts.extend(started.iter().map(|job| job.receipt.clone()));
+        let locked_until = started.iter().map(|job| job.locked_until).max();
+        let start = |Claiming { message, name, folder, .. }| {
+            slots.pop().map(|slot| ClaimedJob { message, name, folder, slot })
+        };
+        let jobs = started.into_iter().filter_map(start).collect();
+        Taken { jobs, settling: Settling { receipts, locked_until } }
     }
 
     fn judge(&self, received: &Received, lock: Duration) -> Verdict {
@@ -190,55 +223,68 @@ impl Intake {
         Verdict::Claim(name, message)
     }
 
-    /// Makes the claim's folder, so that a next life knows of the claim before anybody else does.
-    async fn prepare(
-        &self,
-        received: Received,
-        name: ClaimName,
-        message: JobMessage,
-        lock: Duration,
-    ) -> Option<Claiming> {
-        match self.scratch.claim(&name).await {
-            Ok(folder) => {
-                let locked_until = received.received_at + lock;
-                Some(Claiming { receipt: received.receipt, locked_until, name, message, folder })
+    /// Notes claims on the disk, so that a next life knows of them before anybody else does.
+    fn write_down(&self, found: Vec<(Receipt, Instant, ClaimName, JobMessage)>) -> Vec<Claiming> {
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let names: Vec<ClaimName> = found.iter().map(|(_, _, name, _)| name.clone()).collect();
+        match self.scratch.claim(&names) {
+            Ok(folders) => {
+                let claiming = found.into_iter().zip(folders);
+                let claiming = claiming.map(|((receipt, locked_until, name, message), folder)| {
+                    Claiming { receipt, locked_until, name, message, folder }
+                });
+                claiming.collect()
             }
             Err(error) => {
-                let _span = name.span().entered();
-                tracing::error!(%error, "a job is not claimed: its folder cannot be written; its lock returns it");
-                None
+                let jobs = names.len();
+                tracing::error!(%error, jobs, "jobs are not claimed: scratch cannot be written; their locks return them");
+                Vec::new()
             }
         }
     }
 
-    /// Publishes `Dropped` and `Claimed`, acknowledges once they are durable, and gives those that may start.
-    async fn settle(
+    /// Publishes `Dropped` and `Claimed`. Once they are durable, gives those that may start, and the receipts of what
+    /// was dropped.
+    async fn publish(
         &self,
-        source: &mut dyn JobSource,
         dropped: Vec<(Receipt, ClaimName)>,
         claiming: Vec<Claiming>,
-    ) -> Vec<Claiming> {
+    ) -> (Vec<Claiming>, Vec<Receipt>) {
         if dropped.is_empty() && claiming.is_empty() {
-            return claiming;
+            return Default::default();
         }
         let drops = dropped.iter().map(|(_, name)| self.reporter.event(name, Report::Dropped));
         let claims = claiming.iter().map(|job| self.reporter.event(&job.name, Report::Claimed));
         if !self.outbox.publish(drops.chain(claims).collect()).await.wait().await {
-            return Vec::new();
+            return Default::default();
         }
-        let claimed = claiming.iter().map(|job| job.receipt.clone());
-        let receipts: Vec<_> =
-            dropped.into_iter().map(|(receipt, _)| receipt).chain(claimed).collect();
-        let locked_until =
-            claiming.iter().map(|job| job.locked_until).max().unwrap_or_else(Instant::now);
-        let acknowledged = acknowledge(source, &receipts, locked_until).await;
         let now = Instant::now();
         let (started, late): (Vec<_>, Vec<_>) =
-            claiming.into_iter().partition(|job| acknowledged && now < job.locked_until);
+            claiming.into_iter().partition(|job| now < job.locked_until);
         metrics::messages(Fate::Claimed, started.len());
         metrics::messages(Fate::Late, late.len());
         self.let_go(late).await;
-        started
+        (started, dropped.into_iter().map(|(receipt, _)| receipt).collect())
+    }
+
+    /// Acknowledges what was taken, in a few tries while the locks stand. Without it the messages go to others too.
+    pub(crate) async fn acknowledge(&self, source: &mut dyn JobSource, taken: Settling) {
+        let Settling { receipts, locked_until } = taken;
+        if receipts.is_empty() {
+            return;
+        }
+        for _ in 0..ACKNOWLEDGES_MAX {
+            match source.acknowledge(&receipts).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(%error, "claimed messages are not acknowledged"),
+            }
+            if locked_until.is_none_or(|until| Instant::now() + BACKOFF >= until) {
+                return;
+            }
+            tokio::time::sleep(BACKOFF).await;
+        }
     }
 
     /// Reports claims that came too late: the message is, or may be, somebody else's by now.
@@ -258,7 +304,7 @@ impl Intake {
         let durable = self.outbox.publish(late.iter().map(released).collect()).await;
         if durable.wait().await {
             for job in late {
-                job.folder.remove().await;
+                job.folder.end();
             }
         }
     }
@@ -291,23 +337,4 @@ impl Intake {
             tracing::warn!(%error, "dead letters are not acknowledged; they will come again");
         }
     }
-}
-
-/// Acknowledges, in a few tries while the locks stand. Without it the messages go to others.
-async fn acknowledge(
-    source: &mut dyn JobSource,
-    receipts: &[Receipt],
-    locked_until: Instant,
-) -> bool {
-    for _ in 0..ACKNOWLEDGES_MAX {
-        match source.acknowledge(receipts).await {
-            Ok(()) => return true,
-            Err(error) => tracing::warn!(%error, "claimed messages are not acknowledged"),
-        }
-        if Instant::now() + BACKOFF >= locked_until {
-            return false;
-        }
-        tokio::time::sleep(BACKOFF).await;
-    }
-    false
 }

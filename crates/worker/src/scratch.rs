@@ -1,43 +1,61 @@
-//! The worker's own folder: a folder for each claim, and a lock, so that one process works in it.
+//! The worker's own folder: a journal of its claims, a folder for each that needs one, and a lock, so that one process
+//! works in it.
 //!
 //! ```text
 //! <scratch>/<worker>/lock
-//!                    claims/<claim>/claim.json   written before `Claimed` is published
-//!                                   source       the downloaded source
-//!                                   out/         the child's folder
+//!                    claims.journal           a claim is written down before `Claimed` is published
+//!                    claims/<claim>/source    the downloaded source
+//!                                   out/      the child's folder
 //! ```
 //!
-//! `claim.json` stays until the claim's last event is durable. So what a process that died has left behind
+//! A claim stays in the journal until its last event is durable. So what a process that died has left behind
 //! tells its next life which claims it still held.
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use panofleet_job_schema::WorkerId;
+use panofleet_job_schema::{ClaimId, WorkerId};
 use tokio::fs;
 
 use crate::error::WorkerError;
 use crate::reporter::ClaimName;
 
-const RECORD: &str = "claim.json";
+mod journal;
+
+use journal::Journal;
+
 /// How often a folder is removed anew when a dying child still writes to it.
 const REMOVALS_MAX: u32 = 50;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(20);
+/// How long a look at whether the disk takes anything is good for.
+const PROBE_KEPT: Duration = Duration::from_secs(1);
 
 /// A worker's folder, locked.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     claims: PathBuf,
+    journal: Journal,
+    /// The claims that an earlier life has left.
+    left: Vec<ClaimName>,
     _lock: File,
 }
 
-/// A folder of a claim.
+/// What a claim has on the disk.
 #[derive(Debug)]
 pub(crate) struct ClaimFolder {
+    claim: ClaimId,
     folder: PathBuf,
+    /// Whether there may be one: many claims need none.
+    is_made: AtomicBool,
+    journal: Journal,
 }
+
+/// When the disk last took something.
+#[derive(Debug, Default)]
+pub(crate) struct Probed(Option<Instant>);
 
 impl Scratch {
     /// Makes and locks the folder of a worker.
@@ -51,64 +69,78 @@ impl Scratch {
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(failed(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { claims, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(WorkerError::NameTaken(folder)),
-            Err(TryLockError::Error(source)) => Err(WorkerError::Scratch { folder: path, source }),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(WorkerError::NameTaken(folder)),
+            Err(TryLockError::Error(source)) => {
+                return Err(WorkerError::Scratch { folder: path, source });
+            }
         }
+        let path = folder.join("claims.journal");
+        let (journal, left) = Journal::open(&path).map_err(failed(&path))?;
+        Ok(Self { claims, journal, left, _lock: lock })
     }
 
-    /// What an earlier life has left: the claims that it still held, each with its folder. Folders without a
-    /// readable record are removed.
+    /// What an earlier life has left: the claims that it still held, each with its folder. Folders that no claim has
+    /// are removed.
     ///
     /// # Errors
     /// [`WorkerError::Scratch`] if the folder cannot be listed.
     pub(crate) async fn left_behind(&self) -> Result<Vec<(ClaimName, ClaimFolder)>, WorkerError> {
-        let mut left = Vec::new();
+        let left: Vec<_> =
+            self.left.iter().map(|name| (name.clone(), self.folder(name.claim, true))).collect();
         let mut entries = fs::read_dir(&self.claims).await.map_err(failed(&self.claims))?;
         while let Some(entry) = entries.next_entry().await.map_err(failed(&self.claims))? {
-            let folder = ClaimFolder { folder: entry.path() };
-            let record = fs::read(folder.record()).await.ok();
-            match record.and_then(|json| serde_json::from_slice::<ClaimName>(&json).ok()) {
-                Some(name) => left.push((name, folder)),
-                None => folder.remove().await,
+            if left.iter().all(|(_, claim)| claim.folder != entry.path()) {
+                remove_folder(&entry.path()).await;
             }
         }
         Ok(left)
     }
 
-    /// Whether claims can be written now. Asked before messages are taken: one that is taken and cannot be
-    /// claimed comes nearer to its delivery limit.
+    /// Whether claims can be written now, or could a moment ago. Asked before messages are taken: one that is taken and
+    /// cannot be claimed comes nearer to its delivery limit.
     ///
     /// # Errors
     /// What the operating system says.
-    pub(crate) async fn probe(&self) -> io::Result<()> {
+    pub(crate) async fn probe(&self, last: &mut Probed) -> io::Result<()> {
+        if last.0.is_some_and(|at| at.elapsed() < PROBE_KEPT) {
+            return Ok(());
+        }
+        last.0 = None;
         let probe = self.claims.join(".probe");
         fs::write(&probe, "writable").await?;
-        fs::remove_file(&probe).await
+        fs::remove_file(&probe).await?;
+        last.0 = Some(Instant::now());
+        Ok(())
     }
 
-    /// Makes the folder of a claim, with its record.
+    /// Writes down claims, all in one write, and gives each its place on the disk.
     ///
     /// # Errors
-    /// What the operating system says.
-    pub(crate) async fn claim(&self, name: &ClaimName) -> io::Result<ClaimFolder> {
-        let folder = ClaimFolder { folder: self.claims.join(name.claim.to_string()) };
-        fs::create_dir(&folder.folder).await?;
-        let json = serde_json::to_vec(name).map_err(io::Error::other)?;
-        // Renamed into place, so that a record is whole or not there.
-        let draft = folder.folder.join("claim.json.draft");
-        fs::write(&draft, json).await?;
-        fs::rename(&draft, folder.record()).await?;
-        Ok(folder)
+    /// What the operating system says: then none is held.
+    pub(crate) fn claim(&self, names: &[ClaimName]) -> io::Result<Vec<ClaimFolder>> {
+        self.journal.claim(names)?;
+        Ok(names.iter().map(|name| self.folder(name.claim, false)).collect())
+    }
+
+    fn folder(&self, claim: ClaimId, is_made: bool) -> ClaimFolder {
+        let folder = self.claims.join(claim.to_string());
+        ClaimFolder { claim, folder, is_made: is_made.into(), journal: self.journal.clone() }
     }
 }
 
 impl ClaimFolder {
-    fn record(&self) -> PathBuf {
-        self.folder.join(RECORD)
+    /// Where the source goes, in a folder that is there then.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) async fn make_source(&self) -> io::Result<PathBuf> {
+        self.is_made.store(true, Ordering::Relaxed);
+        fs::create_dir_all(&self.folder).await?;
+        Ok(self.source())
     }
 
-    /// Where the source goes.
+    /// Where the source lies.
     pub(crate) fn source(&self) -> PathBuf {
         self.folder.join("source")
     }
@@ -119,23 +151,23 @@ impl ClaimFolder {
     /// What the operating system says.
     pub(crate) async fn make_out(&self) -> io::Result<PathBuf> {
         let out = self.folder.join("out");
-        fs::create_dir(&out).await?;
+        self.is_made.store(true, Ordering::Relaxed);
+        fs::create_dir_all(&out).await?;
         Ok(out)
     }
 
-    /// Removes everything but the record: the work is over, its last event is on its way.
+    /// Removes what is on the disk: the work is over, its last event is on its way.
     pub(crate) async fn clear(&self) {
-        remove_folder(&self.folder.join("out")).await;
-        if let Err(error) = fs::remove_file(self.source()).await
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "a source cannot be removed from scratch");
+        if self.is_made.load(Ordering::Relaxed) {
+            remove_folder(&self.folder).await;
         }
     }
 
-    /// Removes the whole folder.
-    pub(crate) async fn remove(self) {
-        remove_folder(&self.folder).await;
+    /// Crosses the claim out: its last event is durable.
+    pub(crate) fn end(self) {
+        if let Err(error) = self.journal.end(self.claim) {
+            tracing::warn!(%error, "a claim that has ended stays in the journal; the next life reports it");
+        }
     }
 }
 
@@ -192,23 +224,37 @@ mod tests {
             Scratch::open(root.path(), &worker).await,
             Err(WorkerError::NameTaken(_))
         ));
-        let folder = first.claim(&name(1)).await.unwrap();
-        fs::write(folder.source(), "bytes").await.unwrap();
-        fs::write(folder.make_out().await.unwrap().join("tile"), "bytes").await.unwrap();
-        first.claim(&name(2)).await.unwrap().remove().await;
-        fs::create_dir(first.claims.join(Uuid::from_u128(3).to_string())).await.unwrap();
-        folder.clear().await;
+        assert_eq!(first.left_behind().await.unwrap().len(), 0);
+        let [held, ended, cleared] =
+            first.claim(&[name(1), name(2), name(4)]).unwrap().try_into().unwrap();
+        fs::write(held.make_source().await.unwrap(), "bytes").await.unwrap();
+        fs::write(held.make_out().await.unwrap().join("tile"), "bytes").await.unwrap();
+        ended.end();
+        fs::write(cleared.make_source().await.unwrap(), "bytes").await.unwrap();
+        cleared.clear().await;
+        let nobodys = first.claims.join(Uuid::from_u128(3).to_string());
+        fs::create_dir(&nobodys).await.unwrap();
         drop(first);
 
         let second = Scratch::open(root.path(), &worker).await.unwrap();
         let left = second.left_behind().await.unwrap();
-        assert_eq!(left.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), [name(1)]);
-        let (_, folder) = left.into_iter().next().unwrap();
-        assert!(!folder.source().exists(), "cleared folders keep their record only");
-        folder.remove().await;
-        second.probe().await.unwrap();
+        assert_eq!(
+            left.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(),
+            [name(1), name(4)]
+        );
+        assert!(!nobodys.exists(), "what no claim has is removed");
+        for (_, folder) in left {
+            folder.clear().await;
+            folder.end();
+        }
         assert_eq!(std::fs::read_dir(&second.claims).unwrap().count(), 0);
+        let mut probed = Probed::default();
+        second.probe(&mut probed).await.unwrap();
         fs::remove_dir(&second.claims).await.unwrap();
-        assert!(second.probe().await.is_err());
+        assert!(second.probe(&mut probed).await.is_ok(), "it was fine a moment ago");
+        assert!(second.probe(&mut Probed::default()).await.is_err());
+        drop(second);
+        let third = Scratch::open(root.path(), &worker).await.unwrap();
+        assert_eq!(third.left_behind().await.unwrap().len(), 0);
     }
 }

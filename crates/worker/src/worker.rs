@@ -30,7 +30,7 @@ use crate::orders::{Orders, Taking};
 use crate::outbox::Outbox;
 use crate::reporter::Reporter;
 use crate::runner::Runner;
-use crate::scratch::Scratch;
+use crate::scratch::{Probed, Scratch};
 use crate::source::{HttpsClient, Sources};
 
 /// How long attempts that were told to stop, and their last events, may take.
@@ -232,7 +232,7 @@ impl Worker {
                 folder.clear().await;
                 let abandoned = this.reporter.event(&name, Report::Abandoned);
                 if this.outbox.publish(vec![abandoned]).await.wait().await {
-                    folder.remove().await;
+                    folder.end();
                 }
             };
             claims.spawn(report.instrument(span));
@@ -271,16 +271,18 @@ impl Worker {
         background: &mut JoinSet<()>,
         claims: &mut JoinSet<()>,
     ) -> Result<(), WorkerError> {
+        let mut probed = Probed::default();
         while !self.shutdown.is_cancelled() && self.orders.taking() == Taking::Yes {
-            let jobs = tokio::select! {
-                jobs = self.intake.next(&mut *source) => jobs?,
+            let taken = tokio::select! {
+                taken = self.intake.next(&mut *source, &mut probed) => taken?,
                 Some(ended) = background.join_next() => panicked(ended),
             };
-            for job in jobs {
+            for job in taken.jobs {
                 let this = Arc::clone(self);
                 let span = span(&job);
                 claims.spawn(async move { this.attend(job).await }.instrument(span));
             }
+            self.intake.acknowledge(&mut *source, taken.settling).await;
             while claims.try_join_next().is_some() {}
         }
         Ok(())
@@ -335,14 +337,15 @@ impl Worker {
         ending.log();
         metrics::attempt_ended(&message, ending.name(), begun.elapsed());
         let Some(report) = ending.report() else {
-            return folder.remove().await;
+            folder.clear().await;
+            return folder.end();
         };
         let durable = self.outbox.publish(vec![self.reporter.event(&name, report)]).await;
         drop(hold);
         folder.clear().await;
         drop((slot, busy));
         if durable.wait().await {
-            folder.remove().await;
+            folder.end();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A place to run workers in: a bus, an object store, a scratch folder, and scripts for the fake runner.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -312,9 +312,26 @@ impl Site {
         entries.unwrap_or_default()
     }
 
+    /// The claims that a next life of the worker would find in its journal.
+    pub(crate) fn claims_held(&self) -> BTreeSet<String> {
+        let folder = self.config.scratch.join(self.config.name.as_str());
+        let journal = std::fs::read_to_string(folder.join("claims.journal")).unwrap_or_default();
+        let mut held = BTreeSet::new();
+        for line in journal.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            if let Some(claim) = line["claimed"]["claim"].as_str() {
+                held.insert(claim.to_owned());
+            } else {
+                assert!(held.remove(line["ended"].as_str().unwrap()), "ended once: {line}");
+            }
+        }
+        held
+    }
+
     /// Waits until scratch holds no claim; fails after 20 s.
     pub(crate) async fn scratch_is_empty(&self) {
-        eventually("scratch to be empty", || self.claim_folders().is_empty()).await;
+        let is_empty = || self.claim_folders().is_empty() && self.claims_held().is_empty();
+        eventually("scratch to be empty", is_empty).await;
     }
 }
 
