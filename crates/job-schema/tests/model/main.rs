@@ -22,6 +22,7 @@
 //! | `canonical.rs`, `search.rs` | one form for equal worlds; breadth first, then backwards from the ends |
 //! | `faults.rs`, `scenarios.rs` | what may go wrong, how often, and how far a search goes |
 //! | `family.rs`, `family/` | another, smaller world: a job that is split, its children, and the join |
+//! | `hops.rs`, `hops/` | a third: a job that may run in two regions, and goes on when it has waited for too long |
 //!
 //! # What is left out
 //!
@@ -51,6 +52,7 @@ mod clock;
 mod facts;
 mod family;
 mod faults;
+mod hops;
 mod jobs;
 mod list;
 mod promises;
