@@ -16,6 +16,9 @@ use crate::bus::NEVER_SETTLED;
 use crate::mutant::Mutant;
 use crate::world::Shared;
 
+mod families;
+mod hops;
+
 /// No child lives longer than this, whatever befalls its worker.
 const CHILD_LIFE_MAX: Duration = Duration::from_secs(200);
 
@@ -46,6 +49,16 @@ pub enum Promise {
     EverythingIsReadable,
     /// Without a fault of its worker, a job is not sent again.
     NotSentAgainForNothing,
+    /// Results and events of a job stay where they were to go, and it runs only where it may.
+    AHopMovesTheJobOnly,
+    /// A claim is of a worker of the region that its attempt was sent to.
+    ARegionsWordCountsForItsOwn,
+    /// A job is where it is held, also if an old copy was claimed after it had gone on.
+    WhoClaimsAJobHasIt,
+    /// The first split of a generation is the only one.
+    AJobIsSplitOnce,
+    /// A job that was split is joined, and ends, when its children have.
+    AJobEndsAfterItsChildren,
     /// No process gives up.
     ProcessesGoOn,
 }
@@ -235,6 +248,11 @@ pub(crate) fn written(shared: &mut Shared, job: &Job, history: &[HistoryEntry]) 
             fail(Promise::AnEndWithoutResultIsSealed, "no seal stands");
         }
         _ => {}
+    }
+    let moved =
+        hops::broken(&before, job).or_else(|| families::broken(shared, (&before, job), history));
+    if let Some((promise, how)) = moved {
+        fail(promise, how);
     }
     let for_nothing = shared.checker.for_nothing;
     for line in history.iter().filter(|line| for_nothing.contains(&line.reason.as_str())) {

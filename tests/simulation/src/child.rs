@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::link::Link;
 use crate::mutant::Mutant;
 use crate::random::Random;
+use crate::splitting::{self, Share};
 use crate::world::Shared;
 
 /// The signal of a child that reads where it must not.
@@ -46,11 +47,13 @@ pub(crate) enum Nature {
     Stalling,
     /// They move, and never come to an end.
     Endless,
+    /// They split their job into parts, of which some fail.
+    Splitting,
 }
 
 impl Nature {
     /// Every nature, by its name in a source.
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Good, "good"),
         (Self::Slow, "slow"),
         (Self::Long, "long"),
@@ -60,6 +63,7 @@ impl Nature {
         (Self::Rejecting, "rejecting"),
         (Self::Stalling, "stalling"),
         (Self::Endless, "endless"),
+        (Self::Splitting, "splitting"),
     ];
 
     /// The source of a job whose children are like this.
@@ -73,6 +77,26 @@ impl Nature {
     fn of(source: &[u8]) -> Option<Self> {
         let name = source.split(|byte| *byte == b'\n').next()?;
         Self::ALL.into_iter().find(|(_, known)| known.as_bytes() == name).map(|(nature, _)| nature)
+    }
+}
+
+impl Nature {
+    /// The nature of one attempt: a job that is split has several kinds.
+    fn of_share(self, shared: &mut Shared, claim: &str) -> Self {
+        match splitting::share(shared, claim) {
+            _ if self != Self::Splitting => self,
+            Share::Split => Self::Splitting,
+            Share::Join => Self::Good,
+            Share::Child => *shared.random.one_of(&[
+                Self::Good,
+                Self::Good,
+                Self::Good,
+                Self::Slow,
+                Self::Flaky,
+                Self::Shaky,
+                Self::Rejecting,
+            ]),
+        }
     }
 }
 
@@ -99,6 +123,7 @@ impl Runner for SimulatedRunner {
         }
         let claim = Path::new(&task.scratch).parent().and_then(Path::file_name);
         let claim = claim.unwrap_or_default().to_string_lossy().into_owned();
+        let nature = nature.map(|nature| nature.of_share(&mut world, &claim));
         world.children.started += 1;
         let (number, now) = (world.children.started, world.now);
         world.children.living.insert(number, (self.0.process, claim.clone(), now));
@@ -135,6 +160,12 @@ fn script(nature: Option<Nature>, task: &Task, random: &mut Random) -> Script {
     if nature == Some(Nature::Rejecting) {
         let failure = Failure::rejected("not_media", "the source is no picture");
         script.push_back((random.millis(10, 200), Said::Frame(Frame::Failed { failure })));
+        script.push_back((Duration::ZERO, Said::End));
+        return script;
+    }
+    if nature == Some(Nature::Splitting) {
+        let failure = splitting::to_be_split();
+        script.push_back((random.millis(10, 1000), Said::Frame(Frame::Failed { failure })));
         script.push_back((Duration::ZERO, Said::End));
         return script;
     }

@@ -27,6 +27,7 @@ use crate::world::Shared;
 
 mod beside;
 mod commit;
+mod families;
 mod leads;
 mod state;
 
@@ -176,17 +177,23 @@ impl JobsDb for SimulatedDb {
 
     async fn child_counts(
         &self,
-        _: &[FamilyKey],
+        parents: &[FamilyKey],
     ) -> Result<BTreeMap<FamilyKey, Vec<ChildCount>>, JobsDbError> {
-        self.read("child_counts", |_| BTreeMap::new()).await
+        let parents = parents.to_vec();
+        let count = move |shared: &mut Shared| families::child_counts(shared, &parents);
+        Ok(self.0.call("child_counts", count).await?)
     }
 
-    async fn children(&self, _: FamilyKey) -> Result<Vec<Versioned>, JobsDbError> {
-        self.read("children", |_| Vec::new()).await
+    async fn children(&self, parent: FamilyKey) -> Result<Vec<Versioned>, JobsDbError> {
+        let read = move |shared: &mut Shared| {
+            let is_forgotten = shared.is_mutant(Mutant::ChildrenAreForgotten);
+            if is_forgotten { Vec::new() } else { shared.db.children(parent) }
+        };
+        Ok(self.0.call("children", read).await?)
     }
 
-    async fn stray_children(&self, _: u32) -> Result<Vec<Versioned>, JobsDbError> {
-        self.read("stray_children", |_| Vec::new()).await
+    async fn stray_children(&self, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
+        self.read("stray_children", move |db| db.strays(limit)).await
     }
 
     async fn history(&self, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {

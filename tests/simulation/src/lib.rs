@@ -41,6 +41,7 @@ mod roles;
 mod run;
 mod scenario;
 pub mod seeds;
+mod splitting;
 mod store;
 mod trace;
 mod world;

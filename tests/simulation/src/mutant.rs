@@ -19,6 +19,12 @@ pub enum Mutant {
     ClosingHasNoTimer,
     /// Charged attempts and crashes are not kept.
     CostsAreForgotten,
+    /// Nobody remembers where earlier attempts were sent.
+    HopsAreForgotten,
+    /// Children that are at work are counted as such that have a result.
+    ChildrenLookEnded,
+    /// Whoever asks for a job's children is told that there are none.
+    ChildrenAreForgotten,
     /// The store puts over what is there.
     ConditionsAreIgnored,
     /// The store says that a seal stands, and it does not.
@@ -45,7 +51,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every rule whose breaking has to be noticed.
-    pub const NOTICED: [Self; 18] = [
+    pub const NOTICED: [Self; 21] = [
         Self::AcceptedIsNotKept,
         Self::VersionsAreNotCompared,
         Self::OffsetsWithoutTheirBatch,
@@ -54,6 +60,9 @@ impl Mutant {
         Self::RegionsGetNoPatience,
         Self::ClosingHasNoTimer,
         Self::CostsAreForgotten,
+        Self::HopsAreForgotten,
+        Self::ChildrenLookEnded,
+        Self::ChildrenAreForgotten,
         Self::ConditionsAreIgnored,
         Self::SealsAreNotKept,
         Self::FilesAreNotKept,

@@ -46,6 +46,15 @@ pub(crate) const PROCESSES: [(&str, Role); 7] = [
     ("worker-3", Role::Worker(1)),
 ];
 
+/// Where a worker stands.
+pub(crate) fn region_of_worker(worker: &WorkerId) -> Option<Region> {
+    let (_, role) = PROCESSES.into_iter().find(|(name, _)| *name == worker.as_str())?;
+    match role {
+        Role::Worker(place) => Some(region(REGIONS[place])),
+        Role::Producer | Role::Collector => None,
+    }
+}
+
 /// What a process is started from.
 pub(crate) struct Start<'a> {
     /// Its way to the world; the server is filled in.
@@ -73,7 +82,7 @@ fn ring(name: &str) -> KeyRing {
     KeyRing::new(name, BTreeMap::from([(name.to_owned(), secret)])).expect("the key is on the ring")
 }
 
-fn keys() -> RegionKeys {
+pub(crate) fn keys() -> RegionKeys {
     let rings = REGIONS.map(|name| (region(name), ring(name)));
     RegionKeys::new(BTreeMap::from(rings)).expect("no two regions share a key")
 }

@@ -86,6 +86,7 @@ pub(crate) fn policy() -> Policy {
         backoff_cap: Span::from_secs(5),
         place_timeout: Span::from_secs(2),
         seal_retry: Span::from_secs(1),
+        family_look: Span::from_secs(6),
         ..Policy::default()
     }
 }
@@ -159,14 +160,23 @@ fn wish(random: &mut Random, trouble: Trouble, number: u64) -> Wish {
         let source = Source::S3 { bucket: bucket.clone(), key: key.clone() };
         (source, "probe", Operation::MediaProbe(MediaProbe::default()))
     };
+    let may_hop = trouble == Trouble::Chaos && random.happens(3500);
+    let any_region = may_hop && random.happens(5000);
+    let mut regions = Vec::new();
+    if may_hop && !any_region {
+        regions.extend(REGIONS.map(self::region));
+        if random.happens(5000) {
+            regions.reverse();
+        }
+    }
     let output = OutputName::new(name).expect("a lower-case name");
     let spec = JobSpec {
         source,
         outputs: BTreeMap::from([(output, operation)]),
-        region: is_noop.then(|| Region::new(*region).expect("a lower-case name")),
-        regions: Vec::new(),
-        any_region: false,
-        hop_after: None,
+        region: (is_noop && !may_hop).then(|| self::region(region)),
+        hop_after: may_hop.then(|| Span::from_millis(random.between(10_000, 15_000))),
+        regions,
+        any_region,
         priority: *random.one_of(&Priority::ALL),
         start_at: start_at.map(|ms| Timestamp::from_millis(BEGIN_MS + 10_000 + ms)),
         timeout: (nature == Nature::Long).then(|| Span::from_secs(120)),
@@ -183,12 +193,17 @@ fn wish(random: &mut Random, trouble: Trouble, number: u64) -> Wish {
     Wish { tenant, spec, source: (!is_noop).then_some(object) }
 }
 
+fn region(name: &str) -> Region {
+    Region::new(name).expect("a lower-case name")
+}
+
 fn nature(random: &mut Random, trouble: Trouble, number: u64) -> Nature {
     if trouble != Trouble::Chaos {
         return if number.is_multiple_of(2) { Nature::Long } else { Nature::Good };
     }
     match random.below(100) {
-        0..55 => Nature::Good,
+        0..43 => Nature::Good,
+        43..55 => Nature::Splitting,
         55..67 => Nature::Slow,
         67..77 => Nature::Flaky,
         77..82 => Nature::Poison,

@@ -14,6 +14,7 @@ use crate::db::DbState;
 use crate::faults::{Faults, Rates};
 use crate::mutant::Mutant;
 use crate::random::Random;
+use crate::splitting::Splits;
 use crate::store::StoreState;
 use crate::trace::Trace;
 
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) db: DbState,
     pub(crate) store: StoreState,
     pub(crate) children: Children,
+    pub(crate) splits: Splits,
     /// Whether the caller of what is carried out now will be answered.
     pub(crate) is_answered: bool,
     /// The life of each process that lives.
@@ -109,6 +111,7 @@ impl World {
             db: DbState::default(),
             store: StoreState::default(),
             children: Children::default(),
+            splits: Splits::default(),
             is_answered: true,
             lives: BTreeMap::new(),
             late: Vec::new(),

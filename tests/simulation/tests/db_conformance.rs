@@ -17,6 +17,8 @@ mod accept;
 mod changes;
 #[path = "../../../crates/jobs-db/tests/conformance/commit.rs"]
 mod commit;
+#[path = "../../../crates/jobs-db/tests/conformance/families.rs"]
+mod families;
 #[path = "../../../crates/jobs-db/tests/conformance/fixture.rs"]
 mod fixture;
 #[path = "../../../crates/jobs-db/tests/conformance/leads.rs"]
@@ -105,6 +107,13 @@ conformance! {
         pages_meet_without_gap_or_overlap
         counts_are_by_state_and_tenant
         labels_are_plain_data
+    }
+    families {
+        children_come_with_their_parent_s_write_or_not_at_all
+        a_child_that_ends_wakes_its_parent_and_refuses_older_counts
+        of_two_children_that_end_at_once_the_last_is_counted
+        children_are_listed_where_they_are_asked_for
+        nobody_s_children_are_found
     }
     workers {
         a_heartbeat_replaces_the_one_before

@@ -10,9 +10,10 @@ use panofleet_test_simulation::seeds::{run_seed, run_seeds};
 const FAULTS_MIN: u64 = 10_000;
 /// Seeds that it takes: most are chaos, some one long outage.
 const SEEDS: u64 = 36;
-/// Seeds that a mutant is tried on, in this order: outages of each kind, which take a moment, then chaos.
+/// Seeds that a mutant is tried on, in this order: an outage of each kind, which takes a moment; chaos in which jobs hop and
+/// split a lot; more outages, more chaos.
 const MUTANT_SEEDS: [u64; 26] =
-    [3, 11, 7, 15, 19, 27, 23, 31, 35, 43, 39, 47, 51, 59, 55, 63, 67, 75, 0, 1, 2, 4, 5, 6, 8, 9];
+    [3, 11, 7, 15, 4, 2, 19, 27, 23, 31, 35, 43, 39, 47, 51, 59, 55, 63, 67, 75, 0, 1, 5, 6, 8, 9];
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_simulate"))
@@ -61,7 +62,7 @@ fn every_broken_rule_is_noticed() {
 /// Control saves work, and no promise hangs on it.
 #[test]
 fn nothing_hangs_on_control() {
-    for seed in [3, 7, 0, 1] {
+    for seed in [3, 7, 0, 1, 2, 4] {
         let outcome = run_seed(program(), seed, &["--mutant", "ControlIsForgotten"]);
         assert!(outcome.is_kept, "{}", outcome.said);
     }

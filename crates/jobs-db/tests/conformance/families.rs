@@ -33,7 +33,7 @@ fn split(found: Versioned, children: u32) -> JobWrite {
 }
 
 /// Job 1, in so many children.
-async fn family(db: &dyn JobsDb, children: u32) -> (Job, Vec<JobId>) {
+pub(crate) async fn family(db: &dyn JobsDb, children: u32) -> (Job, Vec<JobId>) {
     accept(db, &job(1)).await;
     let write = split(get(db, job(1).id).await, children);
     db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
@@ -185,20 +185,4 @@ async fn strays(db: &dyn JobsDb, limit: u32) -> Vec<u128> {
     let mut strays = ids(&db.stray_children(limit).await.unwrap());
     strays.sort_unstable();
     strays
-}
-
-/// The result of a family names its children's files: none of them goes before it.
-pub(crate) async fn children_are_not_due_to_go_before_their_parent(fixture: &mut dyn Fixture) {
-    let db = fixture.db();
-    let (parent, children) = family(&*db, 2).await;
-    for id in [children[0], children[1], parent.id] {
-        move_to(&*db, id, State::Cancelled).await;
-    }
-    let ended = async || ids(&db.ended("cancelled", None, 9).await.unwrap());
-    assert_eq!(ended().await, [parent.id.0.as_u128()]);
-    let version = get(&*db, parent.id).await.version;
-    assert!(db.remove_job(parent.id, version, at(9)).await.unwrap());
-    let mut left: Vec<u128> = children.iter().map(|id| id.0.as_u128()).collect();
-    left.sort_unstable();
-    assert_eq!(ended().await, left);
 }

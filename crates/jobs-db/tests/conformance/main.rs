@@ -83,7 +83,6 @@ macro_rules! conformance {
                 of_two_children_that_end_at_once_the_last_is_counted
                 children_are_listed_where_they_are_asked_for
                 nobody_s_children_are_found
-                children_are_not_due_to_go_before_their_parent
             }
             workers {
                 a_heartbeat_replaces_the_one_before
@@ -118,6 +117,7 @@ macro_rules! conformance {
                 a_job_is_removed_as_it_was_seen_or_not_at_all
                 a_key_outlives_its_job
                 uploads_go_when_nobody_can_need_them
+                children_are_not_due_to_go_before_their_parent
             }
             schedules {
                 schedules_are_changed_as_they_were_seen

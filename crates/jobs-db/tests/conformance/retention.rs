@@ -8,7 +8,8 @@ use panofleet_jobs_db::{
 };
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, accept, at, get, job, tenant};
+use crate::families::family;
+use crate::fixture::{Fixture, accept, at, get, ids, job, move_to, tenant};
 
 /// Ends a job that was sent once.
 async fn end(db: &dyn JobsDb, number: u128, state: State) -> Job {
@@ -173,4 +174,20 @@ pub(crate) async fn uploads_go_when_nobody_can_need_them(fixture: &mut dyn Fixtu
     let all = before(Some(late()), Some(late()));
     assert_eq!(db.retire_uploads(all, at(104), 1).await.unwrap().len(), 1);
     assert_eq!(db.retire_uploads(all, at(104), 10).await.unwrap().len(), 2);
+}
+
+/// The result of a family names its children's files: none of them goes before it.
+pub(crate) async fn children_are_not_due_to_go_before_their_parent(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let (parent, children) = family(&*db, 2).await;
+    for id in [children[0], children[1], parent.id] {
+        move_to(&*db, id, State::Cancelled).await;
+    }
+    let ended = async || ids(&db.ended("cancelled", None, 9).await.unwrap());
+    assert_eq!(ended().await, [parent.id.0.as_u128()]);
+    let version = get(&*db, parent.id).await.version;
+    assert!(db.remove_job(parent.id, version, at(9)).await.unwrap());
+    let mut left: Vec<u128> = children.iter().map(|id| id.0.as_u128()).collect();
+    left.sort_unstable();
+    assert_eq!(ended().await, left);
 }

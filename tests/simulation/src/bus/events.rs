@@ -10,6 +10,7 @@ use tokio::time::timeout_at;
 
 use crate::link::Link;
 use crate::mutant::Mutant;
+use crate::splitting;
 use crate::world::Shared;
 
 /// Records that one poll gives at most.
@@ -67,9 +68,10 @@ pub(super) fn append(shared: &mut Shared, events: &[(u32, Bytes)]) {
         if crate::checker::is_lost_by_mutant(shared, payload) {
             continue;
         }
-        let line = crate::checker::event_published(shared, payload);
+        let payload = splitting::from_worker(shared, payload);
+        let line = crate::checker::event_published(shared, &payload);
         let log = shared.bus.log.partitions.entry(*partition).or_default();
-        log.push(payload.clone());
+        log.push(payload);
         let offset = log.len() - 1;
         shared.note(format_args!("bus: events {partition}/{offset} ← {line}"));
     }

@@ -11,6 +11,7 @@ use tokio::time::timeout_at;
 use super::NEVER_SETTLED;
 use crate::link::Link;
 use crate::mutant::Mutant;
+use crate::splitting;
 use crate::world::Shared;
 
 /// One topic of jobs, with one partition.
@@ -119,7 +120,10 @@ fn take(
         let wake_at = shared.bus.wake_at.get_or_insert(lapse_at);
         *wake_at = (*wake_at).min(lapse_at);
     }
-    taken
+    let taken = taken.into_iter().map(|(placement, deliveries, payload)| {
+        (placement, deliveries, splitting::to_worker(shared, payload))
+    });
+    taken.collect()
 }
 
 /// One worker's membership.

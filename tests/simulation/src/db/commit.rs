@@ -66,9 +66,6 @@ fn is_expected(shared: &Shared, write: &JobWrite) -> Result<bool, JobsDbError> {
     if write.timer_at.is_none() && !job.state.is_terminal() {
         return Err(JobsDbError::Refused(format!("job {} has no timer", job.id)));
     }
-    if !write.children.is_empty() {
-        return Err(JobsDbError::Refused("the simulation has no families".to_owned()));
-    }
     let Some(row) = shared.db.jobs.get(&job.id) else { return Ok(false) };
     Ok(row.version == write.expected_version || shared.is_mutant(Mutant::VersionsAreNotCompared))
 }
@@ -77,6 +74,9 @@ fn write_job(shared: &mut Shared, write: &JobWrite) {
     let mut job = write.job.clone();
     if shared.is_mutant(Mutant::CostsAreForgotten) {
         (job.counters.charged, job.counters.crashes) = (0, 0);
+    }
+    if shared.is_mutant(Mutant::HopsAreForgotten) {
+        job.sent_to.clear();
     }
     let has_no_timer =
         shared.is_mutant(Mutant::ClosingHasNoTimer) && matches!(job.state, State::Closing { .. });
@@ -91,5 +91,7 @@ fn write_job(shared: &mut Shared, write: &JobWrite) {
     row.version += 1;
     row.timer_at = write.timer_at.filter(|_| !has_no_timer);
     row.history.extend(write.history.iter().cloned());
-    row.job = job;
+    row.job = job.clone();
+    shared.db.add_children(&write.children);
+    shared.db.tell_parent(&job);
 }

@@ -44,7 +44,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn versioned(&self) -> Versioned {
+    pub(super) fn versioned(&self) -> Versioned {
         Versioned { job: self.job.clone(), version: self.version }
     }
 
@@ -180,7 +180,8 @@ impl DbState {
     pub(super) fn list(&self, filter: &JobFilter, limit: u32) -> Vec<Versioned> {
         let matches = |row: &&Row| {
             let job = &row.job;
-            filter.tenant.as_ref().is_none_or(|tenant| *tenant == job.tenant)
+            filter.parent == job.child_of.map(|of| of.parent)
+                && filter.tenant.as_ref().is_none_or(|tenant| *tenant == job.tenant)
                 && (filter.states.is_empty()
                     || filter.states.iter().any(|state| state == job.state.name()))
                 && filter.before.is_none_or(|before| job.id < before)
