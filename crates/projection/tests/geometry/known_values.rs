@@ -75,6 +75,10 @@ fn a_cylinder_sees_the_tangent_and_an_equal_area_one_the_sine() {
         !cylinder.wraps()
             && Cylindrical::new(size(10, 10), 360.0_f64.to_radians()).unwrap().wraps()
     );
+    // The meridian at the back is the left border of a full turn, as everywhere.
+    let back = Ray::through([0.0, 0.0, -1.0]).unwrap();
+    check(Cylindrical::new(size(1000, 500), TAU).unwrap(), back, 0.0, 250.0);
+    check(Mercator::new(size(1000, 500), TAU).unwrap(), back, 0.0, 250.0);
     // One step above the zenith there is nothing.
     let tall = CylindricalEqualArea::new(size(1000, 1100), 2.0).unwrap();
     assert_eq!(tall.ray(Pixel::new(500.0, 49.0)), None);
