@@ -44,6 +44,9 @@ pub enum RasterError {
         /// Size of the picture.
         picture: Size,
     },
+    /// Frames whose matrix, transfer, primaries or alpha a remap would have to convert.
+    #[error("frames differ in what a remap does not convert")]
+    OtherColours,
     /// A stereo picture whose two eyes cannot have the same size.
     #[error("stereo picture of {}×{} has no equal halves", .0.width_px(), .0.height_px())]
     UnequalEyes(Size),

@@ -34,43 +34,65 @@
 //! Work is split into bands of rows over the current rayon pool; results do not depend on the
 //! number of threads.
 //!
+//! # How a remap works
+//!
+//! A *map* (`map`) says where each destination pixel lies in the source: biquadratics of 16 × 16
+//! pixels that were checked against the exact function, kept for the next picture of the same
+//! kind. *Regions* (`region`) continue the source beyond its borders and hold low-passed copies of
+//! rows that are stretched towards a pole, so that kernels test no edge. *Kernels* (`engine`) do the
+//! rest, a block at a time, in 8 bits with AVX2 or AVX-512 where the machine has them. By default
+//! their width follows the *footprint* of a destination pixel: [`Kernel::Footprint`].
+//!
+//! [`FrameRemap`] does the same for frames of YCbCr, subsampled or not: chroma lies where its
+//! [`Siting`] says, and [`Range`] and siting convert on the way.
+//!
 //! # What this crate does not do
 //!
-//! It reads and writes no file, decodes nothing and converts no colour: it filters the stored
-//! (gamma-encoded) values. [`remap`] does not filter for minification: when the destination is
-//! much coarser than the source, [`resize`] or [`reduce_by_two`] the source first. It does not
-//! stitch or blend.
-
-#![forbid(unsafe_code)]
+//! It reads and writes no file, decodes nothing, converts no matrix, primaries or transfer, and
+//! filters the stored (gamma-encoded) values. There is no kernel for NEON: other machines than
+//! x86-64 run the plain loops. It does not stitch or blend.
 
 mod band;
 mod crop;
 mod depth;
+mod description;
+mod engine;
 mod error;
+mod frame;
+mod isa;
 mod kernel;
+mod map;
 mod orient;
 mod panorama;
 mod picture;
 mod plane;
+mod prefilter;
 mod rect;
 mod reduce;
+mod region;
 mod remap;
 mod resize;
 mod sample;
+mod source;
 mod stereo;
+mod weights;
 
 pub use crop::crop;
 pub use depth::to_eight_bits;
+pub use description::{Description, Matrix, Primaries, Range, Siting, Subsampling, Transfer};
 pub use error::RasterError;
+pub use frame::{Frame, FrameRemap};
 pub use kernel::Kernel;
 pub use orient::{ExifOrientation, orient};
 pub use panofleet_projection::Size;
 pub use panorama::Panorama;
 pub use picture::{Channels, Picture};
-pub use plane::{PLANE_PX_MAX, Plane, SIDE_PX_MAX};
+pub use plane::{PLANE_PX_MAX, Plane, PlaneView, SIDE_PX_MAX};
 pub use rect::Rect;
 pub use reduce::reduce_by_two;
+pub(crate) use remap::PlaneRemap;
 pub use remap::{Sampling, remap, remap_window};
 pub use resize::{Edges, resize};
 pub use sample::Sample;
+pub use source::{Geometry, Grid};
 pub use stereo::{Eye, StereoLayout, split_stereo};

@@ -97,6 +97,64 @@ impl<S: Sample> Plane<S> {
     }
 }
 
+/// A plane that somebody else holds, such as one of a decoded video frame.
+#[derive(Clone, Copy)]
+pub struct PlaneView<'a, S> {
+    pub(crate) samples: &'a [S],
+    pub(crate) stride: usize,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+}
+
+impl<S> fmt::Debug for PlaneView<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = (self.width, self.height);
+        f.debug_struct("PlaneView")
+            .field("size", &size)
+            .field("stride", &self.stride)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, S: Sample> PlaneView<'a, S> {
+    /// Rows of `size`'s width that begin `stride` samples apart.
+    ///
+    /// # Errors
+    ///
+    /// [`RasterError::TooLarge`]; [`RasterError::BufferLength`] if the samples do not reach to the
+    /// end of the last row, or rows overlap.
+    pub fn new(size: Size, stride: usize, samples: &'a [S]) -> Result<Self, RasterError> {
+        check_size(size)?;
+        let (width, height) = (size.width_px() as usize, size.height_px() as usize);
+        let expected = stride.max(width).saturating_mul(height - 1).saturating_add(width);
+        let fits = stride >= width && samples.len() >= expected && expected <= MAX_SAMPLES;
+        if fits {
+            Ok(Self { samples, stride, width, height })
+        } else {
+            Err(RasterError::BufferLength { expected, found: samples.len() })
+        }
+    }
+
+    /// Row `y`, counted from 0 at the top.
+    pub(crate) fn row(&self, y: usize) -> &'a [S] {
+        &self.samples[y * self.stride..][..self.width]
+    }
+}
+
+impl<'a, S: Sample> From<&'a Plane<S>> for PlaneView<'a, S> {
+    fn from(plane: &'a Plane<S>) -> Self {
+        Self {
+            samples: &plane.samples,
+            stride: plane.width(),
+            width: plane.width(),
+            height: plane.height(),
+        }
+    }
+}
+
+/// Kernels index samples by `u32`.
+const MAX_SAMPLES: usize = u32::MAX as usize;
+
 /// Refuses what cannot be indexed or is larger than any picture we serve.
 pub(crate) fn check_size(size: Size) -> Result<(), RasterError> {
     let fits = size.width_px() <= SIDE_PX_MAX

@@ -2,9 +2,42 @@
 
 use std::fmt::Debug;
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for u8 {}
+use crate::engine::{Positions, Shape, Taps, sample_u8};
+use crate::isa::Isa;
+use crate::map::BLOCK_PX;
+
+/// The samples of a block of destination pixels.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+pub(crate) struct Tile<S>(pub(crate) [S; BLOCK_PX * BLOCK_PX]);
+
+pub(crate) mod sealed {
+    use super::{Isa, Positions, Shape, Taps, Tile, sample_u8};
+
+    /// A block to sample.
+    #[derive(Debug)]
+    pub struct Request<'a, S> {
+        pub(crate) isa: Isa,
+        pub(crate) shape: Shape,
+        pub(crate) positions: Positions<'a>,
+        pub(crate) taps: Taps<'a, S>,
+        pub(crate) tiles: &'a mut [Tile<S>],
+    }
+
+    /// What the engine asks of a sample type.
+    pub trait Sealed: Sized {
+        /// Samples a block by kernels of this type's own; `false` if there are none for it.
+        fn sample_fast(_: &mut Request<'_, Self>) -> bool {
+            false
+        }
+    }
+
+    impl Sealed for u8 {
+        fn sample_fast(request: &mut Request<'_, Self>) -> bool {
+            sample_u8(request)
+        }
+    }
+
     impl Sealed for u16 {}
     impl Sealed for f32 {}
 }
@@ -28,16 +61,29 @@ pub trait Sample:
     fn mean(four: [Self; 4]) -> Self;
 }
 
+/// The nearest integer of a value in [0, 65,535], halves away from zero; 0 of what is not a number.
+///
+/// A conversion that saturates is done value by value on x86; this is not.
+#[inline(always)]
+fn rounded(value: f32) -> u32 {
+    // From here on a step is 1, so adding it rounds, halves to even.
+    const STEP_ONE: f32 = 8_388_608.0;
+    let sum = value + STEP_ONE;
+    let is_half_below = value - (sum - STEP_ONE) >= 0.5;
+    (sum.to_bits() & 0xffff) + u32::from(is_half_below)
+}
+
 impl Sample for u8 {
     const OPAQUE: Self = Self::MAX;
 
+    #[inline(always)]
     fn to_f32(self) -> f32 {
         f32::from(self)
     }
 
+    #[inline(always)]
     fn from_f32(value: f32) -> Self {
-        // `as` saturates, so a negative value becomes 0.
-        (value + 0.5) as Self
+        rounded(value.clamp(0.0, 255.0)) as Self
     }
 
     fn mean([a, b, c, d]: [Self; 4]) -> Self {
@@ -48,12 +94,14 @@ impl Sample for u8 {
 impl Sample for u16 {
     const OPAQUE: Self = Self::MAX;
 
+    #[inline(always)]
     fn to_f32(self) -> f32 {
         f32::from(self)
     }
 
+    #[inline(always)]
     fn from_f32(value: f32) -> Self {
-        (value + 0.5) as Self
+        rounded(value.clamp(0.0, 65_535.0)) as Self
     }
 
     fn mean([a, b, c, d]: [Self; 4]) -> Self {
@@ -64,10 +112,12 @@ impl Sample for u16 {
 impl Sample for f32 {
     const OPAQUE: Self = 1.0;
 
+    #[inline(always)]
     fn to_f32(self) -> f32 {
         self
     }
 
+    #[inline(always)]
     fn from_f32(value: f32) -> Self {
         value
     }

@@ -21,7 +21,7 @@ fn check(area: CroppedArea, size: Size) {
     let picture = scene::picture(size, |x, y| full(left + x * x_scale, top + y * y_scale));
     let geometry = Equirectangular::cropped(size, area).unwrap();
     let panorama = Panorama::<f32>::new(picture, geometry).unwrap();
-    let sampling = Sampling { background: [BACKGROUND; 4], ..Sampling::default() };
+    let sampling = Sampling { background: [BACKGROUND; 4], ..scene::bicubic() };
 
     for face in Face::ALL {
         let view = View::cube_face(face, 200.try_into().unwrap());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::f64::consts::TAU;
 
 use panofleet_projection::{Face, View};
-use panofleet_raster::{Panorama, Sampling, Size, remap};
+use panofleet_raster::{Panorama, Size, remap};
 
 use crate::scene::{self, Direction};
 
@@ -54,7 +54,7 @@ fn faces_agree_along_their_shared_edges() {
     let mut edges: HashMap<[i64; 3], Vec<Direction>> = HashMap::new();
     for face in Face::ALL {
         let view = View::cube_face(face, FACE_PX.try_into().unwrap());
-        let pixels = scene::directions(&remap(&panorama, &view, &Sampling::default()).unwrap());
+        let pixels = scene::directions(&remap(&panorama, &view, &scene::bicubic()).unwrap());
         for (point, value) in borders(face.letter(), &pixels) {
             edges.entry(point).or_default().push(value);
         }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 fn check<S: Sample>(picture: &Picture<S>, geometry: Equirectangular) {
     let panorama = Panorama::new(picture.clone(), geometry).unwrap();
     let view = View::new(geometry, Orientation::IDENTITY);
-    for kernel in [Kernel::Nearest, Kernel::Bilinear, Kernel::Bicubic] {
+    for kernel in
+        [Kernel::Nearest, Kernel::Bilinear, Kernel::Bicubic, Kernel::Footprint, Kernel::Lanczos]
+    {
         let sampling = Sampling { kernel, ..Sampling::default() };
         let found = remap(&panorama, &view, &sampling).unwrap();
         assert!(found == *picture, "{kernel:?}, {:?}", picture.size());

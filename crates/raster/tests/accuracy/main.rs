@@ -12,7 +12,11 @@ mod edges;
 #[cfg(test)]
 mod faces;
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
 mod identity;
+#[cfg(test)]
+mod minification;
 #[cfg(test)]
 mod noise;
 #[cfg(test)]

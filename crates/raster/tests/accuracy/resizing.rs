@@ -1,9 +1,7 @@
 //! Resizing and halving keep positions.
 
 use panofleet_projection::{Face, View};
-use panofleet_raster::{
-    Edges, Panorama, Picture, Rect, Sampling, Size, crop, reduce_by_two, remap, resize,
-};
+use panofleet_raster::{Edges, Panorama, Picture, Rect, Size, crop, reduce_by_two, remap, resize};
 
 use crate::scene;
 
@@ -39,7 +37,7 @@ fn a_parent_level_is_not_shifted() {
     let panorama = Panorama::full(scene::picture::<f32>(size, scene::equirectangular(1_024, 512)));
     for face in Face::ALL {
         let view = View::cube_face(face, 336.try_into().unwrap());
-        let parent = reduce_by_two(&remap(&panorama, &view, &Sampling::default()).unwrap());
+        let parent = reduce_by_two(&remap(&panorama, &view, &scene::bicubic()).unwrap());
         let expected = scene::cube_face(face.letter(), 168);
         let (worst_px, at) = scene::worst_px(&parent, 1_024, expected);
         assert!(worst_px < 0.02, "{worst_px} px at {at:?} of {face:?}");

@@ -2,9 +2,15 @@
 
 use std::f64::consts::{PI, TAU};
 
-use panofleet_raster::{Channels, Picture, Rect, Sample, Size};
+use panofleet_raster::{Channels, Kernel, Picture, Rect, Sample, Sampling, Size};
 
 pub(crate) type Direction = [f64; 3];
+
+/// A kernel that reproduces quadratics, so that what is left is the error of positions. The default
+/// one low-passes a scene that is finer than what is made of it.
+pub(crate) fn bicubic<S: Sample>() -> Sampling<S> {
+    Sampling { kernel: Kernel::Bicubic, background: [S::default(); 4] }
+}
 
 /// How a sample type stores a coordinate in [−1, 1].
 pub(crate) trait Stored: Sample {
