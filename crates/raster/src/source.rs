@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use panofleet_projection::{Equirectangular, Pixel, Ray, Size, View};
+use panofleet_projection::{Equirectangular, Orientation, Pixel, Projection, Ray, Size, View};
 
 /// Where the samples of a plane lie in its picture: a position of the picture `p` is
 /// `p · scale + offset` in the plane.
@@ -38,6 +38,7 @@ impl Grid {
 
 /// What a source picture shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a map, and it is copied seldom")]
 pub enum Geometry {
     /// The sphere, or a part of it, by longitude and latitude: wraps and goes over the poles
     /// where it is complete.
@@ -53,8 +54,16 @@ impl From<Equirectangular> for Geometry {
 }
 
 impl From<View> for Geometry {
+    /// A view that is the sphere by longitude and latitude, not turned, wraps like one.
     fn from(view: View) -> Self {
-        Self::View(view)
+        match view.projection() {
+            Projection::Equirectangular(equirectangular)
+                if *view.rotation() == Orientation::IDENTITY.rotation() =>
+            {
+                Self::Equirectangular(*equirectangular)
+            }
+            _ => Self::View(view),
+        }
     }
 }
 
