@@ -89,7 +89,7 @@ pub use panorama::Panorama;
 pub use picture::{Channels, Picture};
 pub use plane::{PLANE_PX_MAX, Plane, PlaneView, SIDE_PX_MAX};
 pub use rect::Rect;
-pub use reduce::reduce_by_two;
+pub use reduce::{reduce_by_two, reduce_cube};
 pub(crate) use remap::PlaneRemap;
 pub use remap::{Sampling, remap, remap_window};
 pub use resize::{Edges, resize};

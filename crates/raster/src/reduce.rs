@@ -5,12 +5,17 @@ use rayon::prelude::*;
 use crate::band::bands;
 use crate::{Picture, Sample};
 
+mod cube;
+
+pub use cube::reduce_cube;
+
 /// Rows of a band; at an 8K panorama's face that is about 300 KiB read for a plane.
 const BAND_ROWS: usize = 32;
 
 /// Each pixel is the mean of 2 × 2, rounded half up; alpha weighs colour.
 ///
-/// No tap crosses an edge of the picture, so a cube face stays within itself. An odd side is
+/// No tap crosses an edge of the picture, so a cube face stays within itself; [`reduce_cube`] reaches
+/// into its neighbours. An odd side is
 /// rounded up: its last pixel is the mean of those that are there.
 #[must_use]
 pub fn reduce_by_two<S: Sample>(picture: &Picture<S>) -> Picture<S> {
