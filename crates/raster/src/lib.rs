@@ -48,8 +48,8 @@
 //!
 //! # What this crate does not do
 //!
-//! It reads and writes no file, decodes nothing, converts no matrix, primaries or transfer, and
-//! filters the stored (gamma-encoded) values. There is no kernel for NEON: other machines than
+//! It reads and writes no file, decodes nothing, and converts no primaries. It filters the stored
+//! (gamma-encoded) values; who wants linear light filters what [`to_light`] gives. There is no kernel for NEON: other machines than
 //! x86-64 run the plain loops. It does not stitch or blend.
 
 mod band;
@@ -61,7 +61,9 @@ mod error;
 mod frame;
 mod isa;
 mod kernel;
+mod light;
 mod map;
+mod matrix;
 mod orient;
 mod panorama;
 mod picture;
@@ -83,6 +85,8 @@ pub use description::{Description, Matrix, Primaries, Range, Siting, Subsampling
 pub use error::RasterError;
 pub use frame::{Frame, FrameRemap};
 pub use kernel::Kernel;
+pub use light::{from_light, to_light};
+pub use matrix::{rgb_to_ycbcr, ycbcr_to_rgb};
 pub use orient::{ExifOrientation, orient};
 pub use panofleet_projection::Size;
 pub use panorama::Panorama;

@@ -66,7 +66,7 @@ impl<S: Sample> Cube<'_, S> {
             let mut planes = band.planes;
             for y in 0..planes[0].len() / width {
                 for channel in 0..count {
-                    self.column_sums(index, channel, &rims[channel], band.top + y, &mut column);
+                    self.column_sums(index, (channel, &rims[channel]), band.top + y, &mut column);
                     for (to, four) in rows[channel].iter_mut().zip(column.windows(4).step_by(2)) {
                         *to = INNER * (four[1] + four[2]) + OUTER * (four[0] + four[3]);
                     }
@@ -89,7 +89,7 @@ impl<S: Sample> Cube<'_, S> {
     }
 
     /// The four rows around row `y` of the result, summed down, one texel more at both ends.
-    fn column_sums(&self, index: usize, channel: usize, rim: &Rim, y: usize, to: &mut [f32]) {
+    fn column_sums(&self, index: usize, (channel, rim): (usize, &Rim), y: usize, to: &mut [f32]) {
         let face = &self.faces[index];
         let side = self.face_px.get() as usize;
         to.fill(0.0);
