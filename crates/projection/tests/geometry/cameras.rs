@@ -65,11 +65,15 @@ fn distortion_that_folds_is_refused() {
         let calibration = calibration(LensCurve::Equidistant, distortion);
         Lens::calibrated(Calibration { field_of_view_rad, ..calibration }).map(|_| ())
     };
-    // 1 + 3·k1·θ² is 0 at θ = 1 / √(3·|k1|) = 0.816.
-    let narrow = 2.0 * 0.81;
-    let wide = 2.0 * 0.82;
-    assert_eq!(folds([-0.5, 0.0, 0.0, 0.0], [0.0; 2], narrow), Ok(()));
-    assert_eq!(folds([-0.5, 0.0, 0.0, 0.0], [0.0; 2], wide), Err(GeometryError::DistortionFolds));
+    // With one coefficient k of the power 2n, 1 + (2n + 1)·k·θ^2n is 0 at the fold.
+    for (index, power) in [(0, 2), (1, 4), (2, 6), (3, 8)] {
+        let mut radial = [0.0; 4];
+        radial[index] = -0.5;
+        let fold_rad = (1.0 / (f64::from(power + 1) * 0.5)).powf(1.0 / f64::from(power));
+        assert_eq!(folds(radial, [0.0; 2], 2.0 * 0.99 * fold_rad), Ok(()));
+        let refused = folds(radial, [0.0; 2], 2.0 * 1.01 * fold_rad);
+        assert_eq!(refused, Err(GeometryError::DistortionFolds), "{radial:?}");
+    }
     // It folds in between, though not at either end: 1 − 3·θ² + 2·θ⁴… is negative around θ = 0.85.
     let inner = [-1.0, 0.4, 0.0, 0.0];
     assert_eq!(folds(inner, [0.0; 2], PI), Err(GeometryError::DistortionFolds));
