@@ -304,6 +304,7 @@ impl Job {
             manifest: self.manifest_address(),
             events_partition: self.events_partition,
             timeout: self.timeout,
+            own_timeout: self.spec.timeout.is_some(),
             deadline: self.deadline_at,
             due_at: (attempt.0 == 1).then(|| self.first_due_at()),
             join: self.join_task(children),

@@ -206,6 +206,8 @@ pub enum Reason {
     SentAgain,
     /// A worker took it.
     Claimed,
+    /// Its source was looked at, and takes longer than its attempts had.
+    Probed,
     /// A further worker took a copy; both hold it.
     Joined,
     /// A claim that was given up is alive; the job is running again.

@@ -44,6 +44,9 @@ pub struct JobMessage {
     pub events_partition: u32,
     /// Longest run of this attempt.
     pub timeout: Span,
+    /// Whether the job's submitter said so: then a source that takes longer changes nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_timeout: bool,
     /// No manifest is put after this, by the worker's own clock.
     pub deadline: Timestamp,
     /// Since when the job could have been started, by the database's clock; the first attempt's only.
@@ -75,6 +78,11 @@ pub struct ClaimEvent {
 pub enum Report {
     /// The worker has taken the job and will start it.
     Claimed,
+    /// The source was looked at: an attempt at this job takes longer than it may.
+    Probed {
+        /// How long an attempt may take.
+        timeout: Span,
+    },
     /// The worker let the job go.
     Released {
         /// Whether the child had been started; if not, the message is still in the queue.
@@ -110,6 +118,7 @@ impl Report {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Claimed => "claimed",
+            Self::Probed { .. } => "probed",
             Self::Released { .. } => "released",
             Self::Failed { .. } => "failed",
             Self::Succeeded { .. } => "succeeded",

@@ -4,6 +4,8 @@
 //! probed source into the steps that the runner executes. The table of parameters beside it makes
 //! `panofleet operations`, the JSON Schema and the refusals.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -79,6 +81,20 @@ impl Operation {
             Self::ImageThumbnail(operation) => operation.check(),
             Self::MediaProbe(_) => Ok(()),
             Self::FleetNoop(operation) => operation.check(),
+        }
+    }
+
+    /// How long a slow worker may take for it: a second for each megapixel that is read, ten times what one core of a
+    /// fast one takes.
+    pub fn time_for(&self, media: &MediaInfo) -> Duration {
+        match self {
+            Self::PanoTiles(_) | Self::ImageThumbnail(_) => {
+                let pixels = media.picture.as_ref().map_or(0, |picture| {
+                    u64::from(picture.width_px) * u64::from(picture.height_px)
+                });
+                Duration::from_secs(pixels.div_ceil(1_000_000))
+            }
+            Self::MediaProbe(_) | Self::FleetNoop(_) => Duration::ZERO,
         }
     }
 

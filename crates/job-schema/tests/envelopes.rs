@@ -96,6 +96,7 @@ fn bodies() -> BTreeMap<&'static str, Body> {
     BTreeMap::from([
         ("job", Body::Job(Box::new(job.message(Attempt(2), &[])))),
         ("claimed", event(Report::Claimed)),
+        ("probed", event(Report::Probed { timeout: Span::from_secs(3600) })),
         ("released", event(Report::Released { started: false, reason: "late".into() })),
         ("failed", event(Report::Failed { failure })),
         ("succeeded", event(Report::Succeeded { manifest: manifest.clone() })),

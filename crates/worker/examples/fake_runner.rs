@@ -21,8 +21,8 @@ use serde_json::json;
 enum Act {
     /// Says that the sandbox stands.
     Started { sandbox: bool },
-    /// Says what the source is.
-    Probed,
+    /// Says what the source is: nothing, or a square picture with sides so long.
+    Probed { side_px: Option<u32> },
     /// Says how far it is.
     Progress { fraction: f64, step: String },
     /// Writes a file of `bytes` bytes, and says that it has `said_bytes`.
@@ -84,9 +84,15 @@ fn perform(act: Act, scratch: &Path) {
         Act::Started { sandbox } => {
             say(&Frame::Started { sandbox: SandboxReport { landlock: sandbox, seccomp: sandbox } });
         }
-        Act::Probed => {
-            let media: MediaInfo =
-                serde_json::from_value(json!({ "container": "script", "bytes": 1 })).unwrap();
+        Act::Probed { side_px } => {
+            let mut media = json!({ "container": "script", "bytes": 1 });
+            if let Some(side_px) = side_px {
+                media["picture"] = json!({
+                    "width_px": side_px, "height_px": side_px, "color": "rgb", "alpha": false,
+                    "bits_per_sample": 8, "orientation": 1, "frames": 1
+                });
+            }
+            let media: MediaInfo = serde_json::from_value(media).unwrap();
             say(&Frame::Probed { media: Box::new(media) });
         }
         Act::Progress { fraction, step } => say(&Frame::Progress { fraction, step }),

@@ -7,19 +7,21 @@ use std::time::Duration;
 use panofleet_job_schema::manifest::{
     Manifest, ManifestObject, ManifestSummary, SourceRecord, StepTiming,
 };
+use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::message::{JobMessage, Progress, Report};
 use panofleet_job_schema::operation::FleetNoop;
 use panofleet_job_schema::runner_protocol::Task;
-use panofleet_job_schema::{ClaimId, ErrorClass, Failure, Operation};
+use panofleet_job_schema::{ClaimId, ErrorClass, Failure, Operation, Span};
 use panofleet_objects::manifest::{self, Published};
 use panofleet_objects::{ObjectStore, ObjectsError};
 use panofleet_service::clock::wall_clock;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::claims::{Hold, Stop};
 use crate::config::WorkerConfig;
 use crate::conversation::Product;
-use crate::execute::{Execution, execute, timed_out};
+use crate::execute::{Ears, Execution, execute, timed_out};
 use crate::metrics;
 use crate::runner::Runner;
 use crate::scratch::ClaimFolder;
@@ -116,6 +118,23 @@ pub(crate) struct Attempt<'a> {
     pub(crate) claim: ClaimId,
     pub(crate) folder: &'a ClaimFolder,
     pub(crate) hold: &'a Hold,
+    /// Hears how long the attempt may take, if its source says that it takes longer than it had.
+    pub(crate) timeout: watch::Sender<Option<Span>>,
+}
+
+/// How long an attempt may take.
+#[derive(Clone, Copy, Debug)]
+struct TimeLimit {
+    begun: Instant,
+    /// When the job's deadline passes.
+    deadline: Instant,
+}
+
+impl TimeLimit {
+    /// When an attempt's time is up that may take this long.
+    fn after(self, timeout: Span) -> Instant {
+        self.deadline.min(self.begun + timeout.0)
+    }
 }
 
 impl Attempt<'_> {
@@ -135,7 +154,9 @@ impl Attempt<'_> {
         if left.is_zero() {
             return Err(Ending::Failed(deadline_passed()));
         }
-        let until = Instant::now() + self.message.timeout.0.min(left);
+        let begun = Instant::now();
+        let limit = TimeLimit { begun, deadline: begun + left };
+        let until = limit.after(self.message.timeout);
         if let Some(noop) = self.noop() {
             in_time(until, tokio::time::sleep(noop.run_time())).await?;
             return Ok(Ending::Succeeded(self.nothing()));
@@ -154,7 +175,7 @@ impl Attempt<'_> {
         let begun = Instant::now();
         let fetched = in_time(until, self.fetch()).await?.map_err(failed)?;
         let download = StepTiming { step: "download".into(), wall_ms: millis(begun.elapsed()) };
-        let mut product = self.execute(until).await.map_err(failed)?;
+        let (mut product, until) = self.execute(limit).await.map_err(failed)?;
         product.steps.insert(0, download);
         let manifest = self.manifest(fetched, product);
         in_time(until, self.publish(&manifest)).await?
@@ -196,7 +217,7 @@ impl Attempt<'_> {
         Ok(fetched)
     }
 
-    async fn execute(&self, until: Instant) -> Result<Product, Failure> {
+    async fn execute(&self, limit: TimeLimit) -> Result<(Product, Instant), Failure> {
         let out = self.folder.make_out().await.map_err(|error| scratch_failure(&error))?;
         let task = Task {
             source: self.folder.source().to_string_lossy().into_owned(),
@@ -215,7 +236,7 @@ impl Attempt<'_> {
             runner: &*self.workshop.runner,
             task: &task,
             stall: self.workshop.config.stall(self.message.lane).0,
-            until,
+            until: limit.after(self.message.timeout),
             stores_max: self.workshop.config.upload_concurrency as usize,
             store_step: "upload",
         };
@@ -224,7 +245,23 @@ impl Attempt<'_> {
             let fraction = DOWNLOAD_SHARE + (1.0 - DOWNLOAD_SHARE) * fraction;
             self.progress(fraction, step, uploaded.load(Ordering::Relaxed));
         };
-        execute(execution, |file| uploads.clone().store(file), moved).await
+        let ears = Ears {
+            store: |file| uploads.clone().store(file),
+            probed: |media: &MediaInfo| limit.after(self.probed(media)),
+            moved,
+        };
+        execute(execution, ears).await
+    }
+
+    /// How long this attempt may take, now that its source is known. What its submitter said stands.
+    fn probed(&self, media: &MediaInfo) -> Span {
+        let JobMessage { timeout, own_timeout, outputs, .. } = self.message;
+        let needed = Span(outputs.values().map(|operation| operation.time_for(media)).sum());
+        if *own_timeout || needed <= *timeout {
+            return *timeout;
+        }
+        self.timeout.send_replace(Some(needed));
+        needed
     }
 
     fn prefix(&self) -> String {

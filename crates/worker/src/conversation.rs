@@ -35,6 +35,8 @@ pub(crate) struct NewFile {
 pub(crate) enum Heard {
     /// Nothing to do.
     Noted,
+    /// What the source is.
+    Probed(Box<MediaInfo>),
     /// The child moved.
     Moved {
         /// Share of the child's work done, [0, 1].
@@ -139,8 +141,8 @@ impl Conversation {
                 Ok(Heard::Noted)
             }
             Frame::Probed { media } => {
-                self.media = Some(*media);
-                Ok(Heard::Noted)
+                self.media = Some((*media).clone());
+                Ok(Heard::Probed(media))
             }
             Frame::Progress { fraction, step } => self.progress(fraction, step),
             Frame::File { output, path, bytes, content_type } => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use panofleet_job_schema::manifest::{FileRecord, StepTiming};
+use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::runner_protocol::Task;
 use panofleet_job_schema::{ErrorClass, Failure, OutputName, Span};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -23,7 +24,7 @@ pub(crate) struct Execution<'a> {
     pub(crate) task: &'a Task,
     /// A child that moves nothing for this long is killed.
     pub(crate) stall: Duration,
-    /// When the attempt's time is up.
+    /// When the attempt's time is up, as far as is known before its source was looked at.
     pub(crate) until: Instant,
     /// Files that are stored at once. At the limit the child is not listened to, and waits.
     pub(crate) stores_max: usize,
@@ -34,20 +35,31 @@ pub(crate) struct Execution<'a> {
 /// A file that was stored, and the output that it belongs to.
 pub(crate) type Stored = (OutputName, FileRecord);
 
-/// Runs a task: `store` is given each file that is complete, `moved` hears of progress.
+/// What hears of the child.
+pub(crate) struct Ears<S, P, M> {
+    /// Is given each file that is complete.
+    pub(crate) store: S,
+    /// Is given what the source is, and says when the attempt's time is up.
+    pub(crate) probed: P,
+    /// Hears of progress.
+    pub(crate) moved: M,
+}
+
+/// Runs a task, and says when the attempt's time is up.
 ///
 /// Dropping the future kills the child's process group at once.
 ///
 /// # Errors
 /// The child's failure, that of its end, of its time, of the protocol, or the first of `store`.
-pub(crate) async fn execute<S, F>(
+pub(crate) async fn execute<S, F, P, M>(
     execution: Execution<'_>,
-    store: S,
-    moved: impl FnMut(f64, String),
-) -> Result<Product, Failure>
+    ears: Ears<S, P, M>,
+) -> Result<(Product, Instant), Failure>
 where
     S: FnMut(NewFile) -> F,
     F: Future<Output = Result<Stored, Failure>>,
+    P: FnMut(&MediaInfo) -> Instant,
+    M: FnMut(f64, String),
 {
     let Execution { runner, task, until, .. } = execution;
     let mut child = runner.start(task).await.map_err(|error| {
@@ -56,8 +68,8 @@ where
     let mut follow = Following {
         conversation: Conversation::new(&task.outputs, task.limits.require_sandbox),
         storing: FuturesUnordered::new(),
-        store,
-        moved,
+        until,
+        ears,
     };
     let exit = match follow.listen(&mut *child, &execution).await {
         Ok(Closed::Silently) => child.exit().await.count(),
@@ -71,14 +83,14 @@ where
         return Err(failure);
     }
     let begun = Instant::now();
-    timeout_at(until, follow.store_the_rest()).await.map_err(|_elapsed| timed_out())??;
+    timeout_at(follow.until, follow.store_the_rest()).await.map_err(|_elapsed| timed_out())??;
     let product = follow.conversation.product();
     let mut product = product.ok_or_else(|| {
         exit.explain(violation("the child ended well without having said `done`"))
     })?;
     let wall_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     product.steps.push(StepTiming { step: execution.store_step.to_owned(), wall_ms });
-    Ok(product)
+    Ok((product, follow.until))
 }
 
 /// How the child's output came to its end.
@@ -90,17 +102,18 @@ enum Closed {
 }
 
 /// A child being listened to, and the files on their way.
-struct Following<S, F, M> {
+struct Following<S, F, P, M> {
     conversation: Conversation,
     storing: FuturesUnordered<F>,
-    store: S,
-    moved: M,
+    until: Instant,
+    ears: Ears<S, P, M>,
 }
 
-impl<S, F, M> Following<S, F, M>
+impl<S, F, P, M> Following<S, F, P, M>
 where
     S: FnMut(NewFile) -> F,
     F: Future<Output = Result<Stored, Failure>>,
+    P: FnMut(&MediaInfo) -> Instant,
     M: FnMut(f64, String),
 {
     async fn listen(
@@ -117,13 +130,14 @@ where
                     Err(garbled @ Garbled::NotAFrame(_)) => return Err(violation(garbled.to_string())),
                     Ok(Some(frame)) => match self.conversation.hear(frame)? {
                         Heard::Noted => {}
+                        Heard::Probed(media) => self.until = (self.ears.probed)(&media),
                         Heard::Moved { fraction, step } => {
                             last_move = Instant::now();
-                            (self.moved)(fraction, step);
+                            (self.ears.moved)(fraction, step);
                         }
                         Heard::File(file) => {
                             last_move = Instant::now();
-                            self.storing.push((self.store)(file));
+                            self.storing.push((self.ears.store)(file));
                         }
                         Heard::Failed(failure) => return Ok(Closed::With(failure)),
                     },
@@ -135,7 +149,7 @@ where
                     last_move = Instant::now();
                 }
                 () = sleep_until(last_move + execution.stall), if room => return Err(stalled(execution.stall)),
-                () = sleep_until(execution.until) => return Err(timed_out()),
+                () = sleep_until(self.until) => return Err(timed_out()),
             }
         }
     }

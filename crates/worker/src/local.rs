@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use panofleet_job_schema::manifest::{OutputRecord, SourceRecord, StepTiming};
+use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::runner_protocol::{Task, TaskLimits};
 use panofleet_job_schema::{Failure, Operation, OutputName};
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::child::Program;
-use crate::execute::{Execution, execute};
+use crate::execute::{Ears, Execution, execute};
 use crate::store::{blocking, hash, keep, scratch_failure};
 
 /// Files that are hashed and moved at once.
@@ -90,13 +91,13 @@ pub async fn run_local(
         stores_max: KEEPS_MAX,
         store_step: "move",
     };
-    let moved = |fraction, step| moved(Progress { fraction, step, uploaded_bytes: 0 });
-    let product = execute(
-        execution,
-        |file| keep(scratch.0.as_path().into(), out.as_path().into(), file),
-        moved,
-    );
-    let product = product.await?;
+    let until = execution.until;
+    let ears = Ears {
+        store: |file| keep(scratch.0.as_path().into(), out.as_path().into(), file),
+        probed: |_: &MediaInfo| until, // Whoever runs it has said how long it may take.
+        moved: |fraction, step| moved(Progress { fraction, step, uploaded_bytes: 0 }),
+    };
+    let (product, _until) = execute(execution, ears).await?;
     let mut report = LocalReport {
         schema: 1,
         source: SourceRecord { bytes, sha256, media: product.media },

@@ -1,5 +1,6 @@
 //! The worker as a whole: what it starts, and how it ends.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use panofleet_job_schema::{ErrorClass, Failure, Operation, Span};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::patience::persistently;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -28,7 +29,7 @@ use crate::intake::{ClaimedJob, Intake};
 use crate::metrics::{self, Busy};
 use crate::orders::{Orders, Taking};
 use crate::outbox::Outbox;
-use crate::reporter::Reporter;
+use crate::reporter::{ClaimName, Reporter};
 use crate::runner::Runner;
 use crate::scratch::{Probed, Scratch};
 use crate::source::{HttpsClient, Sources};
@@ -321,19 +322,26 @@ impl Worker {
             self.claims.stop(Stop::Cancelled, |id| id == name.id);
         }
         let claim = name.claim;
+        let (timeout, longer) = watch::channel(None);
         let attempt = Attempt {
             workshop: &self.workshop,
             message: &message,
             claim,
             folder: &folder,
             hold: &hold,
+            timeout,
         };
-        let ending =
-            AssertUnwindSafe(attempt.run()).catch_unwind().await.unwrap_or_else(|_panic| {
-                let message =
-                    "the worker panicked while it ran the attempt; this is a fault of Panofleet";
-                Ending::Failed(Failure::new(ErrorClass::Bug, "worker_panicked", message))
-            });
+        let run = AssertUnwindSafe(attempt.run()).catch_unwind();
+        let ended = tokio::select! {
+            biased;
+            ended = run => ended,
+            never = self.report_longer(&name, longer) => match never {},
+        };
+        let ending = ended.unwrap_or_else(|_panic| {
+            let message =
+                "the worker panicked while it ran the attempt; this is a fault of Panofleet";
+            Ending::Failed(Failure::new(ErrorClass::Bug, "worker_panicked", message))
+        });
         ending.log();
         metrics::attempt_ended(&message, ending.name(), begun.elapsed());
         let Some(report) = ending.report() else {
@@ -347,6 +355,20 @@ impl Worker {
         if durable.wait().await {
             folder.end();
         }
+    }
+
+    /// Reports that an attempt may take longer, if it turns out to; ends never.
+    async fn report_longer(
+        &self,
+        name: &ClaimName,
+        mut longer: watch::Receiver<Option<Span>>,
+    ) -> Infallible {
+        if let Ok(Some(timeout)) = longer.wait_for(Option::is_some).await.map(|longer| *longer) {
+            tracing::info!(%timeout, "the source takes longer than the attempt had");
+            let probed = self.reporter.event(name, Report::Probed { timeout });
+            self.outbox.publish(vec![probed]).await;
+        }
+        std::future::pending().await
     }
 }
 

@@ -7,11 +7,11 @@ use super::endings::{self, Ending};
 use super::{Decision, Effect, Reason, Refusal, family};
 use crate::ids::{Attempt, ClaimId, WorkerId};
 use crate::job::{Claim, CloseTarget, Job, Placement, State};
-use crate::limits::{CLAIMS_MAX, ENDED_CLAIMS_MAX};
+use crate::limits::{CLAIMS_MAX, ENDED_CLAIMS_MAX, TIMEOUT_S};
 use crate::manifest::ManifestSummary;
 use crate::message::{AttemptId, ClaimEvent, Report};
 use crate::policy::Policy;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// Who holds what.
 pub(super) struct Holder<'a> {
@@ -37,6 +37,7 @@ pub(super) fn reported(
     family::check_not_before(job, event.id.attempt)?;
     let decision = match &event.report {
         Report::Claimed => held(job, &event.into(), now),
+        Report::Probed { timeout } => probed(job, event.claim, *timeout),
         Report::Dropped => dropped(job, event.id.attempt, now, policy),
         Report::Released { started: false, .. } => released_unstarted(job, event, now, policy),
         Report::Released { started: true, .. } => {
@@ -143,6 +144,18 @@ fn held(job: &Job, holder: &Holder<'_>, now: Timestamp) -> Result<Decision, Refu
     // The message that nobody has claimed is superseded: it is not to start beside the one that lives.
     let effects = if expected { Vec::new() } else { vec![Effect::Control] };
     Ok(Decision::new(next, reason).with(effects))
+}
+
+/// What the source is like holds for every attempt, so they all have that time. The submitter's word stands above it.
+fn probed(job: &Job, claim: ClaimId, timeout: Span) -> Result<Decision, Refusal> {
+    if job.ended_claims.contains(&claim) {
+        return Err(Refusal::EndedClaim);
+    }
+    let timeout = timeout.min(Span::from_secs(*TIMEOUT_S.end()));
+    if job.spec.timeout.is_some() || timeout <= job.timeout {
+        return Err(Refusal::NothingNew);
+    }
+    Ok(Decision::new(Job { timeout, ..job.clone() }, Reason::Probed))
 }
 
 /// A job is where the attempt was sent that holds it, or that waits in the queue.

@@ -17,6 +17,7 @@ use crate::spec::JobSpec;
 mod families;
 mod hops;
 mod orders;
+mod probed;
 mod properties;
 mod silence;
 

@@ -9,7 +9,7 @@ use panofleet_job_schema::job::{Job, Placement, State};
 use panofleet_job_schema::lifecycle::{Event, Horizon, PartitionHorizon, next_timer};
 use panofleet_job_schema::message::{AttemptId, ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Attempt, Generation, JobId, Region, Timestamp, WorkerId};
+use panofleet_job_schema::{Attempt, Generation, JobId, Region, Span, Timestamp, WorkerId};
 use uuid::Uuid;
 
 use crate::states::{BEATS, EVENTS, at, child, claim, claim_name, summary};
@@ -66,6 +66,9 @@ fn reports(job: &Job) -> Vec<(String, Event)> {
         if name != 'N' {
             events.push((format!("{shown} is claimed"), report(id, name, Report::Claimed)));
             events.push((format!("heartbeat of {shown}"), beat(id, name)));
+            let hour = Report::Probed { timeout: Span::from_secs(3600) };
+            events
+                .push((format!("{shown} has a source that takes an hour"), report(id, name, hour)));
         }
         for (says, said) in endings() {
             events.push((format!("{shown} {says}"), report(id, name, said)));

@@ -51,9 +51,8 @@ fn record(path: &str) -> FileRecord {
 #[test]
 fn a_whole_conversation_makes_a_product() {
     let mut talk = conversation();
-    for frame in [Frame::Started { sandbox: SANDBOX }, probed()] {
-        assert_eq!(talk.hear(frame).unwrap(), Heard::Noted);
-    }
+    assert_eq!(talk.hear(Frame::Started { sandbox: SANDBOX }).unwrap(), Heard::Noted);
+    assert!(matches!(talk.hear(probed()).unwrap(), Heard::Probed(media) if media.bytes == 3));
     for path in ["b.jpg", "a/0_1.jpg"] {
         assert!(matches!(talk.hear(file("probe", path)).unwrap(), Heard::File(_)));
         talk.stored(&name("probe"), record(path));

@@ -1,7 +1,10 @@
 //! Each way to fail has its class and its code.
 
+use std::time::{Duration, Instant};
+
 use panofleet_job_schema::ErrorClass::{self, Bug, Crashed, Rejected, Transient};
 use panofleet_job_schema::family::JoinTask;
+use panofleet_job_schema::message::Report;
 use panofleet_job_schema::source::SourceLocation;
 use panofleet_job_schema::{ClaimId, Failure, Span};
 use rustix::process::Signal;
@@ -131,6 +134,34 @@ async fn an_attempt_that_takes_too_long_is_ended() {
     let failure = site.failure(&message).await;
     assert_eq!((failure.class, failure.code.as_str()), (Transient, "timed_out"));
     site.scratch_is_empty().await;
+}
+
+/// A picture of 2 megapixels has 2 s, also where attempts have less; unless its submitter said how long it may take.
+#[tokio::test]
+async fn a_large_source_has_the_time_that_it_takes_and_everybody_is_told() {
+    let site = Site::new().await;
+    let acts = json!([
+        { "act": "started", "sandbox": true },
+        { "act": "probed", "side_px": 1400 },
+        { "act": "hang" }
+    ]);
+    let (mut message, mut own) = (site.job(acts.clone()).await, site.job(acts).await);
+    own.own_timeout = true;
+    for message in [&mut message, &mut own] {
+        message.timeout = Span::from_millis(300);
+        site.send(message);
+    }
+    let begun = Instant::now();
+    let _running = site.start();
+    let failure = site.failure(&own).await;
+    assert_eq!((failure.class, failure.code.as_str()), (Transient, "timed_out"));
+    let events = site.events_of(message.id, 3).await;
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    let reports: Vec<_> = events.into_iter().map(|event| event.report).collect();
+    let probed = Report::Probed { timeout: Span::from_secs(2) };
+    assert_eq!(reports[..2], [Report::Claimed, probed]);
+    let timed_out = |report: &Report| matches!(report, Report::Failed { failure } if failure.code == "timed_out");
+    assert!(timed_out(&reports[2]), "{reports:?}");
 }
 
 #[tokio::test]

@@ -149,6 +149,7 @@ impl Site {
             )]),
             events_partition: 2,
             timeout: Span::from_secs(60),
+            own_timeout: false,
             deadline: wall_clock() + Duration::from_secs(3600),
             due_at: Some(wall_clock()),
             join: None,

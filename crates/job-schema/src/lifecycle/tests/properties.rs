@@ -6,6 +6,7 @@ use super::families::expanded;
 use super::hops::{region, routed};
 use super::*;
 use crate::family::{Children, FailedChild, OnChildFailure};
+use crate::time::Span;
 
 /// What every decision keeps, whatever came before.
 pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision) {
@@ -110,6 +111,7 @@ fn report() -> impl Strategy<Value = Report> {
         2 => any::<bool>().prop_map(|started| Report::Released { started, reason: "r".into() }),
         1 => Just(Report::Abandoned),
         1 => Just(Report::Dropped),
+        1 => (1..100_000_u64).prop_map(|seconds| Report::Probed { timeout: Span::from_secs(seconds) }),
         1 => any::<bool>().prop_map(|wait| {
             expanded(2, if wait { OnChildFailure::WaitForAll } else { OnChildFailure::FailFast })
         }),
@@ -262,7 +264,9 @@ proptest! {
             let Ok(decision) = life.try_step(&event) else { continue };
             life.job = decision.job;
             // A drop is the end of a message, and an attempt may have several copies of it.
-            let is_end = |report: &Report| !matches!(report, Report::Claimed | Report::Dropped);
+            let is_end = |report: &Report| {
+                !matches!(report, Report::Claimed | Report::Probed { .. } | Report::Dropped)
+            };
             if matches!(&event, Event::Reported { event, .. } if is_end(&event.report)) {
                 ends.push(event);
             }
