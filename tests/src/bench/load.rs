@@ -17,11 +17,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Load {
     http: Client,
     url: String,
+    run_ms: u32,
 }
 
 /// How many jobs there are in a state.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
+    /// Jobs that a worker holds.
+    pub running: u64,
     /// Jobs that have succeeded.
     pub succeeded: u64,
     /// Jobs that have ended otherwise.
@@ -37,7 +40,13 @@ impl Load {
     /// If there can be no HTTP client.
     pub fn new(url: &str) -> Result<Self> {
         let http = Client::builder().timeout(Duration::from_secs(120)).build()?;
-        Ok(Self { http, url: url.to_owned() })
+        Ok(Self { http, url: url.to_owned(), run_ms: 0 })
+    }
+
+    /// The same, but its jobs take so long.
+    #[must_use]
+    pub fn of_jobs_that_take(self, run_ms: u32) -> Self {
+        Self { run_ms, ..self }
     }
 
     /// Pauses a region, or lets it go on.
@@ -74,7 +83,7 @@ impl Load {
     }
 
     async fn submit_lines(&self, jobs: u32) -> Result<()> {
-        let line = noop(0).to_string() + "\n";
+        let line = noop(self.run_ms).to_string() + "\n";
         let request = self.http.post(format!("{}/v1/jobs", self.url));
         let request = request.header("content-type", "application/x-ndjson");
         let answer = request.body(line.repeat(jobs as usize)).send().await?.error_for_status()?;
@@ -97,7 +106,7 @@ impl Load {
         let mut sent = tokio::task::JoinSet::new();
         while Instant::now() < until {
             tick.tick().await;
-            let request = self.http.post(format!("{}/v1/jobs", self.url)).json(&noop(0));
+            let request = self.http.post(format!("{}/v1/jobs", self.url)).json(&noop(self.run_ms));
             sent.spawn(async move { request.send().await?.error_for_status().map(drop) });
         }
         while let Some(answer) = sent.join_next().await {
@@ -115,6 +124,7 @@ impl Load {
         let counts: Value = answer.error_for_status()?.json().await?;
         let of = |state: &str| counts["states"][state].as_u64().unwrap_or(0);
         Ok(Counts {
+            running: of("running"),
             succeeded: of("succeeded"),
             failed: of("dead") + of("cancelled") + of("expired"),
             total: counts["total"].as_u64().context("a total")?,
@@ -126,6 +136,18 @@ impl Load {
     /// # Errors
     /// If one ends otherwise, or nothing moves for 30 s.
     pub async fn await_succeeded(&self, jobs: u64) -> Result<Duration> {
+        self.await_count(jobs, |counts| counts.succeeded).await
+    }
+
+    /// Waits until so many jobs run, and says how long that took.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn await_running(&self, jobs: u64) -> Result<Duration> {
+        self.await_count(jobs, |counts| counts.running).await
+    }
+
+    async fn await_count(&self, jobs: u64, count: fn(&Counts) -> u64) -> Result<Duration> {
         let begun = Instant::now();
         let (mut last, mut moved) = (0, Instant::now());
         loop {
@@ -133,11 +155,11 @@ impl Load {
             if counts.failed > 0 {
                 bail!("{} jobs did not succeed", counts.failed);
             }
-            if counts.succeeded >= jobs {
+            if count(&counts) >= jobs {
                 return Ok(begun.elapsed());
             }
-            if counts.succeeded > last {
-                (last, moved) = (counts.succeeded, Instant::now());
+            if count(&counts) > last {
+                (last, moved) = (count(&counts), Instant::now());
             }
             if moved.elapsed() > Duration::from_secs(30) {
                 bail!("nothing moves: {counts:?}");

@@ -1,5 +1,6 @@
 //! `./dev bench fleet`: how many jobs that do nothing go through a fleet over Kafka and PostgreSQL, how fast one is
-//! picked up, and what each part spends on it. Everything shares this machine, the servers and the load included.
+//! picked up, and what each part spends on it; and with `heartbeats`, what a collector spends on the heartbeats of 10,000
+//! running jobs. Everything shares this machine, the servers and the load included.
 #![expect(clippy::print_stdout, reason = "it tells a person what it found")]
 
 use std::collections::BTreeMap;
@@ -30,9 +31,57 @@ const SETTINGS: [&str; 5] = [
     "worker.event_buffer=4096",
 ];
 
+/// Workers, and the jobs that each runs, while heartbeats are all that happens; and how long they are watched.
+const BUSY_WORKERS: u32 = 10;
+const BUSY_SLOTS: u32 = 1000;
+const BUSY: Duration = Duration::from_secs(60);
+/// As a fleet has them by default.
+const BUSY_SETTINGS: [&str; 5] = [
+    "policy.heartbeat=10s",
+    "policy.lease=60s",
+    "worker.slots=1000",
+    "log.filter=warn",
+    "worker.event_buffer=4096",
+];
+
 #[tokio::main]
 async fn main() -> Result<()> {
-    let jobs = std::env::args().nth(1).and_then(|jobs| jobs.parse().ok()).unwrap_or(JOBS);
+    match std::env::args().nth(1).as_deref() {
+        Some("heartbeats") => heartbeats().await,
+        Some(jobs) => throughput(jobs.parse().context("a number of jobs, or `heartbeats`")?).await,
+        None => {
+            throughput(JOBS).await?;
+            heartbeats().await
+        }
+    }
+}
+
+async fn heartbeats() -> Result<()> {
+    let (_kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared());
+    S3Server::shared();
+    let roles = Roles { workers: BUSY_WORKERS, ..Roles::default() };
+    let mut fleet = Fleet::of_roles(&roles, &BUSY_SETTINGS).await;
+    let load = Load::new(&fleet.api.url)?.of_jobs_that_take(600_000);
+    load.submit_many(BUSY_WORKERS * BUSY_SLOTS, 1).await?;
+    load.await_running(u64::from(BUSY_WORKERS * BUSY_SLOTS)).await?;
+    // The claims are folded, and everybody has been heard of once.
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let spent = || [cpu_seconds(fleet.pid("collector-1")), cpu_seconds(postgres.pid())];
+    let before = spent();
+    tokio::time::sleep(BUSY).await;
+    let [collector, postgresql] = spent();
+    let share = |after: f64, before: f64| 100.0 * (after - before) / BUSY.as_secs_f64();
+    println!(
+        "heartbeats of {} running jobs on {BUSY_WORKERS} workers: collector {:.1} %, postgresql {:.1} % of a core",
+        BUSY_WORKERS * BUSY_SLOTS,
+        share(collector, before[0]),
+        share(postgresql, before[1]),
+    );
+    fleet.kill();
+    Ok(())
+}
+
+async fn throughput(jobs: u32) -> Result<()> {
     let (kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared());
     S3Server::shared();
     let roles = Roles { workers: 2, ..Roles::default() };
