@@ -14,6 +14,9 @@ use crate::keeper::Keeper;
 /// Where Debian puts each version of PostgreSQL.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
+/// What a test needs, in MiB (`shared_buffers`).
+const TEST_BUFFERS_MB: u32 = 32;
+
 /// A running server.
 #[derive(Debug)]
 pub struct PostgresServer {
@@ -30,8 +33,17 @@ impl PostgresServer {
     /// # Panics
     /// If PostgreSQL is not installed or does not start.
     pub fn shared() -> &'static Self {
+        Self::shared_with(TEST_BUFFERS_MB)
+    }
+
+    /// The server that everybody in this process shares; if it is not running, it is started with so much memory for its
+    /// pages.
+    ///
+    /// # Panics
+    /// If PostgreSQL is not installed or does not start.
+    pub fn shared_with(buffers_mb: u32) -> &'static Self {
         static SHARED: OnceLock<PostgresServer> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        SHARED.get_or_init(|| Self::start_with(buffers_mb))
     }
 
     /// Starts a server with no database of ours.
@@ -39,6 +51,10 @@ impl PostgresServer {
     /// # Panics
     /// If PostgreSQL is not installed or does not start.
     pub fn start() -> Self {
+        Self::start_with(TEST_BUFFERS_MB)
+    }
+
+    fn start_with(buffers_mb: u32) -> Self {
         let [port] = free_ports();
         let programs = programs();
         let as_root = fs::metadata("/proc/self").expect("proc").uid() == 0;
@@ -50,7 +66,7 @@ impl PostgresServer {
         command
             .args(["-c", include_str!("postgres.sh"), "postgres.sh"])
             .arg(&programs)
-            .arg(port.to_string());
+            .args([port.to_string(), buffers_mb.to_string()]);
         let (keeper, folder) = Keeper::start(&mut command);
         assert!(!folder.is_empty(), "PostgreSQL did not start; what it said is above");
         Self { keeper, programs, folder: folder.into(), port, databases: AtomicU32::new(0) }

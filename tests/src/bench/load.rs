@@ -9,8 +9,8 @@ use tokio::time::MissedTickBehavior;
 
 /// Jobs of one request.
 const REQUEST_JOBS: u32 = 2500;
-/// Time between two looks at the counts.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Time between two looks at the counts, each of which reads every job.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A client that submits jobs which do nothing.
 #[derive(Clone, Debug)]

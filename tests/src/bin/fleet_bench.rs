@@ -14,6 +14,9 @@ use panofleet_tests::fleet::{Fleet, Roles};
 
 /// Jobs that are accepted, and then run.
 const JOBS: u32 = 100_000;
+/// PostgreSQL's `shared_buffers`: all jobs of a run fit. Otherwise its own settings, `fsync` among them; Kafka's too, in a
+/// heap of 384 MiB.
+const BUFFERS_MB: u32 = 512;
 /// Requests at a time.
 const CLIENTS: u32 = 2;
 /// The steady load under which the pickup is measured, and how long it goes on before that: the broker compiles its
@@ -57,7 +60,7 @@ async fn main() -> Result<()> {
 }
 
 async fn heartbeats() -> Result<()> {
-    let (_kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared());
+    let (_kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared_with(BUFFERS_MB));
     S3Server::shared();
     let roles = Roles { workers: BUSY_WORKERS, ..Roles::default() };
     let mut fleet = Fleet::of_roles(&roles, &BUSY_SETTINGS).await;
@@ -82,7 +85,7 @@ async fn heartbeats() -> Result<()> {
 }
 
 async fn throughput(jobs: u32) -> Result<()> {
-    let (kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared());
+    let (kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared_with(BUFFERS_MB));
     S3Server::shared();
     let roles = Roles { workers: 2, ..Roles::default() };
     let mut fleet = Fleet::of_roles(&roles, &SETTINGS).await;
