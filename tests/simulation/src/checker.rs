@@ -7,10 +7,11 @@ use bytes::Bytes;
 use panofleet_bus::DeadLetter;
 use panofleet_job_schema::envelope::{Body, Envelope};
 use panofleet_job_schema::job::State;
-use panofleet_job_schema::manifest::{Manifest, ManifestObject};
+use panofleet_job_schema::manifest::ManifestObject;
 use panofleet_job_schema::message::Report;
-use panofleet_job_schema::{Job, JobId, limits};
+use panofleet_job_schema::{Job, JobId};
 use panofleet_jobs_db::HistoryEntry;
+use panofleet_test_promises::{self as promises, Broken, Promise, shown};
 
 use crate::bus::NEVER_SETTLED;
 use crate::mutant::Mutant;
@@ -21,56 +22,6 @@ mod hops;
 
 /// No child lives longer than this, whatever befalls its worker.
 const CHILD_LIFE_MAX: Duration = Duration::from_secs(200);
-
-/// A promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promise {
-    /// A job that a client was told is accepted is there.
-    AcceptedIsNeverLost,
-    /// Only an operator's replay leaves an end.
-    OnlyAReplayLeavesAnEnd,
-    /// Once faults are over, every job ends in bounded time.
-    EveryJobEnds,
-    /// What stands at a manifest key stays.
-    OneManifest,
-    /// A job that succeeded has the manifest that it names.
-    SuccessHasItsManifest,
-    /// Every file that a result names is in the store.
-    ResultsAreWhole,
-    /// A job that may have been sent ends without a result only behind a seal.
-    AnEndWithoutResultIsSealed,
-    /// No job fails, crashes, is lost or let go more often than its limits say.
-    LimitsHold,
-    /// Attempt numbers grow, and one number is one message.
-    AttemptNumbersAreUsedOnce,
-    /// No child outlives its job for long, and none lives for ever.
-    NothingRunsForEver,
-    /// Nobody writes what nobody can read.
-    EverythingIsReadable,
-    /// Without a fault of its worker, a job is not sent again.
-    NotSentAgainForNothing,
-    /// Results and events of a job stay where they were to go, and it runs only where it may.
-    AHopMovesTheJobOnly,
-    /// A claim is of a worker of the region that its attempt was sent to.
-    ARegionsWordCountsForItsOwn,
-    /// A job is where it is held, also if an old copy was claimed after it had gone on.
-    WhoClaimsAJobHasIt,
-    /// The first split of a generation is the only one.
-    AJobIsSplitOnce,
-    /// A job that was split is joined, and ends, when its children have.
-    AJobEndsAfterItsChildren,
-    /// No process gives up.
-    ProcessesGoOn,
-}
-
-/// A promise that was broken, and how.
-#[derive(Clone, Debug)]
-pub struct Broken {
-    /// Which.
-    pub promise: Promise,
-    /// How.
-    pub how: String,
-}
 
 /// What the checker has seen.
 #[derive(Debug, Default)]
@@ -97,32 +48,6 @@ impl Checker {
 fn open(payload: &Bytes) -> Option<Envelope> {
     let body = payload.split_at_checked(payload.iter().position(|byte| *byte == b'\n')? + 1)?.1;
     serde_json::from_slice(body).ok()
-}
-
-/// A job in a few words.
-pub(crate) fn shown(job: &Job) -> String {
-    let counters = &job.counters;
-    let held = match &job.state {
-        State::Running { claims, .. } => {
-            let claims =
-                claims.iter().map(|claim| format!(" {}@{}", claim.claim.short(), claim.worker));
-            claims.collect()
-        }
-        State::Sent { attempt, placement, .. } => {
-            format!(" a{attempt} at {:?}", placement.map(|placement| placement.offset))
-        }
-        _ => String::new(),
-    };
-    format!(
-        "{}{held} g{} a{} charged {} crashes {} losses {} releases {}",
-        job.state.name(),
-        job.generation,
-        counters.last_attempt,
-        counters.charged,
-        counters.crashes,
-        counters.losses,
-        counters.releases
-    )
 }
 
 /// A message is put on a queue. Gives what it is.
@@ -208,68 +133,20 @@ pub(crate) fn written(shared: &mut Shared, job: &Job, history: &[HistoryEntry]) 
     shared.checker.writes += 1;
     let before = shared.db.jobs.get(&job.id).map(|row| row.job.clone());
     let before = before.expect("the batch was checked");
-    let mut broken = None;
-    let mut fail = |promise, how: &str| {
-        broken.get_or_insert(Broken { promise, how: format!("{}: {how}: {}", job.id, shown(job)) });
-    };
-    let is_replay = job.generation.0 == before.generation.0 + 1;
-    if before.state.is_terminal() && !is_replay {
-        fail(Promise::OnlyAReplayLeavesAnEnd, "it had ended");
-    }
-    if job.generation < before.generation
-        || job.counters.last_attempt < before.counters.last_attempt
-    {
-        fail(Promise::AttemptNumbersAreUsedOnce, "its numbers went back");
-    }
-    let failures = history.iter().filter(|line| is_charged(line)).count();
-    let key = (job.id, job.generation.0);
-    let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-    let all = shared.checker.failures.get(&key).copied().unwrap_or(0) + failures;
-    let counters = &job.counters;
-    let is_sent_anew = counters.last_attempt > before.counters.last_attempt;
-    let may_go_on = counters.charged < job.max_attempts
-        && counters.crashes < limits::CRASHES_MAX
-        && counters.losses < limits::LOSSES_MAX
-        && counters.releases < limits::RELEASES_MAX
-        && all < job.max_attempts;
-    if is_sent_anew && !may_go_on {
-        fail(Promise::LimitsHold, "sent again past its limits");
-    }
-    match (&job.state, manifest_of(shared, job)) {
-        (State::Succeeded { manifest }, Some(ManifestObject::Manifest(found)))
-            if found.claim == manifest.claim && names(&found, job) => {}
-        (State::Succeeded { .. }, _) if !job.spec.makes_nothing() => {
-            fail(Promise::SuccessHasItsManifest, "its manifest is not there")
-        }
-        (State::Dead { .. } | State::Cancelled | State::Expired, found)
-            if job.possibly_sent()
-                && !matches!(&found, Some(ManifestObject::Seal(seal)) if seal.job == job.id) =>
-        {
-            fail(Promise::AnEndWithoutResultIsSealed, "no seal stands");
-        }
-        _ => {}
-    }
+    let failures = shared.checker.failures.entry((job.id, job.generation.0)).or_default();
+    *failures = failures.saturating_add(promises::charges(history));
+    let failures = *failures;
     let moved =
         hops::broken(&before, job).or_else(|| families::broken(shared, (&before, job), history));
-    if let Some((promise, how)) = moved {
-        fail(promise, how);
-    }
-    let for_nothing = shared.checker.for_nothing;
-    for line in history.iter().filter(|line| for_nothing.contains(&line.reason.as_str())) {
-        fail(Promise::NotSentAgainForNothing, &line.reason);
-    }
-    shared.checker.failures.insert(key, all);
-    if let Some(broken) = broken {
+    let moved = moved
+        .map(|(promise, how)| Broken::new(promise, format!("{}: {how}: {}", job.id, shown(job))));
+    let kept = promises::check_write(&before, job, failures)
+        .and_then(|()| promises::check_end(job, manifest_of(shared, job).as_ref()))
+        .and_then(|()| moved.map_or(Ok(()), Err))
+        .and_then(|()| promises::nothing_repeated(job, history, shared.checker.for_nothing));
+    if let Err(broken) = kept {
         shared.checker.broken.get_or_insert(broken);
     }
-}
-
-fn is_charged(line: &HistoryEntry) -> bool {
-    matches!(line.reason.as_str(), "attempt_failed" | "attempt_timed_out")
-}
-
-fn names(manifest: &Manifest, job: &Job) -> bool {
-    manifest.job == job.id && manifest.generation == job.generation
 }
 
 /// Looks at what has to hold at every time.
@@ -305,6 +182,14 @@ pub(crate) fn conclude(shared: &mut Shared) {
         let how = format!("child {number} of {worker} for claim {claim} lives since {since:?}");
         return shared.checker.fail(Promise::NothingRunsForEver, how);
     }
+    let told = shared
+        .db
+        .jobs
+        .values()
+        .find_map(|row| promises::check_history(&row.job, &row.history).err());
+    if let Some(broken) = told {
+        shared.checker.broken.get_or_insert(broken);
+    }
     let missing = shared.db.jobs.values().find_map(|row| missing_file(shared, &row.job));
     if let Some(file) = missing {
         shared.checker.fail(Promise::ResultsAreWhole, format!("{file} is not in the store"));
@@ -317,13 +202,11 @@ fn missing_file(shared: &Shared, job: &Job) -> Option<String> {
     else {
         return None;
     };
-    let files = manifest.outputs.values().flat_map(|output| {
-        output.files.iter().map(move |file| {
-            (format!("/{}/{}/{}", job.bucket, output.prefix, file.path), file.bytes)
-        })
-    });
-    let is_missing = |(object, bytes): &(String, u64)| {
-        shared.store.objects.get(object).is_none_or(|found| found.len() as u64 != *bytes)
+    let is_there = |object: &str, bytes: u64| {
+        let found = shared.store.objects.get(object);
+        found.is_some_and(|found| found.len() as u64 == bytes)
     };
-    files.clone().find(is_missing).map(|(object, _)| object)
+    let files = promises::files_of(&manifest);
+    let mut files = files.map(|(key, bytes)| (format!("/{}/{key}", job.bucket), bytes));
+    files.find(|(object, bytes)| !is_there(object, *bytes)).map(|(object, _)| object)
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use panofleet_test_promises::Promise;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::checker::Promise;
 use crate::link::Link;
 use crate::process::{Process, Turn};
 use crate::random::Random;

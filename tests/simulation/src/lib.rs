@@ -48,7 +48,7 @@ mod world;
 
 pub use bus::BusSettings;
 pub use calm::CalmWorld;
-pub use checker::{Broken, Promise};
 pub use mutant::Mutant;
+pub use panofleet_test_promises::{Broken, Promise};
 pub use run::{Plan, Verdict, run};
 pub use scenario::Trouble;

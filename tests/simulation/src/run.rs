@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use panofleet_test_promises::Broken;
 
 use crate::bus::BusSettings;
-use crate::checker::{self, Broken};
+use crate::checker;
 use crate::client::Clients;
 use crate::faults::Rates;
 use crate::fleet::Member;

@@ -8,6 +8,7 @@ use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{JobSpec, OutputName, Region, Span, Timestamp};
+use panofleet_test_promises as promises;
 
 use crate::child::Nature;
 use crate::random::Random;
@@ -50,12 +51,8 @@ impl Trouble {
     pub(crate) const fn for_nothing(self) -> &'static [&'static str] {
         match self {
             Self::Chaos => &[],
-            Self::CollectorsAway | Self::DatabaseAway => {
-                &["lease_lapsed", "message_lost", "attempt_timed_out", "revived", "joined"]
-            }
-            // A claim that was durable too late is let go, whether its message could be acknowledged or not: another worker
-            // takes it, or it is found to be gone.
-            Self::BusAway | Self::RegionCut => &["lease_lapsed", "attempt_timed_out", "revived"],
+            Self::CollectorsAway | Self::DatabaseAway => promises::AWAY,
+            Self::BusAway | Self::RegionCut => promises::BUS_AWAY,
         }
     }
 

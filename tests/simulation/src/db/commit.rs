@@ -82,7 +82,11 @@ fn write_job(shared: &mut Shared, write: &JobWrite) {
         shared.is_mutant(Mutant::ClosingHasNoTimer) && matches!(job.state, State::Closing { .. });
     let reasons: Vec<&str> = write.history.iter().map(|line| line.reason.as_str()).collect();
     let reasons = reasons.join(", ");
-    shared.note(format_args!("db: {} → {} ({reasons})", job.id, crate::checker::shown(&job)));
+    shared.note(format_args!(
+        "db: {} → {} ({reasons})",
+        job.id,
+        panofleet_test_promises::shown(&job)
+    ));
     crate::checker::written(shared, &job, &write.history);
     if !matches!(job.state, State::Running { .. }) {
         shared.db.progress.remove(&job.id);

@@ -40,7 +40,7 @@ pub(crate) struct Row {
     pub(crate) job: Job,
     pub(super) version: u64,
     pub(super) timer_at: Option<Timestamp>,
-    pub(super) history: Vec<HistoryEntry>,
+    pub(crate) history: Vec<HistoryEntry>,
 }
 
 impl Row {
