@@ -1,9 +1,11 @@
 //! Apache Kafka: one node that is both broker and controller.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod secured;
 
@@ -16,6 +18,18 @@ pub struct KafkaServer {
     keeper: Keeper,
     folder: PathBuf,
     port: u16,
+    doors: Vec<Door>,
+    doors_taken: AtomicUsize,
+}
+
+/// A listener that sends its clients elsewhere: a broker tells whoever asks where it is to be found, and behind a proxy
+/// that is the proxy.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    /// Where the proxy has to listen: what clients of this door are told.
+    pub proxy_port: u16,
+    /// Where the broker listens.
+    pub server: SocketAddr,
 }
 
 impl KafkaServer {
@@ -33,8 +47,20 @@ impl KafkaServer {
     /// # Panics
     /// If Kafka is not here or does not start.
     pub fn start() -> Self {
-        let folder = folder();
-        Self::start_in(folder, "CLIENTS:PLAINTEXT", "", "")
+        Self::start_with_doors(0)
+    }
+
+    /// Starts a broker with an empty log that can also be reached by so many proxies.
+    ///
+    /// # Panics
+    /// If Kafka is not here or does not start.
+    pub fn start_with_doors(count: usize) -> Self {
+        let doors = std::iter::repeat_with(|| {
+            let [proxy_port, port] = free_ports();
+            Door { proxy_port, server: (Ipv4Addr::LOCALHOST, port).into() }
+        });
+        let doors: Vec<_> = doors.take(count).collect();
+        Self::start_in(folder(), ("CLIENTS:PLAINTEXT", doors), "", "")
     }
 
     /// Starts a broker with an empty log and these users, and one more, `admin`, who may do everything. It takes
@@ -47,17 +73,22 @@ impl KafkaServer {
         secured::make_certificates(&folder);
         let options = secured::format_options(users);
         let properties = secured::properties(&folder);
-        Self::start_in(folder, "CLIENTS:SASL_SSL", &options, &properties)
+        Self::start_in(folder, ("CLIENTS:SASL_SSL", Vec::new()), &options, &properties)
     }
 
-    fn start_in(folder: PathBuf, clients: &str, format_options: &str, more: &str) -> Self {
+    fn start_in(
+        folder: PathBuf,
+        (clients, doors): (&str, Vec<Door>),
+        format_options: &str,
+        more: &str,
+    ) -> Self {
         let libs = root().join(".dev/kafka/libs");
         assert!(
             libs.is_dir(),
             "Kafka is not here: run tests/servers/kafka/fetch.sh, or ./dev test"
         );
         let ports = free_ports();
-        let properties = properties(&folder, ports, clients) + more;
+        let properties = properties(&folder, ports, clients, &doors) + more;
         fs::write(folder.join("format"), format_options).expect("a writable folder");
         fs::write(folder.join("server.properties"), properties).expect("a writable folder");
         #[expect(clippy::disallowed_methods, reason = "the broker is a process")]
@@ -69,7 +100,8 @@ impl KafkaServer {
             .arg(libs.join("*"));
         let (keeper, said) = Keeper::start(&mut command);
         assert!(!said.is_empty(), "Kafka did not start; what it said is above");
-        let server = Self { keeper, folder, port: ports[0] };
+        let doors_taken = AtomicUsize::new(0);
+        let server = Self { keeper, folder, port: ports[0], doors, doors_taken };
         server.await_port();
         server
     }
@@ -77,6 +109,15 @@ impl KafkaServer {
     /// Where it listens: `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A door that nobody else has.
+    ///
+    /// # Panics
+    /// If all are taken.
+    pub fn door(&self) -> Door {
+        let door = self.doors.get(self.doors_taken.fetch_add(1, Ordering::Relaxed));
+        *door.expect("the broker was started with enough doors")
     }
 
     /// The password of a user of a secured broker.
@@ -129,17 +170,24 @@ fn properties(
     folder: &Path,
     [port, broker_port, controller_port]: [u16; 3],
     clients: &str,
+    doors: &[Door],
 ) -> String {
     let logs = folder.join("data");
+    let each = |say: &dyn Fn(usize, &Door) -> String| -> String {
+        doors.iter().enumerate().map(|(number, door)| say(number, door)).collect()
+    };
+    let listeners = each(&|number, door| format!(",DOOR{number}://{}", door.server));
+    let advertised = each(&|number, door| format!(",DOOR{number}://127.0.0.1:{}", door.proxy_port));
+    let protocols = each(&|number, _| format!(",DOOR{number}:PLAINTEXT"));
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=BROKERS
-listeners=CLIENTS://127.0.0.1:{port},BROKERS://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=CLIENTS://127.0.0.1:{port},BROKERS://127.0.0.1:{broker_port}
-listener.security.protocol.map={clients},BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=CLIENTS://127.0.0.1:{port},BROKERS://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{controller_port}{listeners}
+advertised.listeners=CLIENTS://127.0.0.1:{port},BROKERS://127.0.0.1:{broker_port}{advertised}
+listener.security.protocol.map={clients},BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={}
 auto.create.topics.enable=false
 broker.session.timeout.ms=2000

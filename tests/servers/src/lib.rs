@@ -8,10 +8,12 @@
 pub mod kafka;
 mod keeper;
 pub mod postgres;
+pub mod proxy;
 pub mod s3;
 
-pub use kafka::KafkaServer;
+pub use kafka::{Door, KafkaServer};
 pub use postgres::PostgresServer;
+pub use proxy::{Faults, Proxy, Way};
 pub use s3::S3Server;
 
 use std::hash::{BuildHasher as _, RandomState};

@@ -2,6 +2,7 @@
 //! `postgres`.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,6 +71,11 @@ impl PostgresServer {
         let (keeper, folder) = Keeper::start(&mut command);
         assert!(!folder.is_empty(), "PostgreSQL did not start; what it said is above");
         Self { keeper, programs, folder: folder.into(), port, databases: AtomicU32::new(0) }
+    }
+
+    /// Where it listens, beside its socket.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
     /// The process that everything of this server is below.
