@@ -96,8 +96,10 @@ impl Collector {
                 .map(|write| write.job.clone())
                 .collect();
             let batch = Batch { jobs, offset: Some(advance.clone()), heartbeats: fold.heartbeats };
+            panofleet_service::CrashPoint::CollectorBeforeCommit.pass();
             match self.db.commit(batch).await {
                 Ok(()) => {
+                    panofleet_service::CrashPoint::CollectorAfterCommit.pass();
                     fold.tally.committed(records.len());
                     self.publish_control(&closed).await;
                     return Ok(to);

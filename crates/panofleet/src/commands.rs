@@ -69,6 +69,10 @@ pub(crate) struct Shared {
     /// Answer in JSON, for scripts
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Die at a place of the program, for a test of what follows
+    #[cfg(debug_assertions)]
+    #[arg(long, global = true, hide = true, value_name = "PLACE:PASS:MARKER")]
+    crash_at: Option<panofleet_service::crash_points::Crash>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -132,6 +136,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         tracing::debug!("a TLS provider was installed before");
     }
     let Arguments { shared, command } = arguments;
+    #[cfg(debug_assertions)]
+    shared.crash_at.iter().for_each(panofleet_service::crash_points::arm);
     if let Command::Operations(command) = &command {
         return command.run(&shared);
     }

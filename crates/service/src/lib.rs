@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod crash_points;
 pub mod http;
 pub mod metrics;
 pub mod patience;
@@ -17,6 +18,7 @@ pub mod tasks;
 pub mod telemetry;
 pub mod trace;
 
+pub use crash_points::CrashPoint;
 pub use metrics::MetricsConfig;
 pub use readiness::Readiness;
 pub use tasks::{OnError, Tasks};

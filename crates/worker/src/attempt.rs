@@ -303,7 +303,10 @@ impl Attempt<'_> {
         match manifest::publish(&self.workshop.objects, address, manifest, *deadline, wall_clock)
             .await
         {
-            Ok(Published::Won(summary)) => Ok(Ending::Succeeded(summary)),
+            Ok(Published::Won(summary)) => {
+                panofleet_service::CrashPoint::WorkerAfterManifest.pass();
+                Ok(Ending::Succeeded(summary))
+            }
             Ok(Published::Other(summary)) => {
                 tracing::info!(winner = %summary.claim, "another claim finished first");
                 Ok(Ending::Succeeded(summary))

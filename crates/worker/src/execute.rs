@@ -136,6 +136,7 @@ where
                             (self.ears.moved)(fraction, step);
                         }
                         Heard::File(file) => {
+                            panofleet_service::CrashPoint::WorkerWhileRunning.pass();
                             last_move = Instant::now();
                             self.storing.push((self.ears.store)(file));
                         }

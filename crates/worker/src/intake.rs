@@ -163,6 +163,7 @@ impl Intake {
         let (mut dropped, mut claiming, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
         // Never more than can be started, whatever the bus gives: locks return the rest.
         for received in received.into_iter().take(slots.len()) {
+            panofleet_service::CrashPoint::WorkerAfterReceive.pass();
             match self.judge(&received, lock) {
                 Verdict::Unusable(reason) => unusable.push((received, reason)),
                 Verdict::Forbidden(name) => dropped.push((received.receipt, name)),
@@ -260,6 +261,7 @@ impl Intake {
         if !self.outbox.publish(drops.chain(claims).collect()).await.wait().await {
             return Default::default();
         }
+        panofleet_service::CrashPoint::WorkerAfterClaimed.pass();
         let now = Instant::now();
         let (started, late): (Vec<_>, Vec<_>) =
             claiming.into_iter().partition(|job| now < job.locked_until);
@@ -277,7 +279,7 @@ impl Intake {
         }
         for _ in 0..ACKNOWLEDGES_MAX {
             match source.acknowledge(&receipts).await {
-                Ok(()) => return,
+                Ok(()) => return panofleet_service::CrashPoint::WorkerAfterAcknowledge.pass(),
                 Err(error) => tracing::warn!(%error, "claimed messages are not acknowledged"),
             }
             if locked_until.is_none_or(|until| Instant::now() + BACKOFF >= until) {

@@ -50,7 +50,9 @@ pub(super) async fn submit(
 }
 
 async fn accept(api: &Api, Offer { job, key }: Offer) -> Result<Response, ApiError> {
+    panofleet_service::CrashPoint::ApiBeforeCommit.pass();
     let outcome = api.db.accept(&job, key.as_ref()).await?;
+    panofleet_service::CrashPoint::ApiAfterCommit.pass();
     metrics::accepted(&job, &outcome);
     match outcome {
         Accepted::Created => {

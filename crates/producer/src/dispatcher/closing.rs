@@ -28,6 +28,7 @@ pub(super) async fn close(dispatcher: &Dispatcher, job: &Job, out: &Out) -> Resu
     let generation = job.generation;
     match tokio::time::timeout(dispatcher.policy.seal_retry.0, put).await {
         Ok(Ok(SealOutcome::Sealed)) => {
+            panofleet_service::CrashPoint::DispatcherAfterSeal.pass();
             SealTried::Sealed.count();
             dispatcher.closed(job, |now| Event::Sealed { generation, now }).await
         }

@@ -66,6 +66,7 @@ impl Dispatcher {
         attempt: Attempt,
         (reason, out): (Reason, &Out),
     ) -> Result<(), TurnError> {
+        panofleet_service::CrashPoint::DispatcherAfterSent.pass();
         let children = self.to_join(job).await?;
         let body = Body::Job(Box::new(job.message(attempt, &children)));
         let trace = Some(trace::hop(job.trace.as_deref()).to_string());
@@ -73,6 +74,7 @@ impl Dispatcher {
         let wire = seal(&envelope, &self.keys, &job.region)?;
         let queue = Queue { region: job.region.clone(), lane: job.lane };
         let placement = self.bus.send_job(&queue, job.id, wire).await?;
+        panofleet_service::CrashPoint::DispatcherAfterProduce.pass();
         metrics::sent(job, reason);
         tracing::debug!(%attempt, reason = %reason.name(), "job sent");
         let placed = Placed { job: job.id, attempt, placement };
