@@ -50,9 +50,30 @@ impl From<StepError> for Failure {
                     format!("{message}; ask for a smaller size or a lower quality"),
                 ),
                 // A full disk is a matter of this worker.
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::transient(
+                    "scratch_full",
+                    format!(
+                        "{message}; the worker's disk is full: make room in worker.scratch or give it a larger disk, or \
+                         run fewer jobs at once (worker.slots)"
+                    ),
+                ),
                 _ => Self::transient("scratch_write_failed", message),
             },
             StepError::Report(_) => Self::transient("worker_gone", message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_to_be_that_and_may_pass() {
+        let error = io::Error::from(io::ErrorKind::StorageFull);
+        let failure = Failure::from(StepError::Write { path: "tiles/0.jpg".to_owned(), error });
+        assert_eq!((failure.class, &*failure.code), (ErrorClass::Transient, "scratch_full"));
+        assert!(failure.message.contains("tiles/0.jpg"), "{failure:?}");
+        assert!(failure.message.contains("worker.scratch"), "{failure:?}");
     }
 }

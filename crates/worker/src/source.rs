@@ -7,6 +7,8 @@ use panofleet_job_schema::source::SourceLocation;
 use panofleet_objects::client::DownloadTo;
 use panofleet_objects::{ObjectStore, ObjectsError};
 
+use crate::store::scratch_failure;
+
 mod guard;
 mod https;
 mod network;
@@ -79,6 +81,7 @@ fn object_failure(error: &ObjectsError) -> Failure {
                 "the store refuses to give the source {object} ({code}); grant the worker read access"
             ),
         ),
+        ObjectsError::LocalFile { source, .. } => scratch_failure(source),
         error => Failure::transient(
             "source_unavailable",
             format!("the source cannot be read now: {error}"),

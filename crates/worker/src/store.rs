@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use panofleet_job_schema::manifest::FileRecord;
 use panofleet_job_schema::{ErrorClass, Failure};
-use panofleet_objects::ObjectStore;
 use panofleet_objects::client::PutOptions;
+use panofleet_objects::{ObjectStore, ObjectsError};
 use sha2::{Digest as _, Sha256};
 
 use crate::beneath::BeneathFile;
@@ -21,6 +21,8 @@ use crate::metrics;
 
 /// Files up to this size are read once, hashed and sent from memory.
 const IN_MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The code of what failed for want of room on the worker's disk, in the worker or in its child.
+pub(crate) const SCRATCH_FULL: &str = "scratch_full";
 /// Nothing under an attempt's prefix is ever written again.
 const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 
@@ -169,7 +171,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// The store of outputs did not do as it should. Only an operator can be at fault when it refuses, so that too
 /// is tried again.
-pub(crate) fn store_failure(error: &panofleet_objects::ObjectsError) -> Failure {
+pub(crate) fn store_failure(error: &ObjectsError) -> Failure {
+    if let ObjectsError::LocalFile { source, .. } = error {
+        return scratch_failure(source);
+    }
     if error.is_transient() {
         return Failure::transient(
             "store_unavailable",
@@ -185,8 +190,35 @@ pub(crate) fn store_failure(error: &panofleet_objects::ObjectsError) -> Failure 
 
 /// The worker's own disk failed.
 pub(crate) fn scratch_failure(error: &io::Error) -> Failure {
+    if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return Failure::transient(
+            SCRATCH_FULL,
+            format!(
+                "the worker's disk is full: make room in worker.scratch or give it a larger disk, or run fewer jobs at \
+                 once (worker.slots); the job is tried again, elsewhere if another worker is free ({error})"
+            ),
+        );
+    }
     Failure::transient(
         "scratch_failed",
         format!("a file of the attempt cannot be written or read: {error}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_to_be_that_wherever_it_shows() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let in_store =
+            ObjectsError::LocalFile { action: "read", path: "source".into(), source: full() };
+        for failure in [scratch_failure(&full()), store_failure(&in_store)] {
+            assert_eq!((failure.class, &*failure.code), (ErrorClass::Transient, SCRATCH_FULL));
+            assert!(failure.message.contains("make room in worker.scratch"), "{failure:?}");
+        }
+        let other = scratch_failure(&io::Error::from(io::ErrorKind::PermissionDenied));
+        assert_eq!((other.class, &*other.code), (ErrorClass::Transient, "scratch_failed"));
+    }
 }

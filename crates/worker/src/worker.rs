@@ -33,9 +33,12 @@ use crate::reporter::{ClaimName, Reporter};
 use crate::runner::Runner;
 use crate::scratch::{Probed, Scratch};
 use crate::source::{HttpsClient, Sources};
+use crate::store::SCRATCH_FULL;
 
 /// How long attempts that were told to stop, and their last events, may take.
 const RELEASE_GRACE: Duration = Duration::from_secs(5);
+/// How long a slot takes nothing after its job has found the disk full.
+const DISK_FULL_REST: Duration = Duration::from_secs(10);
 
 /// What a worker works with.
 #[derive(Clone, Debug)]
@@ -344,6 +347,7 @@ impl Worker {
         });
         ending.log();
         metrics::attempt_ended(&message, ending.name(), begun.elapsed());
+        let is_disk_full = matches!(&ending, Ending::Failed(failed) if failed.code == SCRATCH_FULL);
         let Some(report) = ending.report() else {
             folder.clear().await;
             return folder.end();
@@ -351,9 +355,22 @@ impl Worker {
         let durable = self.outbox.publish(vec![self.reporter.event(&name, report)]).await;
         drop(hold);
         folder.clear().await;
+        if is_disk_full {
+            self.rest().await;
+        }
         drop((slot, busy));
         if durable.wait().await {
+            panofleet_service::CrashPoint::WorkerAfterReport.pass();
             folder.end();
+        }
+    }
+
+    /// Keeps a slot for a while from taking more: a worker without room on its disk would fail one job after the other,
+    /// and faster than others work.
+    async fn rest(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(DISK_FULL_REST) => {}
+            () = self.shutdown.cancelled() => {}
         }
     }
 
