@@ -1,19 +1,23 @@
 //! A fleet under test: one process with embedded parts, or a process for each role over real servers. The tests that
 //! both must pass do not know which.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use panofleet_objects::ObjectStore;
+use panofleet_service::CrashPoint;
 use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::{eventually, processes};
 
+mod links;
 mod one_process;
 mod over_servers;
 
+pub use links::Links;
 pub use over_servers::Roles;
 
 /// How long a fleet may take to be ready.
@@ -42,6 +46,7 @@ pub enum Kind {
 pub struct Fleet {
     // Before the folder, which the processes write to.
     processes: Processes,
+    links: BTreeMap<String, Links>,
     folder: TempDir,
     /// Its API; where there are several, one of them.
     pub api: Api,
@@ -65,6 +70,10 @@ struct Process {
     /// Its role, and which of it: `worker-2`.
     name: String,
     arguments: Vec<String>,
+    /// Further ones, if it is to die somewhere.
+    crash: Vec<String>,
+    /// The size of a disk of its own for its scratch folder.
+    disk_mib: Option<u32>,
     /// Where it can be looked at: `http://127.0.0.1:port`.
     admin: Option<String>,
     /// Where it runs, and what it says goes.
@@ -97,6 +106,19 @@ impl Fleet {
         over_servers::REGION
     }
 
+    /// The links of one process, by its name.
+    ///
+    /// # Panics
+    /// If the fleet was not started by links.
+    pub fn links(&self, name: &str) -> &Links {
+        self.links.get(name).unwrap_or_else(|| panic!("{name} has no links of its own"))
+    }
+
+    /// The links of every process.
+    pub fn all_links(&self) -> impl Iterator<Item = &Links> {
+        self.links.values()
+    }
+
     /// The folder of everything that the fleet keeps on this machine.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -119,6 +141,11 @@ impl Fleet {
     pub fn pid(&self, name: &str) -> u32 {
         let process = self.processes.0.iter().find(|process| process.name == name);
         process.and_then(Process::pid).unwrap_or_else(|| panic!("no {name} is running"))
+    }
+
+    /// Whether a process of this name was started, and not killed since.
+    pub fn is_running(&self, name: &str) -> bool {
+        self.processes.0.iter().any(|process| process.name == name && process.child.is_some())
     }
 
     /// The process that dispatches now, if one has said so since the one before has ended.
@@ -152,6 +179,34 @@ impl Fleet {
     pub fn start_one(&mut self, name: &str) {
         let process = self.processes.0.iter_mut().find(|process| process.name == name);
         process.unwrap_or_else(|| panic!("there is no {name}")).start();
+    }
+
+    /// Starts a process that is not running, to die at a place of its program: at that pass from now on, and once. Gives
+    /// the file that is there from then on.
+    ///
+    /// # Panics
+    /// If there is no such process.
+    pub fn start_to_crash(&mut self, name: &str, at: CrashPoint, pass: u32) -> PathBuf {
+        let marker = self.folder.path().join(format!("{name}-crashed-at-{}", at.name()));
+        let process = self.processes.0.iter_mut().find(|process| process.name == name);
+        let process = process.unwrap_or_else(|| panic!("there is no {name}"));
+        let crash = format!("{}:{pass}:{}", at.name(), marker.display());
+        process.crash = vec!["--crash-at".to_owned(), crash];
+        process.start();
+        marker
+    }
+
+    /// Gives the processes of a worker a scratch folder on a disk of so many MiB, from its next start on: each life has
+    /// an empty one.
+    ///
+    /// # Panics
+    /// If there is no such process.
+    pub fn give_small_disk(&mut self, name: &str, mib: u32) {
+        let process = self.processes.0.iter_mut().find(|process| process.name == name);
+        let process = process.unwrap_or_else(|| panic!("there is no {name}"));
+        process.disk_mib = Some(mib);
+        let scratch = process.disk();
+        process.arguments.extend(["--set".into(), format!("worker.scratch={}", scratch.display())]);
     }
 
     /// Ends every process as a power cut would.
@@ -252,11 +307,24 @@ impl Drop for Processes {
 
 impl Process {
     fn new(name: impl Into<String>, arguments: Vec<String>, folder: &Path) -> Self {
-        Self { name: name.into(), arguments, admin: None, folder: folder.to_owned(), child: None }
+        Self {
+            name: name.into(),
+            arguments,
+            crash: Vec::new(),
+            disk_mib: None,
+            admin: None,
+            folder: folder.to_owned(),
+            child: None,
+        }
     }
 
     fn log_file(&self) -> PathBuf {
         self.folder.join(format!("{}.log", self.name))
+    }
+
+    /// Where it has a disk of its own, if it has one.
+    fn disk(&self) -> PathBuf {
+        self.folder.join(format!("{}-disk", self.name))
     }
 
     fn log(&self) -> String {
@@ -272,11 +340,19 @@ impl Process {
             return;
         }
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file());
-        #[expect(clippy::disallowed_methods, reason = "tests start the programs that they test")]
-        let mut command = Command::new(processes::program("panofleet"));
-        command.args(&self.arguments).current_dir(&self.folder);
+        let mut command = self.command();
+        command.args(&self.arguments).args(&self.crash).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("a log"));
         self.child = Some(command.spawn().expect("panofleet starts"));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tests start the programs that they test")]
+    fn command(&self) -> Command {
+        let program = processes::program("panofleet");
+        let Some(mib) = self.disk_mib else { return Command::new(program) };
+        let scratch = self.disk();
+        std::fs::create_dir_all(&scratch).expect("a writable folder");
+        processes::on_small_disk(&scratch, mib, &program)
     }
 
     fn kill(&mut self) {

@@ -1,7 +1,8 @@
 //! The programs under test as processes: their children, and their violent ends.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program that `./dev build` makes, of the profile that the tests have.
@@ -12,6 +13,21 @@ pub fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     let found = test.ancestors().map(|folder| folder.join(name)).find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{name} is not built; run ./dev build"))
+}
+
+/// A command that runs a program with a file system of its own, in memory, on a folder: an empty disk of so many MiB.
+/// It goes with the process, and nobody else sees it. Whoever is not root is root in a user namespace of its own for
+/// it, which the machine has to allow.
+pub fn on_small_disk(folder: &Path, mib: u32, program: &Path) -> Command {
+    // The process is the program from the second `exec` on: its id stays.
+    let script =
+        "mount -t tmpfs -o size=\"$1\"m,mode=700 panofleet-test \"$2\" && shift 2 && exec \"$@\"";
+    #[expect(clippy::disallowed_methods, reason = "tests start the programs that they test")]
+    let mut command = Command::new("unshare");
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    command.args(if is_root { ["--mount"].as_slice() } else { &["--map-root-user", "--mount"] });
+    command.args(["sh", "-c", script, "sh", &mib.to_string()]).arg(folder).arg(program);
+    command
 }
 
 /// Every process below `pid`, by name.

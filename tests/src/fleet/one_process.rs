@@ -1,5 +1,6 @@
 //! `panofleet up`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
@@ -27,7 +28,7 @@ pub(super) async fn start(settings: &[&str]) -> Fleet {
     let (api, objects) = connect(folder.path()).await;
     await_ready(&api).await;
     let (apis, bucket) = (vec![api.clone()], "panofleet".into());
-    Fleet { folder, processes, api, apis, objects, bucket, database: None }
+    Fleet { folder, processes, links: BTreeMap::new(), api, apis, objects, bucket, database: None }
 }
 
 /// Whoever looks for the address of a killed service would find the dead one.

@@ -1,5 +1,6 @@
 //! A process for each role, over Kafka, PostgreSQL and an S3 server of others.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
 use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server, free_ports};
 
+use super::links::Links;
 use super::{Fleet, Process, Processes, QUICK, await_ready};
 use crate::api::Api;
 use crate::processes;
@@ -28,8 +30,15 @@ pub struct Roles {
     pub collectors: u32,
     /// Workers.
     pub workers: u32,
+    /// The APIs have no dispatchers beside them.
+    pub api_only: bool,
     /// A broker of their own, so that it can be crashed.
     pub kafka: Option<&'static KafkaServer>,
+    /// A database server of their own, so that it can be crashed.
+    pub postgres: Option<&'static PostgresServer>,
+    /// Every process reaches each server by a link of its own, which can be made bad: [`Fleet::links`]. The broker needs a
+    /// door for each process.
+    pub by_links: bool,
     /// Every link encrypted, and each role a Kafka user of its own with its own rights.
     pub secured: bool,
     /// Where the first API listens, and the next ones behind it; on any free ports without it.
@@ -43,7 +52,10 @@ impl Default for Roles {
             dispatchers: 0,
             collectors: 1,
             workers: 1,
+            api_only: false,
             kafka: None,
+            postgres: None,
+            by_links: false,
             secured: false,
             first_port: None,
         }
@@ -54,15 +66,15 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let folder = tempfile::tempdir().expect("a folder");
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let servers = if roles.secured { Servers::secured() } else { Servers::plain(roles.kafka) };
+    let servers = if roles.secured { Servers::secured() } else { Servers::plain(roles) };
     let bucket = format!("fleet-{number}");
-    let database = PostgresServer::shared().create_database();
+    let database = servers.postgres.create_database();
     let config = servers.config(number, (&bucket, &database));
     std::fs::write(folder.path().join("fleet.toml"), config).expect("a writable folder");
     if roles.secured {
-        topics(folder.path(), &["apply", "--acls"], &servers.as_user("admin"));
+        topics(folder.path(), &["apply", "--acls"], &servers.as_user("admin"), settings);
     }
-    topics(folder.path(), &["apply"], &servers.as_user("operator"));
+    topics(folder.path(), &["apply"], &servers.as_user("operator"), settings);
     let s3 = servers.s3;
     let mut objects =
         ObjectsConfig::new(&s3.endpoint(), s3.access_key(), Secret::new(s3.secret_key()));
@@ -73,34 +85,31 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     objects.create_bucket(&bucket).await.expect("a bucket");
 
     let mut processes = Processes(Vec::new());
-    let role = |name: &str, number: u32, arguments: &[&str]| {
-        let mut arguments = arguments_of(name, arguments, settings);
-        let [port] = free_ports();
-        let address = format!("127.0.0.1:{port}");
-        arguments.extend(["--set".to_owned(), format!("metrics.listen={address}")]);
-        arguments.extend(servers.as_user(name));
-        let mut process = Process::new(format!("{name}-{number}"), arguments, folder.path());
-        process.admin = Some(format!("http://{address}"));
-        process
-    };
+    let mut links = BTreeMap::new();
     let mut urls = Vec::new();
-    for number in 1..=roles.producers {
-        let [free] = free_ports();
-        let port =
-            roles.first_port.map_or(free, |first| first + u16::try_from(number - 1).unwrap_or(0));
-        let address = format!("127.0.0.1:{port}");
-        urls.push(format!("http://{address}"));
-        processes.0.push(role("producer", number, &["--listen", &address]));
-    }
-    for number in 1..=roles.dispatchers {
-        processes.0.push(role("dispatcher", number, &[]));
-    }
-    for number in 1..=roles.collectors {
-        processes.0.push(role("collector", number, &[]));
-    }
-    for number in 1..=roles.workers {
-        let name = format!("worker.name=worker-{number}");
-        processes.0.push(role("worker", number, &["--set", &name]));
+    for (role, number) in roles.all() {
+        let name = format!("{role}-{number}");
+        let mut arguments = vec![role.to_owned(), "--config".to_owned(), "fleet.toml".to_owned()];
+        if role == "producer" {
+            let address = format!("127.0.0.1:{}", roles.port_of_api(number));
+            urls.push(format!("http://{address}"));
+            arguments.extend(["--listen".to_owned(), address]);
+            arguments.extend(roles.api_only.then(|| "--api-only".to_owned()));
+        }
+        let [port] = free_ports();
+        let mut own = vec![format!("metrics.listen=127.0.0.1:{port}")];
+        own.extend((role == "worker").then(|| format!("worker.name={name}")));
+        if roles.by_links {
+            let of_process = Links::start(&servers).await;
+            own.extend(of_process.settings(&database));
+            links.insert(name.clone(), of_process);
+        }
+        let all = settings.iter().map(|setting| (*setting).to_owned()).chain(own);
+        arguments.extend(all.flat_map(|setting| ["--set".to_owned(), setting]));
+        arguments.extend(servers.as_user(role));
+        let mut process = Process::new(name, arguments, folder.path());
+        process.admin = Some(format!("http://127.0.0.1:{port}"));
+        processes.0.push(process);
     }
     processes.0.iter_mut().for_each(Process::start);
     let mut apis: Vec<_> = urls.iter().map(|url| Api::new(url)).collect();
@@ -111,6 +120,7 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     let fleet = Fleet {
         folder,
         processes,
+        links,
         api: apis[0].clone(),
         apis,
         objects,
@@ -123,24 +133,37 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     fleet
 }
 
-fn arguments_of(role: &str, arguments: &[&str], settings: &[&str]) -> Vec<String> {
-    let mut all = vec![role, "--config", "fleet.toml"];
-    all.extend(arguments);
-    settings.iter().for_each(|setting| all.extend(["--set", setting]));
-    all.into_iter().map(str::to_owned).collect()
+impl Roles {
+    /// Every process: its role, and which of it.
+    fn all(&self) -> impl Iterator<Item = (&'static str, u32)> + use<> {
+        let counts = [
+            ("producer", self.producers),
+            ("dispatcher", self.dispatchers),
+            ("collector", self.collectors),
+            ("worker", self.workers),
+        ];
+        counts.into_iter().flat_map(|(role, count)| (1..=count).map(move |number| (role, number)))
+    }
+
+    fn port_of_api(&self, number: u32) -> u16 {
+        let [free] = free_ports();
+        self.first_port.map_or(free, |first| first + u16::try_from(number - 1).unwrap_or(0))
+    }
 }
 
 /// What a fleet stands on.
-struct Servers {
-    kafka: &'static KafkaServer,
-    s3: &'static S3Server,
+pub(super) struct Servers {
+    pub(super) kafka: &'static KafkaServer,
+    pub(super) postgres: &'static PostgresServer,
+    pub(super) s3: &'static S3Server,
     is_secured: bool,
 }
 
 impl Servers {
-    fn plain(kafka: Option<&'static KafkaServer>) -> Self {
-        let kafka = kafka.unwrap_or_else(KafkaServer::shared);
-        Self { kafka, s3: S3Server::shared(), is_secured: false }
+    fn plain(roles: &Roles) -> Self {
+        let kafka = roles.kafka.unwrap_or_else(KafkaServer::shared);
+        let postgres = roles.postgres.unwrap_or_else(PostgresServer::shared);
+        Self { kafka, postgres, s3: S3Server::shared(), is_secured: false }
     }
 
     /// Servers that speak TLS only, and a broker that lets nobody do what is not their work.
@@ -148,7 +171,8 @@ impl Servers {
         static KAFKA: OnceLock<KafkaServer> = OnceLock::new();
         static S3: OnceLock<S3Server> = OnceLock::new();
         let kafka = KAFKA.get_or_init(|| KafkaServer::start_secured(&USERS));
-        Self { kafka, s3: S3.get_or_init(S3Server::start_with_tls), is_secured: true }
+        let (postgres, s3) = (PostgresServer::shared(), S3.get_or_init(S3Server::start_with_tls));
+        Self { kafka, postgres, s3, is_secured: true }
     }
 
     /// Arguments of a process that comes to Kafka as this user; none where nobody asks.
@@ -214,7 +238,7 @@ drain_grace = "10s"
             let postgres = format!("url = \"{database}\"\ntls = \"off\"");
             return (String::new(), postgres, String::new());
         }
-        let (url, certificate) = PostgresServer::shared().by_tcp(database);
+        let (url, certificate) = self.postgres.by_tcp(database);
         let users = USERS.map(|user| match user {
             "worker" => format!("workers = [{{ user = \"worker\", regions = [\"{REGION}\"] }}]\n"),
             user => format!("{user}s = [\"{user}\"]\n"),
@@ -231,11 +255,12 @@ drain_grace = "10s"
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests start the programs that they test")]
-fn topics(folder: &Path, action: &[&str], user: &[String]) {
+fn topics(folder: &Path, action: &[&str], user: &[String], settings: &[&str]) {
     let applied = Command::new(processes::program("panofleet"))
         .args(["topics", "--config", "fleet.toml"])
         .args(action)
         .args(user)
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
         .current_dir(folder)
         .output()
         .expect("panofleet starts");

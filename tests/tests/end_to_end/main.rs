@@ -2,6 +2,9 @@
 //! file of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod crash_table;
+mod faults;
+mod ledger;
 mod one_process;
 mod operators;
 mod over_servers;
