@@ -47,10 +47,15 @@ pub(crate) async fn at_least(fleet: &Fleet, jobs: &[JobId], count: usize) {
 }
 
 pub(crate) async fn kill_a_runner(fleet: &Fleet) {
-    let runner =
-        eventually("a runner is at work", PATIENCE, async || fleet.runners().first().copied())
-            .await;
-    processes::signal(runner, "KILL");
+    eventually("a runner is killed at its work", PATIENCE, async || {
+        let runner = fleet.runners().first().copied()?;
+        // One that stands still cannot come to its end before it is killed.
+        processes::signal(runner, "STOP");
+        let is_at_work = processes::is_alive(runner);
+        processes::signal(runner, "KILL");
+        is_at_work.then_some(())
+    })
+    .await;
 }
 
 pub(crate) fn job(source: &str, n: usize) -> Value {
