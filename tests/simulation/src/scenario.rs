@@ -52,7 +52,9 @@ impl Trouble {
         match self {
             Self::Chaos => &[],
             Self::CollectorsAway | Self::DatabaseAway => promises::AWAY,
-            Self::BusAway | Self::RegionCut => promises::BUS_AWAY,
+            Self::BusAway => promises::BUS_AWAY,
+            // What waited for the region may have gone on, and be claimed there all the same when it is back: then it is revived.
+            Self::RegionCut => &["lease_lapsed", "attempt_timed_out"],
         }
     }
 
@@ -84,7 +86,7 @@ pub(crate) fn policy() -> Policy {
         place_timeout: Span::from_secs(2),
         seal_retry: Span::from_secs(1),
         family_look: Span::from_secs(6),
-        ..Policy::default()
+        hop_after: Span::from_secs(2),
     }
 }
 
@@ -117,10 +119,14 @@ impl Workload {
     pub(crate) fn draw(random: &mut Random, trouble: Trouble) -> Self {
         let (mut wishes, mut acts) = (Vec::new(), Vec::new());
         let length_ms = u64::try_from(trouble.length().as_millis()).unwrap_or(u64::MAX);
-        let jobs = if trouble == Trouble::Chaos { random.between(100, 180) } else { 14 };
+        let (jobs, last_ms) = match trouble {
+            Trouble::Chaos => (random.between(100, 180), length_ms * 3 / 4),
+            // Some come while the region is cut off, and find no worker there.
+            Trouble::RegionCut => (28, 30_000),
+            _ => (14, 8000),
+        };
         for number in 0..jobs {
             let wish = wish(random, trouble, number);
-            let last_ms = if trouble == Trouble::Chaos { length_ms * 3 / 4 } else { 8000 };
             let at = random.millis(0, last_ms);
             let index = wishes.len();
             acts.push((at, index, Act::Submit { tries: 0 }));
@@ -157,7 +163,11 @@ fn wish(random: &mut Random, trouble: Trouble, number: u64) -> Wish {
         let source = Source::S3 { bucket: bucket.clone(), key: key.clone() };
         (source, "probe", Operation::MediaProbe(MediaProbe::default()))
     };
-    let may_hop = trouble == Trouble::Chaos && random.happens(3500);
+    let may_hop = match trouble {
+        Trouble::Chaos => random.happens(3500),
+        Trouble::RegionCut => random.happens(5000),
+        _ => false,
+    };
     let any_region = may_hop && random.happens(5000);
     let mut regions = Vec::new();
     if may_hop && !any_region {
@@ -171,7 +181,8 @@ fn wish(random: &mut Random, trouble: Trouble, number: u64) -> Wish {
         source,
         outputs: BTreeMap::from([(output, operation)]),
         region: (is_noop && !may_hop).then(|| self::region(region)),
-        hop_after: may_hop.then(|| Span::from_millis(random.between(10_000, 15_000))),
+        // Without it, the policy's: as soon as nobody in the region has looked at its queue for a moment.
+        hop_after: (may_hop && random.happens(3000)).then(|| Span::from_secs(10)),
         regions,
         any_region,
         priority: *random.one_of(&Priority::ALL),

@@ -13,7 +13,7 @@ const SEEDS: u64 = 36;
 /// Seeds that a mutant is tried on, in this order: an outage of each kind, which takes a moment; chaos in which jobs hop and
 /// split a lot; more outages, more chaos.
 const MUTANT_SEEDS: [u64; 26] =
-    [3, 11, 7, 15, 4, 2, 19, 27, 23, 31, 35, 43, 39, 47, 51, 59, 55, 63, 67, 75, 0, 1, 5, 6, 8, 9];
+    [3, 11, 7, 31, 4, 2, 19, 27, 23, 15, 35, 43, 39, 47, 51, 59, 55, 63, 67, 75, 0, 1, 5, 6, 8, 9];
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_simulate"))

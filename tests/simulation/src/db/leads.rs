@@ -1,5 +1,7 @@
 //! Leads: a name is held by a connection, and free again when the server has seen the connection end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -40,8 +42,11 @@ pub(super) async fn try_lead(
     name: &str,
 ) -> Result<Option<Box<dyn Lead>>, JobsDbError> {
     let (process, life, wanted) = (link.process, link.life, name.to_owned());
+    // The connection goes down with a call that is given up: nobody holds a lead that nobody knows of.
+    let given_up = Arc::new(AtomicBool::new(false));
+    let is_given_up = Arc::clone(&given_up);
     let take = move |shared: &mut Shared| {
-        if !is_free(shared, &wanted) {
+        if is_given_up.load(Ordering::Relaxed) || !is_free(shared, &wanted) {
             return None;
         }
         shared.db.sessions += 1;
@@ -54,7 +59,7 @@ pub(super) async fn try_lead(
     let session = match link.call("try_lead", take).await {
         Ok(session) => session,
         Err(no_answer) => {
-            // The connection goes down with its call: nobody holds a lead that nobody knows of.
+            given_up.store(true, Ordering::Relaxed);
             let mut world = link.world.enter();
             let is_ours = |holder: &Holder| holder.process == process && holder.life == life;
             world.db.leads.retain(|_, holder| !is_ours(holder));
