@@ -24,13 +24,14 @@ async fn what_a_worker_does_is_counted() {
     let running = site.start();
     assert!(matches!(site.outcome(&message).await, Report::Succeeded { .. }));
     site.failure(&crash).await;
+    let unusable = "panofleet_worker_messages_total{outcome=\"unusable\"}";
+    eventually("the message that is none to be put away", || value(unusable) >= 1.0).await;
     running.shutdown.cancel();
     running.end().await.unwrap();
 
     for (sample, least) in [
         ("panofleet_worker_slots", 2.0),
         ("panofleet_worker_messages_total{outcome=\"claimed\"}", 2.0),
-        ("panofleet_worker_messages_total{outcome=\"unusable\"}", 1.0),
         ("panofleet_worker_attempts_total{operation=\"pano.tiles\",outcome=\"succeeded\"}", 1.0),
         ("panofleet_worker_attempts_total{operation=\"pano.tiles\",outcome=\"crashed\"}", 1.0),
         (
