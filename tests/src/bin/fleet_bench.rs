@@ -4,12 +4,13 @@
 #![expect(clippy::print_stdout, reason = "it tells a person what it found")]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server};
 use panofleet_tests::bench::cost::{cpu_seconds, resident_mib};
 use panofleet_tests::bench::load::Load;
+use panofleet_tests::exposition;
 use panofleet_tests::fleet::{Fleet, Roles};
 
 /// Jobs that are accepted, and then run.
@@ -17,6 +18,8 @@ const JOBS: u32 = 100_000;
 /// PostgreSQL's `shared_buffers`: all jobs of a run fit. Otherwise its own settings, `fsync` among them; Kafka's too, in a
 /// heap of 384 MiB.
 const BUFFERS_MB: u32 = 512;
+/// Time between two looks at what collectors have counted.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Requests at a time.
 const CLIENTS: u32 = 2;
 /// The steady load under which the pickup is measured, and how long it goes on before that: the broker compiles its
@@ -120,14 +123,43 @@ async fn throughput(jobs: u32) -> Result<()> {
 
     let before = spent();
     load.pause(fleet.region(), false).await?;
-    let took = load.await_succeeded(steady + u64::from(jobs)).await?;
+    let took = await_folded(&fleet, steady + u64::from(jobs)).await?;
     println!("ran {jobs} jobs in {:.2} s: {:.0} jobs/s", took.as_secs_f64(), rate(jobs, took));
     report(&before, &spent(), jobs.into());
+    load.await_succeeded(steady + u64::from(jobs)).await?;
     for name in fleet.names() {
         println!("  {name:<14}{:>8.1} MiB resident", resident_mib(fleet.pid(&name)));
     }
     fleet.stop().await;
     Ok(())
+}
+
+/// Waits until collectors have written so many successes, by their own count: counting the rows would cost the database more
+/// than the jobs do.
+async fn await_folded(fleet: &Fleet, jobs: u64) -> Result<Duration> {
+    let begun = Instant::now();
+    let (mut last, mut moved) = (0.0, Instant::now());
+    loop {
+        let mut folded = 0.0;
+        for (name, admin) in fleet.admins() {
+            if name.starts_with("collector") {
+                let text = reqwest::get(format!("{admin}/metrics")).await?.text().await?;
+                let events = exposition::parse(&text).remove("panofleet_collector_events_total");
+                folded += events.unwrap_or_default().sum(&[("kind", "succeeded")]);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "some thousands of jobs")]
+        if folded >= jobs as f64 {
+            return Ok(begun.elapsed());
+        }
+        if folded > last {
+            (last, moved) = (folded, Instant::now());
+        }
+        if moved.elapsed() > Duration::from_secs(30) {
+            bail!("nothing moves: {folded} of {jobs} jobs have succeeded");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn rate(jobs: u32, took: Duration) -> f64 {
