@@ -246,7 +246,13 @@ impl EventReader for KafkaReader {
                     Err(error) => return Err(error.into()),
                 },
                 message = self.data.recv() => message.as_ref().map(owned).map_err(Clone::clone),
-                () = tokio::time::sleep_until(deadline.into()) => return Ok(EventPoll::Quiet),
+                () = tokio::time::sleep_until(deadline.into()) => {
+                    // The member may have let go in this very turn, and another may read on from now.
+                    if self.assigned.has_changed().unwrap_or(false) {
+                        continue;
+                    }
+                    return Ok(EventPoll::Quiet);
+                }
             };
             let (partition, record) = read.map_err(|error| self.failed(error))?;
             self.gather(partition, record);
