@@ -124,12 +124,6 @@ pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Sen
         lines: &[LineRead],
     ) -> Result<Vec<Versioned>, JobsDbError>;
 
-    /// Jobs of a lane that are sent and that no claim holds.
-    ///
-    /// # Errors
-    /// [`JobsDbError`].
-    async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError>;
-
     /// Jobs of a lane that are sent or running, by tenant; tenants that have none are left out.
     ///
     /// # Errors
@@ -151,25 +145,11 @@ pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Sen
         limit: u32,
     ) -> Result<Vec<Due>, JobsDbError>;
 
-    /// The time of the next timer, if there is any.
-    ///
-    /// # Errors
-    /// [`JobsDbError`].
-    async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError>;
-
     /// How things stand for a dispatcher of these queues.
     ///
     /// # Errors
     /// [`JobsDbError`].
-    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {
-        let mut looks = Vec::with_capacity(queues.len());
-        for (region, lane) in queues {
-            let sent = self.sent_count(region, *lane).await?;
-            looks.push(QueueOutlook { sent, has_queued: true });
-        }
-        let (next_due, pauses) = (self.next_due().await?, self.pauses().await?);
-        Ok(Outlook { now: self.now().await?, next_due, pauses, queues: looks })
-    }
+    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError>;
 
     /// Waits up to `wait` until something was written since the change counter stood at `seen`, and returns the
     /// counter. Writes of other processes may be seen late, but within `wait`.

@@ -32,6 +32,6 @@ pub type QueueName = (Region, Lane);
 pub struct QueueOutlook {
     /// Jobs that are sent and that no claim holds.
     pub sent: u32,
-    /// Whether anybody waits for a turn. A database that cannot tell at no cost says so.
+    /// Whether anybody waits for a turn.
     pub has_queued: bool,
 }

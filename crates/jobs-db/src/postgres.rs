@@ -168,10 +168,6 @@ impl JobsDb for PostgresJobsDb {
         queued::lines(&self.pool, (region, lane), lines).await
     }
 
-    async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError> {
-        jobs::sent_count(&self.pool, region, lane).await
-    }
-
     async fn in_flight(
         &self,
         region: &Region,
@@ -187,10 +183,6 @@ impl JobsDb for PostgresJobsDb {
         limit: u32,
     ) -> Result<Vec<Due>, JobsDbError> {
         jobs::due(&self.pool, now, after, limit).await
-    }
-
-    async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError> {
-        jobs::next_due(&self.pool).await
     }
 
     async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {

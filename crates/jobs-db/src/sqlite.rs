@@ -23,8 +23,8 @@ use uuid::Uuid;
 use crate::counter::Counter;
 use crate::{
     Accepted, Backlog, Batch, ByBand, ChildCount, Due, DueKey, FamilyKey, HistoryEntry, JobFilter,
-    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause,
-    PauseTarget, Upload, Versioned, WorkerRow,
+    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, Outlook, PartitionRow,
+    Pause, PauseTarget, QueueName, Upload, Versioned, WorkerRow,
 };
 
 mod accept;
@@ -36,6 +36,7 @@ mod jobs;
 mod leads;
 mod list;
 mod orders;
+mod outlook;
 mod partitions;
 mod pauses;
 mod queued;
@@ -132,10 +133,6 @@ impl JobsDb for SqliteJobsDb {
         queued::lines(&self.file.readers, (region, lane), lines).await
     }
 
-    async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError> {
-        jobs::sent_count(&self.file.readers, region, lane).await
-    }
-
     async fn in_flight(
         &self,
         region: &Region,
@@ -153,8 +150,15 @@ impl JobsDb for SqliteJobsDb {
         jobs::due(&self.file.readers, now, after, limit).await
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError> {
-        jobs::next_due(&self.file.readers).await
+    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {
+        let readers = &self.file.readers;
+        let mut looks = Vec::with_capacity(queues.len());
+        for queue in queues {
+            looks.push(outlook::queue(readers, queue).await?);
+        }
+        let next_due = outlook::next_due(readers).await?;
+        let pauses = pauses::all(readers).await?;
+        Ok(Outlook { now: self.now().await?, next_due, pauses, queues: looks })
     }
 
     async fn changed(&self, seen: u64, wait: Duration) -> Result<u64, JobsDbError> {

@@ -15,8 +15,8 @@ use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{ClaimId, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
 use panofleet_jobs_db::{
     Accepted, Backlog, Batch, ByBand, ChildCount, Due, DueKey, FamilyKey, HistoryEntry, JobFilter,
-    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, PartitionRow, Pause,
-    PauseTarget, Upload, Versioned, WorkerRow,
+    JobWrite, JobsDb, JobsDbError, Lead, LineRead, Observation, Offer, Outlook, PartitionRow,
+    Pause, PauseTarget, QueueName, Upload, Versioned, WorkerRow,
 };
 use tokio::time::timeout_at;
 use uuid::Uuid;
@@ -120,11 +120,6 @@ impl JobsDb for SimulatedDb {
         self.read("lines", move |db| db.lines(&region, lane, &lines)).await
     }
 
-    async fn sent_count(&self, region: &Region, lane: Lane) -> Result<u32, JobsDbError> {
-        let region = region.clone();
-        self.read("sent_count", move |db| db.sent_count(&region, lane)).await
-    }
-
     async fn in_flight(
         &self,
         region: &Region,
@@ -143,8 +138,14 @@ impl JobsDb for SimulatedDb {
         self.read("due", move |db| db.due(now, after, limit)).await
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, JobsDbError> {
-        self.read("next_due", DbState::next_due).await
+    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {
+        let queues = queues.to_vec();
+        let look = move |shared: &mut Shared| {
+            let (now, db) = (shared.db_now(), &shared.db);
+            let queues = queues.iter().map(|queue| db.queue(queue)).collect();
+            Outlook { now, next_due: db.next_due(), pauses: db.pauses(), queues }
+        };
+        Ok(self.0.call("outlook", look).await?)
     }
 
     async fn changed(&self, seen: u64, wait: Duration) -> Result<u64, JobsDbError> {

@@ -184,7 +184,8 @@ async fn the_window_is_small_and_the_urgent_go_first() {
     house.claim(&first).await;
     let mut order = Vec::new();
     for _ in 0..4 {
-        assert!(house.db.sent_count(&house.queue.region, house.queue.lane).await.unwrap() <= 1);
+        let queue = (house.queue.region.clone(), house.queue.lane);
+        assert!(house.db.outlook(&[queue]).await.unwrap().queues[0].sent <= 1);
         let taken = house.take().await;
         house.claim(&taken).await;
         order.push(taken.message.id.job);

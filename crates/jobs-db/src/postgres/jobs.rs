@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{JobId, Lane, Region, Timestamp};
+use panofleet_job_schema::{JobId, Timestamp};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -28,21 +28,6 @@ pub(super) async fn get(
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-pub(super) async fn sent_count(
-    pool: &PgPool,
-    region: &Region,
-    lane: Lane,
-) -> Result<u32, JobsDbError> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM jobs WHERE state = 'sent' AND region = $1 AND lane = $2",
-    )
-    .bind(region.as_str())
-    .bind(lane.as_str())
-    .fetch_one(pool)
-    .await?;
-    Ok(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
 pub(super) async fn due(
     pool: &PgPool,
     now: Timestamp,
@@ -64,14 +49,6 @@ pub(super) async fn due(
         Ok(Due { timer_at: time(timer_at), found: versioned((id, version, doc))? })
     };
     rows.into_iter().map(due).collect()
-}
-
-pub(super) async fn next_due(pool: &PgPool) -> Result<Option<Timestamp>, JobsDbError> {
-    let next: Option<i64> =
-        sqlx::query_scalar("SELECT min(timer_at) FROM jobs WHERE timer_at IS NOT NULL")
-            .fetch_one(pool)
-            .await?;
-    Ok(next.map(time))
 }
 
 pub(super) async fn history(pool: &PgPool, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {

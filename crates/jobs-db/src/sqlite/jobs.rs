@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{JobId, Lane, Region, Timestamp};
+use panofleet_job_schema::{JobId, Timestamp};
 use sqlx::SqlitePool;
 
 use super::accept::job_key;
@@ -30,21 +30,6 @@ pub(super) async fn get(
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-pub(super) async fn sent_count(
-    readers: &SqlitePool,
-    region: &Region,
-    lane: Lane,
-) -> Result<u32, JobsDbError> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM jobs WHERE state = 'sent' AND region = ? AND lane = ?",
-    )
-    .bind(region.as_str())
-    .bind(lane.as_str())
-    .fetch_one(readers)
-    .await?;
-    Ok(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
 pub(super) async fn due(
     readers: &SqlitePool,
     now: Timestamp,
@@ -66,14 +51,6 @@ pub(super) async fn due(
         Ok(Due { timer_at: time(timer_at), found: versioned((id, version, doc))? })
     };
     rows.into_iter().map(due).collect()
-}
-
-pub(super) async fn next_due(readers: &SqlitePool) -> Result<Option<Timestamp>, JobsDbError> {
-    let next: Option<i64> =
-        sqlx::query_scalar("SELECT min(timer_at) FROM jobs WHERE timer_at IS NOT NULL")
-            .fetch_one(readers)
-            .await?;
-    Ok(next.map(time))
 }
 
 pub(super) async fn history(

@@ -121,6 +121,11 @@ pub(crate) async fn get(db: &dyn JobsDb, id: JobId) -> Versioned {
     db.get(&[id]).await.unwrap().pop().expect("the job exists")
 }
 
+/// The time of the next timer.
+pub(crate) async fn next_due(db: &dyn JobsDb) -> Option<Timestamp> {
+    db.outlook(&[]).await.unwrap().next_due
+}
+
 /// A write that puts a job into another state.
 pub(crate) fn to_state(versioned: Versioned, state: State) -> JobWrite {
     let timer_at = (!state.is_terminal()).then_some(versioned.job.deadline_at);

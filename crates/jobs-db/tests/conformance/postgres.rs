@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{JobId, Lane, Span};
+use panofleet_job_schema::{JobId, Span};
 use panofleet_jobs_db::postgres::{PostgresConfig, PostgresJobsDb, PostgresTls, PostgresUrl};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb, JobsDbError, Versioned, WorkerRow};
 use panofleet_test_servers::PostgresServer;
@@ -14,8 +14,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinSet;
 
 use crate::fixture::{
-    Fixture, PATIENCE, WAIT, accept, advance, at, get, job, move_to, region, running, sent,
-    to_state, within,
+    Fixture, PATIENCE, WAIT, accept, advance, at, get, job, running, sent, to_state, within,
 };
 use crate::workers::info;
 
@@ -393,20 +392,4 @@ async fn a_crash_of_the_server_loses_nothing_and_is_survived() {
     let w1 = WorkerRow { worker: info("w1", 0), beat_at: at(5), claims: vec![] };
     assert_eq!(db.workers().await.unwrap(), [w1]);
     db.commit(advance("log", 3, 7, 8)).await.unwrap();
-}
-
-/// The embedded database says of every queue that somebody may wait; this one knows.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outlook_knows_where_nobody_waits() {
-    let url = PostgresServer::shared().create_database();
-    let db = connect(&url).await;
-    let queues = ["hangzhou", "us-west"].map(|name| (region(name), Lane::Image));
-    accept(&*db, &job(1)).await;
-    let waits = async || {
-        let outlook = db.outlook(&queues).await.unwrap();
-        outlook.queues.iter().map(|queue| queue.has_queued).collect::<Vec<_>>()
-    };
-    assert_eq!(waits().await, [true, false]);
-    move_to(&*db, job(1).id, sent(1)).await;
-    assert_eq!(waits().await, [false, false]);
 }

@@ -2,10 +2,12 @@
 
 use panofleet_job_schema::job::{CloseTarget, State};
 use panofleet_job_schema::{Job, Lane};
-use panofleet_jobs_db::{Backlog, Batch, Due, DueKey, JobWrite, JobsDb, Pause, PauseTarget};
+use panofleet_jobs_db::{
+    Backlog, Batch, Due, DueKey, JobWrite, JobsDb, Outlook, Pause, PauseTarget,
+};
 
 use crate::fixture::{
-    Fixture, accept, at, get, ids, job, move_to, region, running, sent, to_state,
+    Fixture, accept, at, get, ids, job, move_to, next_due, region, running, sent, to_state,
 };
 
 pub(crate) async fn sent_counts_what_no_claim_holds(fixture: &mut dyn Fixture) {
@@ -17,7 +19,10 @@ pub(crate) async fn sent_counts_what_no_claim_holds(fixture: &mut dyn Fixture) {
     for number in [1, 2, 3, 5] {
         move_to(&*db, job(number).id, sent(1)).await;
     }
-    let count = async |name| db.sent_count(&region(name), Lane::Image).await.unwrap();
+    let count = async |name| {
+        let outlook = db.outlook(&[(region(name), Lane::Image)]).await.unwrap();
+        outlook.queues[0].sent
+    };
     assert_eq!(
         (count("hangzhou").await, count("us-west").await, count("nowhere").await),
         (3, 1, 0)
@@ -44,11 +49,11 @@ pub(crate) async fn due_comes_longest_due_first(fixture: &mut dyn Fixture) {
     assert_eq!(due(&*db, 30, behind(10, 4), 10).await, [3, 1]);
     assert!(due(&*db, 30, behind(30, 1), 10).await.is_empty());
     assert!(due(&*db, 9, None, 10).await.is_empty());
-    assert_eq!(db.next_due().await.unwrap(), Some(at(10)));
+    assert_eq!(next_due(&*db).await, Some(at(10)));
     for number in [2, 4] {
         move_to(&*db, job(number).id, State::Cancelled).await;
     }
-    assert_eq!(db.next_due().await.unwrap(), Some(at(20)));
+    assert_eq!(next_due(&*db).await, Some(at(20)));
     assert_eq!(due(&*db, 30, None, 10).await, [3, 1]);
 }
 
@@ -76,12 +81,17 @@ pub(crate) async fn an_outlook_is_how_things_stand(fixture: &mut dyn Fixture) {
     }
     let outlook = db.outlook(&queues).await.unwrap();
     assert_eq!(outlook.queues.iter().map(|queue| queue.sent).collect::<Vec<_>>(), [1, 0, 2]);
-    assert!(outlook.queues[2].has_queued, "one waits in hangzhou");
-    assert_eq!(outlook.next_due, db.next_due().await.unwrap());
+    let waits = |outlook: &Outlook| -> Vec<bool> {
+        outlook.queues.iter().map(|queue| queue.has_queued).collect()
+    };
+    assert_eq!(waits(&outlook), [false, false, true], "one waits in hangzhou");
+    assert_eq!(outlook.next_due, (1..=5).map(|number| job(number).deadline_at).min());
     assert_eq!(outlook.pauses, db.pauses().await.unwrap());
     assert_eq!(outlook.pauses.len(), 2);
     let timers = outlook.next_due.map(|due| (due <= outlook.now, outlook.is_due()));
     assert!(timers.is_some_and(|(due, is_due)| due == is_due));
+    move_to(&*db, job(3).id, sent(1)).await;
+    assert_eq!(waits(&db.outlook(&queues).await.unwrap()), [false; 3]);
     assert!(db.outlook(&[]).await.unwrap().queues.is_empty());
 }
 
@@ -93,11 +103,11 @@ async fn due(db: &dyn JobsDb, seconds: i64, after: Option<DueKey>, limit: u32) -
 
 pub(crate) async fn an_accepted_job_has_a_timer(fixture: &mut dyn Fixture) {
     let db = fixture.db();
-    assert_eq!(db.next_due().await.unwrap(), None);
+    assert_eq!(next_due(&*db).await, None);
     accept(&*db, &job(1)).await;
-    assert_eq!(db.next_due().await.unwrap(), Some(job(1).deadline_at));
+    assert_eq!(next_due(&*db).await, Some(job(1).deadline_at));
     accept(&*db, &Job { state: State::Waiting { due_at: at(7) }, ..job(2) }).await;
-    assert_eq!(db.next_due().await.unwrap(), Some(at(7)));
+    assert_eq!(next_due(&*db).await, Some(at(7)));
 }
 
 pub(crate) async fn the_backlog_is_what_has_not_ended(fixture: &mut dyn Fixture) {

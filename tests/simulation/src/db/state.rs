@@ -10,7 +10,8 @@ use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
 use panofleet_jobs_db::{
     Accepted, Backlog, ByBand, Due, DueKey, HeartbeatWrite, HistoryEntry, JobFilter, JobsDbError,
-    LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, Upload, Versioned, WorkerRow,
+    LineRead, Observation, Offer, PartitionRow, Pause, PauseTarget, QueueName, QueueOutlook,
+    Upload, Versioned, WorkerRow,
 };
 use uuid::Uuid;
 
@@ -145,10 +146,11 @@ impl DbState {
         found
     }
 
-    pub(super) fn sent_count(&self, region: &Region, lane: Lane) -> u32 {
-        let is_sent =
-            |row: &&Row| matches!(row.job.state, State::Sent { .. }) && row.is_of(region, lane);
-        count(self.jobs.values().filter(is_sent))
+    pub(super) fn queue(&self, (region, lane): &QueueName) -> QueueOutlook {
+        let rows = || self.jobs.values().filter(|row| row.is_of(region, *lane));
+        let is_sent = |row: &&Row| matches!(row.job.state, State::Sent { .. });
+        let has_queued = rows().any(|row| matches!(row.job.state, State::Queued { .. }));
+        QueueOutlook { sent: count(rows().filter(is_sent)), has_queued }
     }
 
     pub(super) fn in_flight(&self, region: &Region, lane: Lane) -> BTreeMap<Tenant, u32> {
