@@ -8,6 +8,7 @@
 //! | what a finished job leaves behind | [`manifest`], [`orphans`] |
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
 //! | which regions a job may run in | [`route`] |
+//! | which part of the sphere a panorama shows | `panorama` |
 //! | jobs that are split and joined | [`family`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
 //! | every limit | [`limits`] |
@@ -36,6 +37,7 @@ mod operation_doc;
 mod operations;
 pub mod order;
 pub mod orphans;
+mod panorama;
 pub mod policy;
 pub mod region_keys;
 pub mod route;

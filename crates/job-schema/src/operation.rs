@@ -15,10 +15,11 @@ pub use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 pub use crate::operations::fleet_noop::FleetNoop;
 pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
 pub use crate::operations::media_probe::MediaProbe;
-pub use crate::operations::pano_tiles::{EyePlan, PanoTiles, SphereWindow, TilesPlan};
+pub use crate::operations::pano_tiles::{PanoTiles, TilesPlan};
 pub use crate::operations::shared::{
     Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat,
 };
+pub use crate::panorama::{EyePlan, SphereWindow};
 
 /// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shared::{self, Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat};
+use super::shared::{self, EyeChoice, IccPolicy, Rgb, StereoLayout, TileFormat};
 use crate::failure::Failure;
-use crate::media_info::{GPano, MediaInfo};
+use crate::media_info::MediaInfo;
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
+use crate::panorama::{EyePlan, PanoramaSource, SourcePlan, SphereWindow};
 
 /// Tiles a panorama: full or partial, mono or stereo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,214 +67,22 @@ pub struct TilesPlan {
     pub assumptions: Vec<String>,
 }
 
-/// One eye of a [`TilesPlan`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EyePlan {
-    /// Which eye.
-    pub eye: Eye,
-    /// Its part of the upright source.
-    pub crop: PixelRect,
-}
-
-/// Where a panorama's pixels lie in the full equirectangular picture that they are a part of.
-///
-/// The full picture spans 360° × 180°; its two sides need not be 2:1 (a squeezed stereo eye is not), and
-/// with angles that no whole pixel fits they are not whole numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SphereWindow {
-    /// Width of 360°, in source pixels.
-    pub full_width_px: f64,
-    /// Height of 180°, in source pixels.
-    pub full_height_px: f64,
-    /// Left edge of the picture in the full one.
-    pub left_px: f64,
-    /// Top edge of the picture in the full one.
-    pub top_px: f64,
-}
-
 impl PanoTiles {
     pub(crate) fn check(&self) -> Result<(), String> {
         shared::check_integer("quality", self.quality.into(), 1, 100)?;
-        shared::check_angle("haov_deg", self.haov_deg, 1.0, 360.0)?;
-        shared::check_angle("vaov_deg", self.vaov_deg, 1.0, 180.0)?;
-        shared::check_angle("center_pitch_deg", self.center_pitch_deg, -90.0, 90.0)
+        self.source().check()
     }
 
     pub(crate) fn plan(&self, media: &MediaInfo) -> Result<TilesPlan, Failure> {
-        let picture = shared::still_picture("pano.tiles", media)?;
-        let (width_px, height_px) = (picture.width_px, picture.height_px);
-        let layout = self.layout(media, width_px, height_px);
-        let mut assumptions = Vec::new();
-        if picture.frames > 1 {
-            assumptions
-                .push(format!("the file holds {} pictures; the first was tiled", picture.frames));
-        }
-        if self.stereo == StereoLayout::Auto && layout != StereoLayout::Mono {
-            let word = if layout == StereoLayout::TopBottom { "top-bottom" } else { "left-right" };
-            assumptions.push(format!(
-                "taken for stereo {word} by its shape ({width_px}×{height_px}); say `stereo` if it is not"
-            ));
-        }
-        let eyes: &[Eye] = match (layout, self.eye) {
-            (StereoLayout::Mono, _) | (_, EyeChoice::Left) => &[Eye::Left],
-            (_, EyeChoice::Right) => &[Eye::Right],
-            (_, EyeChoice::Both) => &[Eye::Left, Eye::Right],
-        };
-        let eyes = eyes
-            .iter()
-            .map(|&eye| Ok(EyePlan { eye, crop: layout.eye_rect(eye, width_px, height_px)? }))
-            .collect::<Result<Vec<_>, Failure>>()?;
-        let first = eyes[0].crop;
-        let window = self.window(media.gpano.as_ref(), layout, first.width_px, first.height_px)?;
+        let SourcePlan { eyes, window, assumptions } = self.source().plan("pano.tiles", media)?;
         let Self { format, quality, background, icc, .. } = *self;
         Ok(TilesPlan { eyes, window, format, quality, background, icc, assumptions })
     }
 
-    /// The stereo layout; angles, or metadata of the whole picture's shape, say that it is one picture.
-    fn layout(&self, media: &MediaInfo, width_px: u32, height_px: u32) -> StereoLayout {
-        let described = self.haov_deg.is_some()
-            || self.vaov_deg.is_some()
-            || media.gpano.as_ref().is_some_and(|gpano| has_shape(gpano, width_px, height_px));
-        match self.stereo {
-            StereoLayout::Auto if described => StereoLayout::Mono,
-            said => said.resolve(width_px, height_px),
-        }
+    const fn source(&self) -> PanoramaSource {
+        let Self { stereo, eye, haov_deg, vaov_deg, center_pitch_deg, .. } = *self;
+        PanoramaSource { stereo, eye, haov_deg, vaov_deg, center_pitch_deg }
     }
-
-    /// The window, from the parameters, else from GPano, else from a 2:1 shape.
-    fn window(
-        &self,
-        gpano: Option<&GPano>,
-        layout: StereoLayout,
-        width_px: u32,
-        height_px: u32,
-    ) -> Result<SphereWindow, Failure> {
-        if self.haov_deg.is_some() || self.vaov_deg.is_some() {
-            return self.window_from_angles(width_px, height_px);
-        }
-        let mono = layout == StereoLayout::Mono;
-        if let Some(gpano) = gpano.filter(|_| mono)
-            && let Some(window) = window_from_gpano(gpano, width_px, height_px)?
-        {
-            return Ok(window);
-        }
-        let full = SphereWindow {
-            full_width_px: width_px.into(),
-            full_height_px: height_px.into(),
-            left_px: 0.0,
-            top_px: 0.0,
-        };
-        // A stereo eye spans the sphere however it is squeezed; an odd pixel of a mono one is rounding.
-        let two_to_one = u64::from(width_px).abs_diff(2 * u64::from(height_px)) <= 2;
-        if !mono || two_to_one {
-            return Ok(full);
-        }
-        let said = format!(
-            "the picture is {width_px}×{height_px}, not 2:1, and has no GPano metadata, so nobody knows which \
-             part of the sphere it shows; set `haov_deg` and `vaov_deg` (and `center_pitch_deg`), or `stereo`, \
-             or write GPano CroppedArea and FullPano fields into the file"
-        );
-        Err(Failure::rejected("panorama_extent_unknown", said))
-    }
-
-    fn window_from_angles(&self, width_px: u32, height_px: u32) -> Result<SphereWindow, Failure> {
-        let (width, height) = (f64::from(width_px), f64::from(height_px));
-        // One angle gives the other: pixels are square in an equirectangular picture unless said otherwise.
-        let (haov_deg, vaov_deg) = match (self.haov_deg, self.vaov_deg) {
-            (Some(haov), Some(vaov)) => (haov, vaov),
-            (Some(haov), None) => (haov, haov * height / width),
-            (None, Some(vaov)) => (vaov * width / height, vaov),
-            (None, None) => (360.0, 180.0),
-        };
-        let pitch_deg = self.center_pitch_deg.unwrap_or(0.0);
-        let (full_width_px, full_height_px) = (width * 360.0 / haov_deg, height * 180.0 / vaov_deg);
-        let left_px = (full_width_px - width) / 2.0;
-        let top_px = full_height_px * (0.5 - pitch_deg / 180.0) - height / 2.0;
-        let window = SphereWindow { full_width_px, full_height_px, left_px, top_px };
-        window.check(width_px, height_px).map_err(|excess| {
-            let said = format!(
-                "a picture {haov_deg:.2}° wide and {vaov_deg:.2}° high at pitch {pitch_deg:.2}° {excess}; \
-                 correct `haov_deg`, `vaov_deg` or `center_pitch_deg`"
-            );
-            Failure::rejected("panorama_extent_invalid", said)
-        })?;
-        Ok(window)
-    }
-}
-
-impl SphereWindow {
-    /// Whether a picture of this size lies inside the sphere; if not, how it leaves it.
-    fn check(&self, width_px: u32, height_px: u32) -> Result<(), &'static str> {
-        // Angles are given with finite digits: a hundredth of a pixel is not an error.
-        const SLACK_PX: f64 = 0.01;
-        if self.left_px < -SLACK_PX
-            || self.left_px + f64::from(width_px) > self.full_width_px + SLACK_PX
-        {
-            return Err("is wider than the whole sphere");
-        }
-        if self.top_px < -SLACK_PX
-            || self.top_px + f64::from(height_px) > self.full_height_px + SLACK_PX
-        {
-            return Err("reaches past a pole");
-        }
-        Ok(())
-    }
-}
-
-/// Whether GPano describes an area of this shape, to 1 %: then it describes the whole picture, resized or not.
-fn has_shape(gpano: &GPano, width_px: u32, height_px: u32) -> bool {
-    let width = gpano.cropped_width_px.or(gpano.full_width_px).map(f64::from);
-    let height = gpano.cropped_height_px.or(gpano.full_height_px).map(f64::from);
-    let (Some(width), Some(height)) = (width, height) else { return false };
-    let (one, other) = (width * f64::from(height_px), height * f64::from(width_px));
-    (one - other).abs() <= 0.01 * one.max(other)
-}
-
-/// The window that GPano describes; `None` if it leaves the sizes out.
-///
-/// A picture that was resized after its metadata was written keeps its share of the sphere: the six sizes
-/// are scaled by the picture's width and height over the cropped area's.
-fn window_from_gpano(
-    gpano: &GPano,
-    width_px: u32,
-    height_px: u32,
-) -> Result<Option<SphereWindow>, Failure> {
-    if let Some(projection) = gpano.projection.as_deref()
-        && !projection.eq_ignore_ascii_case("equirectangular")
-    {
-        let said = format!(
-            "GPano says the projection is `{projection}`; pano.tiles reads equirectangular only"
-        );
-        return Err(Failure::rejected("projection_unsupported", said));
-    }
-    let (Some(full_width), Some(full_height)) = (gpano.full_width_px, gpano.full_height_px) else {
-        return Ok(None);
-    };
-    let cropped_width = f64::from(gpano.cropped_width_px.unwrap_or(full_width));
-    let cropped_height = f64::from(gpano.cropped_height_px.unwrap_or(full_height));
-    if full_width == 0 || full_height == 0 || cropped_width < 1.0 || cropped_height < 1.0 {
-        let said = "GPano gives a panorama of no size; correct FullPano and CroppedArea fields or remove them";
-        return Err(Failure::rejected("gpano_invalid", said));
-    }
-    let (scale_x, scale_y) =
-        (f64::from(width_px) / cropped_width, f64::from(height_px) / cropped_height);
-    let window = SphereWindow {
-        full_width_px: f64::from(full_width) * scale_x,
-        full_height_px: f64::from(full_height) * scale_y,
-        left_px: f64::from(gpano.cropped_left_px.unwrap_or(0)) * scale_x,
-        top_px: f64::from(gpano.cropped_top_px.unwrap_or(0)) * scale_y,
-    };
-    window.check(width_px, height_px).map_err(|excess| {
-        let said = format!(
-            "GPano's cropped area {excess}: CroppedAreaLeftPixels {} + CroppedAreaImageWidthPixels {cropped_width} \
-             of FullPanoWidthPixels {full_width}, CroppedAreaTopPixels {} + CroppedAreaImageHeightPixels \
-             {cropped_height} of FullPanoHeightPixels {full_height}; correct them, or set `haov_deg` and `vaov_deg`",
-            gpano.cropped_left_px.unwrap_or(0),
-            gpano.cropped_top_px.unwrap_or(0),
-        );
-        Failure::rejected("gpano_invalid", said)
-    })?;
-    Ok(Some(window))
 }
 
 pub(crate) const DOC: OperationDoc = OperationDoc {
@@ -328,7 +137,8 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media_info::{ColorModel, PictureInfo};
+    use crate::media_info::{ColorModel, GPano, PictureInfo};
+    use crate::operations::shared::{Eye, PixelRect};
 
     fn media(width_px: u32, height_px: u32, gpano: Option<GPano>) -> MediaInfo {
         let picture = PictureInfo {
