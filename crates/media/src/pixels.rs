@@ -6,10 +6,10 @@
 
 use std::num::NonZeroU32;
 
-use panofleet_projection::{Equirectangular, Face, View};
+use panofleet_projection::{Face, View};
 use panofleet_raster::{
-    Edges, Panorama, Picture, Plane, RasterError, Rect, Sampling, Size, crop, reduce_by_two, remap,
-    resize,
+    Edges, Geometry, Panorama, Picture, Plane, RasterError, Rect, Sampling, Size, crop,
+    reduce_by_two, remap, resize,
 };
 use rayon::prelude::*;
 
@@ -19,7 +19,7 @@ use rayon::prelude::*;
 /// A geometry of another size, or a picture too large for its border.
 pub fn panorama(
     picture: Picture<u8>,
-    geometry: Equirectangular,
+    geometry: impl Into<Geometry>,
 ) -> Result<Panorama<u8>, RasterError> {
     Panorama::new(picture, geometry)
 }

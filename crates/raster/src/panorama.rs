@@ -2,9 +2,11 @@
 
 use panofleet_projection::{Equirectangular, Size};
 
-use crate::{Channels, Picture, RasterError, Sample};
+use crate::{Channels, Geometry, Picture, RasterError, Sample};
 
-/// An equirectangular picture and the part of the sphere that it shows.
+/// A picture and what it shows of the sphere: by longitude and latitude, or any [`Geometry`].
+///
+/// An equirectangular one that is not turned goes on beyond its borders:
 ///
 /// - Left and right the picture wraps around if it covers all 360°, otherwise its edge repeats.
 /// - Above and below it goes on over the pole if it covers that pole and all 360°: row −1 is row 0
@@ -12,23 +14,24 @@ use crate::{Channels, Picture, RasterError, Sample};
 ///   mean is taken. Otherwise the edge repeats.
 #[derive(Debug)]
 pub struct Panorama<S> {
-    geometry: Equirectangular,
+    geometry: Geometry,
     picture: Picture<S>,
 }
 
 impl<S: Sample> Panorama<S> {
     /// A picture of the whole sphere.
     pub fn full(picture: Picture<S>) -> Self {
-        let geometry = Equirectangular::full(picture.size());
+        let geometry = Equirectangular::full(picture.size()).into();
         Self { geometry, picture }
     }
 
-    /// A picture of the part of the sphere that `geometry` says.
+    /// A picture of what `geometry` says.
     ///
     /// # Errors
     ///
     /// [`RasterError::GeometrySize`] if the geometry is for another size.
-    pub fn new(picture: Picture<S>, geometry: Equirectangular) -> Result<Self, RasterError> {
+    pub fn new(picture: Picture<S>, geometry: impl Into<Geometry>) -> Result<Self, RasterError> {
+        let geometry = geometry.into();
         let size = picture.size();
         if geometry.size() != size {
             return Err(RasterError::GeometrySize { geometry: geometry.size(), picture: size });
@@ -36,8 +39,8 @@ impl<S: Sample> Panorama<S> {
         Ok(Self { geometry, picture })
     }
 
-    /// Which part of the sphere it shows.
-    pub const fn geometry(&self) -> &Equirectangular {
+    /// What it shows of the sphere.
+    pub const fn geometry(&self) -> &Geometry {
         &self.geometry
     }
 

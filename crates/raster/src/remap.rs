@@ -65,7 +65,7 @@ pub fn remap_window<S: Sample>(
     let [across, down] = [Size::width_px, Size::height_px]
         .map(|side| f64::from(side(source.size())) / f64::from(side(panorama.size())));
     let plane = SourcePlane {
-        geometry: (*panorama.geometry()).into(),
+        geometry: *panorama.geometry(),
         size: [source.size().width_px() as usize, source.size().height_px() as usize],
         grid: Grid { scale: [across, down], offset: [0.0; 2] },
     };
@@ -103,7 +103,7 @@ fn smaller<S: Sample>(
     }
     let size = panorama.size();
     let sides = |size: Size| [size.width_px() as usize, size.height_px() as usize];
-    let geometry = (*panorama.geometry()).into();
+    let geometry = *panorama.geometry();
     let plane = SourcePlane { geometry, size: sides(size), grid: Grid::FULL };
     let survey = Survey::of(sides(view.size()), &plane, |pixel| plane.position(view.ray(pixel)?));
     let Some(reduction) = survey.reduction() else { return Ok(None) };
@@ -111,7 +111,7 @@ fn smaller<S: Sample>(
     let width = (f64::from(size.width_px()) / reduction / 2.0).ceil() * 2.0;
     let height = (f64::from(size.height_px()) / reduction).ceil();
     let Some(reduced) = Size::new(width as u32, height as u32) else { return Ok(None) };
-    let edges = if panorama.geometry().wraps() { Edges::WrapColumns } else { Edges::Clamp };
+    let edges = if geometry.topology().wraps { Edges::WrapColumns } else { Edges::Clamp };
     resize(panorama.picture(), reduced, edges).map(Some)
 }
 

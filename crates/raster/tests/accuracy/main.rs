@@ -24,4 +24,6 @@ mod resizing;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod views;
