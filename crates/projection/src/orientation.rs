@@ -3,6 +3,9 @@
 use crate::scalar::Scalar;
 use crate::{GeometryError, Ray};
 
+/// Right, up and forward.
+const UNIT_AXES: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+
 /// How a camera is turned: roll first, then pitch, then yaw, each about the *world's* axes.
 ///
 /// A camera ray becomes `Yaw · Pitch · Roll · ray` in the world. Equivalently the camera turns by
@@ -78,8 +81,45 @@ impl Orientation {
         if self == Self::IDENTITY {
             return Rotation { axes: None };
         }
-        let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|axis| self.turn(axis));
-        Rotation { axes: Some(axes) }
+        Rotation { axes: Some(UNIT_AXES.map(|axis| self.turn(axis))) }
+    }
+
+    /// The orientation of a camera that is turned by `inner` inside of something that is itself turned by
+    /// this: a ray becomes `self · inner · ray`. What is turned by nothing leaves the other as it is, bit
+    /// for bit.
+    ///
+    /// At a pitch of ±90°, where yaw and roll turn about the same axis, what they do together is kept and
+    /// how it is shared between them is arbitrary.
+    #[must_use]
+    pub fn compose(self, inner: Self) -> Self {
+        if self == Self::IDENTITY {
+            return inner;
+        }
+        if inner == Self::IDENTITY {
+            return self;
+        }
+        Self::of_axes(UNIT_AXES.map(|axis| self.turn(inner.turn(axis))))
+    }
+
+    /// The orientation that undoes this one.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        if self == Self::IDENTITY {
+            return self;
+        }
+        let axes = UNIT_AXES.map(|axis| self.turn(axis));
+        Self::of_axes(std::array::from_fn(|i| axes.map(|axis| axis[i])))
+    }
+
+    /// From the camera's right, up and forward axes in the world.
+    fn of_axes([right, up, forward]: [[f64; 3]; 3]) -> Self {
+        let yaw_rad = forward[0].atan2(forward[2]);
+        let pitch_rad = forward[1].atan2(forward[0].hypot(forward[2]));
+        // Where right points without roll; roll is measured from there.
+        let (yaw_sin, yaw_cos) = yaw_rad.sin_cos();
+        let along_level = |axis: [f64; 3]| axis[0] * yaw_cos - axis[2] * yaw_sin;
+        let roll_rad = along_level(up).atan2(along_level(right));
+        Self { yaw_rad, pitch_rad, roll_rad }
     }
 
     fn turn(self, [x, y, z]: [f64; 3]) -> [f64; 3] {
@@ -189,7 +229,31 @@ mod tests {
         assert_eq!(Orientation::new(0.0, 0.0, f64::INFINITY), Err(GeometryError::AngleNotFinite));
     }
 
+    #[test]
+    fn turned_by_nothing_is_the_same_bit_for_bit() {
+        let turned = Orientation::from_degrees(190.0, -100.0, 5.0).unwrap();
+        assert_eq!(turned.compose(Orientation::IDENTITY), turned);
+        assert_eq!(Orientation::IDENTITY.compose(turned), turned);
+        assert_eq!(Orientation::IDENTITY.inverse(), Orientation::IDENTITY);
+    }
+
     proptest! {
+        #[test]
+        fn orientations_compose_as_their_rotations_do(
+            outer in prop::array::uniform3(-7.0..7.0), inner in prop::array::uniform3(-7.0..7.0),
+            straight_up in any::<bool>(), a in -3.0..3.0, b in -1.5..1.5,
+        ) {
+            let of = |[yaw, pitch, roll]: [f64; 3]| Orientation::new(yaw, pitch, roll).unwrap();
+            let outer = of([outer[0], if straight_up { std::f64::consts::FRAC_PI_2 } else { outer[1] }, outer[2]]);
+            let inner = of(inner);
+            let ray = Ray::from_angles(a, b);
+            let expected = outer.rotation().apply(inner.rotation().apply(ray));
+            let found = outer.compose(inner).rotation().apply(ray);
+            prop_assert!(found.angle_rad(expected) < 1e-14);
+            let back = outer.inverse().rotation().apply(outer.rotation().apply(ray));
+            prop_assert!(back.angle_rad(ray) < 1e-14);
+        }
+
         #[test]
         fn inverse_undoes(yaw in -7.0..7.0, pitch in -7.0..7.0, roll in -7.0..7.0, a in -3.0..3.0, b in -1.5..1.5) {
             let rotation = Orientation::new(yaw, pitch, roll).unwrap().rotation();
