@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod gpano;
+
+pub use gpano::{GPano, ValidArea};
+
 /// A probed source file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MediaInfo {
@@ -105,51 +109,4 @@ pub struct TrackInfo {
     /// Average bit rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits_per_second: Option<u64>,
-}
-
-/// Photo Sphere XMP metadata (Google, namespace `http://ns.google.com/photos/1.0/panorama/`).
-///
-/// Sizes are pixels of the stored picture or of the full sphere, angles degrees; what the file does not
-/// say is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct GPano {
-    /// `equirectangular`, as written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub projection: Option<String>,
-    /// Width of the full sphere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub full_width_px: Option<u32>,
-    /// Height of the full sphere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub full_height_px: Option<u32>,
-    /// Width of the part that the picture shows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cropped_width_px: Option<u32>,
-    /// Height of the part that the picture shows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cropped_height_px: Option<u32>,
-    /// Left edge of the part in the full sphere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cropped_left_px: Option<u32>,
-    /// Top edge of the part in the full sphere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cropped_top_px: Option<u32>,
-    /// Compass heading of the picture's centre, [0, 360).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pose_heading_deg: Option<f64>,
-    /// Pitch of the camera, [−90, 90].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pose_pitch_deg: Option<f64>,
-    /// Roll of the camera, [−180, 180].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pose_roll_deg: Option<f64>,
-    /// Heading that a viewer should start at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_heading_deg: Option<f64>,
-    /// Pitch that a viewer should start at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_pitch_deg: Option<f64>,
-    /// Horizontal field of view that a viewer should start at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_hfov_deg: Option<f64>,
 }
