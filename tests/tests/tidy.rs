@@ -34,7 +34,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 
 /// Decoders and FFmpeg: in the runner only, never in the program that has credentials and a network.
 const RUNNER_ONLY: &[&str] =
-    &["ffmpeg-next", "image", "turbojpeg", "webp", "moxcms", "kamadak-exif"];
+    &["ffmpeg-next", "image", "png", "turbojpeg", "webp", "moxcms", "kamadak-exif"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").into()

@@ -38,6 +38,7 @@ mod operations;
 pub mod order;
 pub mod orphans;
 mod panorama;
+mod picture_format;
 pub mod policy;
 pub mod region_keys;
 pub mod route;
@@ -53,6 +54,7 @@ pub use ids::{Attempt, ClaimId, Generation, JobId, Lane, OutputName, Region, Ten
 pub use job::Job;
 pub use metric::Metric;
 pub use operation::Operation;
+pub use picture_format::PictureFormat;
 pub use region_keys::RegionKeys;
 pub use secret::Secret;
 pub use spec::JobSpec;

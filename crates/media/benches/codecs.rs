@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use panofleet_job_schema::operation::TileFormat;
-use panofleet_media::{Encoder, decode, icc, pixels};
+use panofleet_media::{Embedded, Encoder, decode, icc, pixels};
 use panofleet_raster::{Edges, Picture, Plane, Rect, Size};
 
 static PANORAMA: LazyLock<Picture<u8>> = LazyLock::new(|| {
@@ -36,7 +36,7 @@ fn size(width_px: u32, height_px: u32) -> Size {
 fn encoded(format: TileFormat) -> tempfile::NamedTempFile {
     let whole = Rect::whole(PANORAMA.size());
     let rgb = pixels::interleaved(&PANORAMA, whole).expect("all of it");
-    let mut encoder = Encoder::new(format, 85, None).expect("an encoder");
+    let mut encoder = Encoder::new(format, 85, Embedded::default()).expect("an encoder");
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), encoder.encode(&rgb, whole.size).expect("a file")).expect("a disk");
     file
@@ -54,7 +54,7 @@ fn decode_8k(bencher: Bencher<'_, '_>, format: TileFormat) {
 fn encode_tile(bencher: Bencher<'_, '_>, format: TileFormat) {
     let tile = Rect { left_px: 1000, top_px: 1000, size: size(656, 656) };
     let rgb = pixels::interleaved(&PANORAMA, tile).expect("inside");
-    let mut encoder = Encoder::new(format, 85, None).expect("an encoder");
+    let mut encoder = Encoder::new(format, 85, Embedded::default()).expect("an encoder");
     bencher
         .counter(ItemsCount::new(tile.size.area_px()))
         .bench_local(|| encoder.encode(&rgb, tile.size).expect("a tile"));

@@ -73,8 +73,11 @@ fn panoramas(folder: &Path) -> Made {
     fs::write(folder.join("stereo-top-bottom.jpg"), jpeg(&both, (512, 512))?)?;
 
     let half = Part::whole(512, 256);
-    let mut encoder =
-        panofleet_media::Encoder::new(panofleet_job_schema::operation::TileFormat::Webp, 90, None)?;
+    let mut encoder = panofleet_media::Encoder::new(
+        panofleet_job_schema::operation::TileFormat::Webp,
+        90,
+        panofleet_media::Embedded::default(),
+    )?;
     let size = panofleet_raster::Size::new(512, 256).ok_or("empty")?;
     fs::write(folder.join("equirect.webp"), encoder.encode(&half.paint(), size)?)?;
 

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what kind of file it is, by its first bytes | [`sniff`] |
 //! | what a probe reports | [`probe()`], `header/` (stills), `tracks` (video and audio) |
-//! | metadata | `exif`, `xmp` (GPano), [`icc`] |
+//! | metadata | `exif`, `xmp`, [`gpano`], [`icc`] |
 //! | pixels | [`decode()`], [`pixels`], [`Encoder`] |
 //!
 //! # Pixels
@@ -19,15 +19,17 @@
 //! # What this crate does not do
 //!
 //! It has no resampling of its own ([`pixels`] calls `panofleet-raster`), decodes no video yet, keeps no
-//! 16-bit or float samples, writes no metadata but the ICC profile, and protects nobody from a hostile file
+//! 16-bit or float samples when it decodes, and protects nobody from a hostile file
 //! by itself: a decoder that can be broken is broken here, and the runner's sandbox holds it.
 
 mod decode;
 mod encode;
 mod error;
 mod exif;
+pub mod gpano;
 mod header;
 pub mod icc;
+mod ifd;
 pub mod pixels;
 mod planes;
 mod probe;
@@ -36,6 +38,6 @@ mod tracks;
 mod xmp;
 
 pub use decode::{Decoded, decode, decode_bytes_max};
-pub use encode::Encoder;
+pub use encode::{Embedded, Encoder, Samples};
 pub use error::MediaError;
 pub use probe::{check_has_pixels, probe};

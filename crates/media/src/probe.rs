@@ -10,6 +10,7 @@ use panofleet_raster::ExifOrientation;
 
 use crate::error::MediaError;
 use crate::exif;
+use crate::gpano;
 use crate::header::{self, Header, Metadata};
 use crate::icc::Profile;
 use crate::sniff::{self, Container, Kind, SNIFF_BYTES};
@@ -100,6 +101,9 @@ fn still(container: Container, header: Header) -> MediaInfo {
     } else {
         (header.width_px, header.height_px)
     };
+    if let Some(gpano) = &gpano {
+        warnings.extend(gpano::contradictions(gpano, width_px, height_px));
+    }
     let picture = PictureInfo {
         width_px,
         height_px,
@@ -125,9 +129,12 @@ fn still(container: Container, header: Header) -> MediaInfo {
 /// The first packet with Photo Sphere fields has them all.
 fn gpano(packets: &[Vec<u8>], warnings: &mut Vec<String>) -> Option<GPano> {
     for packet in packets {
-        match xmp::gpano(packet) {
-            Ok(None) => {}
-            Ok(found) => return found,
+        match xmp::properties(packet) {
+            Ok(properties) => {
+                if let Some(found) = gpano::read(&properties, warnings) {
+                    return Some(found);
+                }
+            }
             Err(said) => {
                 warnings.push(format!("XMP metadata cannot be read ({said}); it was ignored"))
             }

@@ -1,30 +1,69 @@
-//! XMP: the Photo Sphere fields, as attributes or as elements.
+//! XMP packets: the properties that somebody here asks for, as attributes or as elements.
 //!
-//! Sources: ISO 16684-1 (XMP), Google's Photo Sphere XMP metadata.
+//! Source: ISO 16684-1 (XMP), which allows both forms of a simple property.
 
-use panofleet_job_schema::media_info::GPano;
-use quick_xml::NsReader;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, NamespaceResolver, ResolveResult};
-
-const GPANO: Namespace<'static> = Namespace(b"http://ns.google.com/photos/1.0/panorama/");
+use quick_xml::{NsReader, XmlVersion, escape};
 
 /// Nesting of elements; XMP needs about five.
 const DEPTH_MAX: u32 = 64;
 
-/// The Photo Sphere fields of a packet; `None` if it has none.
-///
-/// Entities are not expanded: the fields are numbers and single words.
+/// Bytes of one value; none that is asked for needs more than a line.
+const VALUE_BYTES_MAX: usize = 1024;
+
+/// Properties of one packet.
+const PROPERTIES_MAX: usize = 1000;
+
+/// A schema whose properties are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// Google's Photo Sphere.
+    GPano,
+    /// Adobe's gain map, which Ultra HDR pictures have.
+    GainMap,
+    /// Apple's gain map.
+    AppleGainMap,
+    /// Notes about the packet itself: where the rest of it is.
+    Note,
+}
+
+impl Schema {
+    /// The name that counts. The prefix before a property is one that its writer chose.
+    const fn namespace(self) -> Namespace<'static> {
+        Namespace(match self {
+            Self::GPano => b"http://ns.google.com/photos/1.0/panorama/",
+            Self::GainMap => b"http://ns.adobe.com/hdr-gain-map/1.0/",
+            Self::AppleGainMap => b"http://ns.apple.com/HDRGainMap/1.0/",
+            Self::Note => b"http://ns.adobe.com/xmp/note/",
+        })
+    }
+
+    fn of(found: &ResolveResult<'_>) -> Option<Self> {
+        let all = [Self::GPano, Self::GainMap, Self::AppleGainMap, Self::Note];
+        all.into_iter().find(|schema| *found == ResolveResult::Bound(schema.namespace()))
+    }
+}
+
+/// A simple property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Property {
+    pub(crate) schema: Schema,
+    /// The name without a prefix.
+    pub(crate) name: String,
+    /// The value without white space around it; entities and references are resolved.
+    pub(crate) value: String,
+}
+
+/// The properties of a packet, in its order.
 ///
 /// # Errors
 /// What is wrong with the XML, for a warning.
-pub(crate) fn gpano(packet: &[u8]) -> Result<Option<GPano>, String> {
+pub(crate) fn properties(packet: &[u8]) -> Result<Vec<Property>, String> {
     let text = std::str::from_utf8(packet).map_err(|error| error.to_string())?;
     let text = text.trim_start_matches('\u{feff}').trim_end_matches('\0');
     let mut reader = NsReader::from_str(text);
-    let mut fields = Fields::default();
-    // The local name of the GPano element whose text comes next.
-    let mut element: Option<Vec<u8>> = None;
+    let mut found = Found::default();
     let mut depth = 0_u32;
     loop {
         match reader.read_event().map_err(|error| error.to_string())? {
@@ -33,42 +72,37 @@ pub(crate) fn gpano(packet: &[u8]) -> Result<Option<GPano>, String> {
                 if depth > DEPTH_MAX {
                     return Err(format!("it is nested more than {DEPTH_MAX} deep"));
                 }
-                fields.take_attributes(&start, reader.resolver())?;
+                found.take_attributes(&start, reader.resolver())?;
                 let (namespace, name) = reader.resolver().resolve_element(start.name());
-                element =
-                    (namespace == ResolveResult::Bound(GPANO)).then(|| name.as_ref().to_vec());
+                found.begin(Schema::of(&namespace), name.as_ref());
             }
             Event::Empty(start) => {
-                fields.take_attributes(&start, reader.resolver())?;
-                element = None;
+                found.take_attributes(&start, reader.resolver())?;
+                found.element = None;
             }
-            Event::Text(value) => {
-                if let Some(name) = element.take() {
-                    fields.set(&name, value.as_ref());
-                }
-            }
+            Event::Text(part) => found.append(&part, |text| text.into()),
+            Event::CData(part) => found.append(&part, |text| escape::escape(text).into_owned()),
+            Event::GeneralRef(part) => found.append(&part, |name| format!("&{name};")),
             Event::End(_) => {
                 depth = depth.saturating_sub(1);
-                element = None;
+                found.end()?;
             }
             Event::DocType(_) => return Err("it declares a document type".into()),
-            Event::Eof => return Ok(fields.found.then_some(fields.gpano)),
-            Event::CData(_)
-            | Event::Comment(_)
-            | Event::Decl(_)
-            | Event::PI(_)
-            | Event::GeneralRef(_) => {}
+            Event::Eof if depth > 0 => return Err("it ends inside of an element".into()),
+            Event::Eof => return Ok(found.properties),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
     }
 }
 
 #[derive(Default)]
-struct Fields {
-    gpano: GPano,
-    found: bool,
+struct Found {
+    properties: Vec<Property>,
+    /// The element that is open, if it is one that is asked for: its text is still escaped.
+    element: Option<Property>,
 }
 
-impl Fields {
+impl Found {
     fn take_attributes(
         &mut self,
         start: &BytesStart<'_>,
@@ -77,41 +111,48 @@ impl Fields {
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| error.to_string())?;
             let (namespace, name) = resolver.resolve_attribute(attribute.key);
-            if namespace == ResolveResult::Bound(GPANO) {
-                self.set(name.as_ref(), &attribute.value);
+            if let Some(schema) = Schema::of(&namespace) {
+                let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+                let value = value.map_err(|error| error.to_string())?;
+                self.push(schema, name.as_ref(), &value)?;
             }
         }
         Ok(())
     }
 
-    /// Sets one field; a value that is no number where one must be is as good as none.
-    fn set(&mut self, name: &[u8], value: &[u8]) {
-        let Ok(text) = std::str::from_utf8(value) else { return };
-        let text = text.trim();
-        let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-        // Some writers put a fraction behind whole pixels.
-        let pixels = number
-            .map(f64::round)
-            .filter(|px| (0.0..=f64::from(u32::MAX)).contains(px))
-            .map(|px| px as u32);
-        let gpano = &mut self.gpano;
-        match name {
-            b"ProjectionType" => gpano.projection = Some(text.chars().take(64).collect()),
-            b"FullPanoWidthPixels" => gpano.full_width_px = pixels,
-            b"FullPanoHeightPixels" => gpano.full_height_px = pixels,
-            b"CroppedAreaImageWidthPixels" => gpano.cropped_width_px = pixels,
-            b"CroppedAreaImageHeightPixels" => gpano.cropped_height_px = pixels,
-            b"CroppedAreaLeftPixels" => gpano.cropped_left_px = pixels,
-            b"CroppedAreaTopPixels" => gpano.cropped_top_px = pixels,
-            b"PoseHeadingDegrees" => gpano.pose_heading_deg = number,
-            b"PosePitchDegrees" => gpano.pose_pitch_deg = number,
-            b"PoseRollDegrees" => gpano.pose_roll_deg = number,
-            b"InitialViewHeadingDegrees" => gpano.initial_heading_deg = number,
-            b"InitialViewPitchDegrees" => gpano.initial_pitch_deg = number,
-            b"InitialHorizontalFOVDegrees" => gpano.initial_hfov_deg = number,
-            _ => return,
+    fn begin(&mut self, schema: Option<Schema>, name: &[u8]) {
+        self.element = schema.map(|schema| Property {
+            schema,
+            name: String::from_utf8_lossy(name).into_owned(),
+            value: String::new(),
+        });
+    }
+
+    fn append(&mut self, part: &[u8], escaped: impl Fn(&str) -> String) {
+        // The packet is UTF-8 as a whole, and the reader cuts at ASCII.
+        if let (Some(element), Ok(part)) = (&mut self.element, std::str::from_utf8(part))
+            && element.value.len() + part.len() <= VALUE_BYTES_MAX
+        {
+            element.value.push_str(&escaped(part));
         }
-        self.found = true;
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        let Some(Property { schema, name, value }) = self.element.take() else { return Ok(()) };
+        let value = escape::unescape(&value).map_err(|error| error.to_string())?;
+        self.push(schema, name.as_bytes(), &value)
+    }
+
+    fn push(&mut self, schema: Schema, name: &[u8], value: &str) -> Result<(), String> {
+        if self.properties.len() == PROPERTIES_MAX {
+            return Err(format!("it has more than {PROPERTIES_MAX} properties"));
+        }
+        let value = value.trim();
+        if value.len() <= VALUE_BYTES_MAX {
+            let name = String::from_utf8_lossy(name).into_owned();
+            self.properties.push(Property { schema, name, value: value.to_owned() });
+        }
+        Ok(())
     }
 }
 
@@ -119,52 +160,40 @@ impl Fields {
 mod tests {
     use super::*;
 
-    const ATTRIBUTES: &str = r#"<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
-        <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-        <rdf:Description rdf:about="" xmlns:P="http://ns.google.com/photos/1.0/panorama/"
-            P:ProjectionType="equirectangular" P:FullPanoWidthPixels="6000" P:FullPanoHeightPixels="3000.0"
-            P:CroppedAreaLeftPixels="-1" P:PoseHeadingDegrees="350.5"/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"#;
-
-    const ELEMENTS: &str = r#"<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-        <rdf:Description xmlns:GPano="http://ns.google.com/photos/1.0/panorama/">
-            <GPano:ProjectionType>equirectangular</GPano:ProjectionType>
-            <GPano:FullPanoWidthPixels> 6000 </GPano:FullPanoWidthPixels>
-            <GPano:FullPanoHeightPixels>3000</GPano:FullPanoHeightPixels>
-            <GPano:PoseHeadingDegrees>350.5</GPano:PoseHeadingDegrees>
-        </rdf:Description></rdf:RDF>"#;
-
-    #[test]
-    fn both_forms_say_the_same() {
-        let expected = GPano {
-            projection: Some("equirectangular".into()),
-            full_width_px: Some(6000),
-            full_height_px: Some(3000),
-            pose_heading_deg: Some(350.5),
-            ..GPano::default()
-        };
-        assert_eq!(gpano(ATTRIBUTES.as_bytes()), Ok(Some(expected.clone())));
-        assert_eq!(gpano(ELEMENTS.as_bytes()), Ok(Some(expected)));
+    fn check(packet: &str, expected: &[(Schema, &str, &str)]) {
+        let found = properties(packet.as_bytes()).unwrap();
+        let found: Vec<_> =
+            found.iter().map(|p| (p.schema, p.name.as_str(), p.value.as_str())).collect();
+        assert_eq!(found, expected);
     }
 
     /// The prefix is a name that anyone may choose; the namespace is what counts.
     #[test]
-    fn other_namespaces_are_not_gpano() {
-        let other = ATTRIBUTES.replace("photos/1.0/panorama", "photos/1.0/image");
-        assert_eq!(gpano(other.as_bytes()), Ok(None));
-        assert_eq!(gpano(b""), Ok(None));
+    fn namespaces_are_resolved() {
+        check(
+            r#"<a xmlns:GPano="http://example.com/" GPano:PoseHeadingDegrees="1" xmlns:h="http://ns.adobe.com/hdr-gain-map/1.0/">
+               <b h:Version="1.0"/><h:GainMapMax> <![CDATA[2<3]]>&amp;&#x34; </h:GainMapMax></a>"#,
+            &[(Schema::GainMap, "Version", "1.0"), (Schema::GainMap, "GainMapMax", "2<3&4")],
+        );
+        check("<a GPano='1'><b>2</b></a>", &[]);
     }
 
     #[test]
-    fn malformed_and_hostile_packets_are_refused() {
-        let deep = "<a>".repeat(100_000);
+    fn broken_and_hostile_packets_are_errors() {
+        let deep = "<a>".repeat(1000);
         let laughs = r#"<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>"#;
-        for packet in ["<a><b></a>", "<a b=c/>", "<a", &deep, laughs] {
-            assert!(
-                gpano(packet.as_bytes()).is_err(),
-                "{}",
-                packet.chars().take(20).collect::<String>()
-            );
+        let gpano = "xmlns:g='http://ns.google.com/photos/1.0/panorama/'";
+        let entity = format!("<a {gpano}><g:X>&b;</g:X></a>");
+        let many = format!("<a {gpano}>{}</a>", "<b g:X='1'/>".repeat(PROPERTIES_MAX + 1));
+        for packet in ["<a><b></a>", "<a b=c/>", "<a", "<a>", &deep, laughs, &entity, &many] {
+            let said = properties(packet.as_bytes());
+            assert!(said.is_err(), "{}", packet.chars().take(20).collect::<String>());
         }
-        assert!(gpano(b"\xff\xfe<\0a\0").is_err());
+        assert!(properties(b"\xff\xfe<\0a\0").is_err());
+        // Longer than any value that is asked for: left out.
+        check(
+            &format!("<a {gpano} g:X='{}' g:Y='2'/>", "1".repeat(2000)),
+            &[(Schema::GPano, "Y", "2")],
+        );
     }
 }

@@ -3,15 +3,23 @@
 use panofleet_raster::Size;
 use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
 
+use super::Embedded;
 use crate::error::MediaError;
+use crate::header::jpeg::{ICC, XMP};
 
-/// Bytes of a profile in one segment (ICC.1:2010, annex B.4): a segment's 65,533 without its head of 14.
-const ICC_PART_BYTES: usize = 65_519;
+/// Bytes of a segment without its marker and length (T.81, B.1.1.4).
+const SEGMENT_BYTES_MAX: usize = 65_533;
 
-pub(super) fn compressor(quality: u8) -> Result<Compressor, MediaError> {
+/// A compressor; what is embedded has to fit into its segment.
+pub(super) fn compressor(quality: u8, embedded: &Embedded) -> Result<Compressor, MediaError> {
     let mut compressor = Compressor::new().map_err(failed)?;
     compressor.set_quality(quality.into()).map_err(failed)?;
     compressor.set_subsamp(Subsamp::Sub2x2).map_err(failed)?;
+    let xmp_bytes = embedded.xmp.as_ref().map_or(0, String::len);
+    if XMP.len() + xmp_bytes > SEGMENT_BYTES_MAX {
+        let said = format!("an XMP packet of {xmp_bytes} bytes fits into no segment");
+        return Err(MediaError::Encode { format: "JPEG", source: said.into() });
+    }
     Ok(compressor)
 }
 
@@ -19,33 +27,49 @@ pub(super) fn encode(
     compressor: &mut Compressor,
     rgb: &[u8],
     size: Size,
-    icc: Option<&[u8]>,
+    embedded: &Embedded,
 ) -> Result<Vec<u8>, MediaError> {
-    let (width, height) = (size.width_px() as usize, size.height_px() as usize);
+    let (width_px, height_px) = (size.width_px(), size.height_px());
+    const SIDE_PX_MAX: u32 = 65_500;
+    if width_px.max(height_px) > SIDE_PX_MAX {
+        let side_px_max = SIDE_PX_MAX;
+        return Err(MediaError::OutputTooLarge {
+            format: "JPEG",
+            width_px,
+            height_px,
+            side_px_max,
+        });
+    }
+    let (width, height) = (width_px as usize, height_px as usize);
     let image = Image { pixels: rgb, width, pitch: 3 * width, height, format: PixelFormat::RGB };
     let jpeg = compressor.compress_to_vec(image).map_err(failed)?;
-    Ok(match icc {
-        Some(icc) => with_profile(&jpeg, icc),
-        None => jpeg,
-    })
+    Ok(if *embedded == Embedded::default() { jpeg } else { with_metadata(&jpeg, embedded) })
 }
 
-/// Puts the profile behind the JFIF segment, where readers expect it.
-fn with_profile(jpeg: &[u8], icc: &[u8]) -> Vec<u8> {
+/// Puts metadata behind the JFIF segment, where readers expect it.
+fn with_metadata(jpeg: &[u8], embedded: &Embedded) -> Vec<u8> {
     // The encoder begins every file with SOI and an APP0 of 16 bytes.
     let (head, rest) = jpeg.split_at(2 + 2 + 16);
-    let parts = icc.chunks(ICC_PART_BYTES);
-    let count = parts.len() as u8;
     let mut tagged = head.to_vec();
+    if let Some(xmp) = &embedded.xmp {
+        push_segment(&mut tagged, 0xe1, &[XMP, xmp.as_bytes()]);
+    }
+    // Number and count stand before each part (ICC.1:2010, annex B.4).
+    let parts =
+        embedded.icc.as_deref().unwrap_or_default().chunks(SEGMENT_BYTES_MAX - ICC.len() - 2);
+    let count = parts.len() as u8;
     for (number, part) in (1..=count).zip(parts) {
-        tagged.extend([0xff, 0xe2]);
-        tagged.extend((part.len() as u16 + 16).to_be_bytes());
-        tagged.extend(b"ICC_PROFILE\0");
-        tagged.extend([number, count]);
-        tagged.extend(part);
+        push_segment(&mut tagged, 0xe2, &[ICC, &[number, count], part]);
     }
     tagged.extend(rest);
     tagged
+}
+
+fn push_segment(jpeg: &mut Vec<u8>, marker: u8, body: &[&[u8]]) {
+    let bytes: usize = body.iter().map(|part| part.len()).sum();
+    jpeg.extend([0xff, marker]);
+    jpeg.extend((bytes as u16 + 2).to_be_bytes());
+    body.iter().for_each(|part| jpeg.extend(*part));
 }
 
 fn failed(error: turbojpeg::Error) -> MediaError {

@@ -13,9 +13,9 @@ use crate::error::MediaError;
 use crate::sniff::Container;
 
 const EXIF: &[u8] = b"Exif\0\0";
-const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+pub(crate) const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
-const ICC: &[u8] = b"ICC_PROFILE\0";
+pub(crate) const ICC: &[u8] = b"ICC_PROFILE\0";
 const MPF: &[u8] = b"MPF\0";
 const ADOBE: &[u8] = b"Adobe";
 

@@ -13,6 +13,9 @@ use crate::sniff::Container;
 
 const CHECKSUM_BYTES: u64 = 4;
 
+/// The keyword of a text chunk with an XMP packet (XMP specification part 3, 1.1.5).
+pub(crate) const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
+
 /// Reads `IHDR` and the metadata, before and after the picture.
 pub(crate) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, MediaError> {
     let mut header = chunks(reader).map_err(|error| MediaError::reading(Container::Png, error))?;
@@ -86,7 +89,7 @@ fn describe(header: &mut Header, body: &[u8]) -> io::Result<()> {
 /// The packet of an uncompressed `iTXt` chunk that holds XMP.
 fn xmp(body: &[u8]) -> Option<Vec<u8>> {
     // Keyword, compression flag and method, language, translated keyword.
-    let rest = body.strip_prefix(b"XML:com.adobe.xmp\0\0\0")?;
+    let rest = body.strip_prefix(XMP_KEYWORD)?.strip_prefix(b"\0\0\0")?;
     let mut parts = rest.splitn(3, |byte| *byte == 0);
     parts.nth(2).map(<[u8]>::to_vec)
 }

@@ -1,7 +1,7 @@
 //! `image.thumbnail`: a part of the picture, made to fit.
 
 use panofleet_job_schema::operation::{PixelRect, ThumbnailPlan};
-use panofleet_media::{Encoder, pixels};
+use panofleet_media::{Embedded, Encoder, pixels};
 use panofleet_raster::{Edges, Picture, Rect, Size};
 
 use super::Summary;
@@ -31,7 +31,8 @@ pub(crate) fn run(
     };
     let small = pixels::flatten(small, BEHIND)?;
     let rgb = pixels::interleaved(&small, Rect::whole(size))?;
-    let mut encoder = Encoder::new(plan.format, plan.quality, icc.map(<[u8]>::to_vec))?;
+    let embedded = Embedded { icc: icc.map(<[u8]>::to_vec), ..Embedded::default() };
+    let mut encoder = Encoder::new(plan.format, plan.quality, embedded)?;
     let body = encoder.encode(&rgb, size)?;
     let path = format!("thumbnail.{}", plan.format.extension());
     output.write(&path, &body, plan.format.content_type())?;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use panofleet_job_schema::operation::{Eye, EyePlan, TilesPlan};
-use panofleet_media::{Encoder, pixels};
+use panofleet_media::{Embedded, Encoder, pixels};
 use panofleet_projection::{Face, Level, Pyramid};
 use panofleet_raster::{Edges, Panorama, Picture, Rect, Size};
 use rayon::prelude::*;
@@ -244,7 +244,7 @@ impl Step<'_> {
             none => none.insert(Encoder::new(
                 self.plan.format,
                 self.plan.quality,
-                self.icc.map(<[u8]>::to_vec),
+                Embedded { icc: self.icc.map(<[u8]>::to_vec), ..Embedded::default() },
             )?),
         };
         let rgb = pixels::interleaved(picture, rect)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use panofleet_job_schema::operation::TileFormat;
-use panofleet_media::{Encoder, decode, pixels};
+use panofleet_media::{Embedded, Encoder, decode, pixels};
 use panofleet_raster::{Edges, Rect, Size};
 use serde_json::{Value, json};
 
@@ -78,7 +78,10 @@ fn large_source(folder: &Path) -> std::path::PathBuf {
     let large = pixels::scale(&small, size, Edges::WrapColumns).unwrap();
     let rgb = pixels::interleaved(&large, Rect::whole(size)).unwrap();
     let path = folder.join("large.jpg");
-    let jpeg = Encoder::new(TileFormat::Jpeg, 90, None).unwrap().encode(&rgb, size).unwrap();
+    let jpeg = Encoder::new(TileFormat::Jpeg, 90, Embedded::default())
+        .unwrap()
+        .encode(&rgb, size)
+        .unwrap();
     std::fs::write(&path, jpeg).unwrap();
     path
 }
