@@ -5,8 +5,10 @@ use rayon::prelude::*;
 use crate::band::bands;
 use crate::{Picture, Sample};
 
+mod bytes;
 mod cube;
 
+pub(crate) use bytes::halve_bytes;
 pub use cube::reduce_cube;
 
 /// Rows of a band; at an 8K panorama's face that is about 300 KiB read for a plane.

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use crate::engine::{Positions, Shape, Taps, sample_u8};
 use crate::isa::Isa;
 use crate::map::BLOCK_PX;
+use crate::reduce::halve_bytes;
 
 /// The samples of a block of destination pixels.
 #[derive(Debug, Clone)]
@@ -12,7 +13,7 @@ use crate::map::BLOCK_PX;
 pub(crate) struct Tile<S>(pub(crate) [S; BLOCK_PX * BLOCK_PX]);
 
 pub(crate) mod sealed {
-    use super::{Isa, Positions, Shape, Taps, Tile, sample_u8};
+    use super::{Isa, Positions, Shape, Taps, Tile, halve_bytes, sample_u8};
 
     /// A block to sample.
     #[derive(Debug)]
@@ -24,17 +25,37 @@ pub(crate) mod sealed {
         pub(crate) tiles: &'a mut [Tile<S>],
     }
 
+    /// Four rows of a face, and the samples that lie left and right of them.
+    #[derive(Debug)]
+    pub struct Quads<'a, S> {
+        pub(crate) rows: [&'a [S]; 4],
+        pub(crate) before: [S; 4],
+        pub(crate) after: [S; 4],
+    }
+
     /// What the engine asks of a sample type.
     pub trait Sealed: Sized {
+        /// Whether there is a [`halve`](Self::halve) of this type's own.
+        const HALVES: bool = false;
+
         /// Samples a block by kernels of this type's own; `false` if there are none for it.
         fn sample_fast(_: &mut Request<'_, Self>) -> bool {
             false
         }
+
+        /// A row of a parent from four rows of its child, in integers; `sums` is scratch space.
+        fn halve(_: &Quads<'_, Self>, _sums: &mut Vec<u16>, _to: &mut [Self]) {}
     }
 
     impl Sealed for u8 {
+        const HALVES: bool = true;
+
         fn sample_fast(request: &mut Request<'_, Self>) -> bool {
             sample_u8(request)
+        }
+
+        fn halve(quads: &Quads<'_, Self>, sums: &mut Vec<u16>, to: &mut [Self]) {
+            halve_bytes(quads, sums, to);
         }
     }
 
