@@ -13,6 +13,9 @@ pub(crate) const BLOCK_PX: usize = 16;
 /// Half the distance between the centres of the first and the last pixel of a block.
 const REACH_PX: f64 = 7.5;
 
+/// The same of a square of 2 × 2 blocks.
+const SQUARE_REACH_PX: f64 = 15.5;
+
 /// Where the remainder of a parabola through −1, 0 and 1 is largest: 1/√3.
 const CHECK_AT: f64 = 0.577_350_269_189_625_8;
 
@@ -76,25 +79,101 @@ pub(super) struct Builder<'a, P> {
 /// A coordinate's nine coefficients, `[b][a]` of `u^a·v^b`.
 type Biquadratic = [[f64; 3]; 3];
 
+/// The positions of a square of pixels: a place, and biquadratics relative to it.
+#[derive(Debug, Clone, Copy)]
+struct Fit {
+    middle: Pixel,
+    x: Biquadratic,
+    y: Biquadratic,
+}
+
+impl Fit {
+    /// The same positions in the part of the square whose middle lies at `u` and `v` of it, and whose
+    /// reach is `share` of its own.
+    fn part(&self, [u, v]: [f64; 2], share: f64) -> Self {
+        let [x, y] = [&self.x, &self.y].map(|of| {
+            let across = of.map(|terms| moved(terms, u, share));
+            let mut both = [[0.0; 3]; 3];
+            for a in 0..3 {
+                let column = moved([across[0][a], across[1][a], across[2][a]], v, share);
+                for (b, term) in column.into_iter().enumerate() {
+                    both[b][a] = term;
+                }
+            }
+            both
+        });
+        Self { middle: self.middle, x, y }
+    }
+}
+
+/// The terms of a parabola in `t` as those in `s`, where `t = from + share · s`.
+fn moved([c, b, a]: [f64; 3], from: f64, share: f64) -> [f64; 3] {
+    [c + from * (b + from * a), share * (b + 2.0 * a * from), share * share * a]
+}
+
 impl<P: Fn(Pixel) -> Option<Pixel>> Builder<'_, P> {
-    pub(super) fn block(&self, column: usize, row: usize) -> Block {
+    /// Two rows of blocks: the first of them is `row`, which is even.
+    ///
+    /// Where a square of 2 × 2 blocks is smooth enough for one biquadratic, its blocks take their parts
+    /// of it, which is as exact and needs a quarter of the positions. Where that failed it is tried
+    /// again only now and then.
+    pub(super) fn rows(&self, row: usize, columns: usize) -> [Vec<Block>; 2] {
+        const AGAIN: usize = 8;
+        let mut rows = [0, 1].map(|_| Vec::with_capacity(columns + 1));
+        let mut failed = 0;
+        for column in (0..columns).step_by(2) {
+            let square = if failed % AGAIN == 0 { self.square(column, row) } else { None };
+            failed = if square.is_some() { 0 } else { failed + 1 };
+            for (down, blocks) in rows.iter_mut().enumerate() {
+                for across in 0..2 {
+                    let middle = [across, down].map(|half| if half == 0 { -1.0 } else { 1.0 });
+                    let shared = square.and_then(|fit| {
+                        let u = middle.map(|side| side * BLOCK_PX as f64 / 2.0 / SQUARE_REACH_PX);
+                        self.settled(fit.part(u, REACH_PX / SQUARE_REACH_PX))
+                    });
+                    blocks.push(match shared {
+                        Some(smooth) => Block::Smooth(smooth),
+                        None => self.block(column + across, row + down),
+                    });
+                }
+            }
+        }
+        rows.each_mut().map(|blocks| {
+            blocks.truncate(columns);
+            std::mem::take(blocks)
+        })
+    }
+
+    fn square(&self, column: usize, row: usize) -> Option<Fit> {
+        let [left, top] = [column, row].map(|index| ((index + 1) * BLOCK_PX) as f64);
+        self.fit(&|u, v| {
+            (self.position)(Pixel::new(left + SQUARE_REACH_PX * u, top + SQUARE_REACH_PX * v))
+        })
+    }
+
+    fn block(&self, column: usize, row: usize) -> Block {
         let corner = [(column * BLOCK_PX) as f64, (row * BLOCK_PX) as f64];
         let at = |u: f64, v: f64| {
             let half = BLOCK_PX as f64 / 2.0;
             let [left, top] = corner;
             (self.position)(Pixel::new(left + half + REACH_PX * u, top + half + REACH_PX * v))
         };
-        if let Some(smooth) = self.smooth(&at) {
-            return Block::Smooth(smooth);
+        match self.fit(&at).and_then(|fit| self.settled(fit)) {
+            Some(smooth) => Block::Smooth(smooth),
+            None => self.dense(corner, &at),
         }
-        self.dense(corner, &at)
     }
 
-    fn smooth(&self, at: &impl Fn(f64, f64) -> Option<Pixel>) -> Option<Smooth> {
+    /// The biquadratics through nine positions, if they are right at the four where they are least likely
+    /// to be.
+    fn fit(&self, at: &impl Fn(f64, f64) -> Option<Pixel>) -> Option<Fit> {
         let middle = at(0.0, 0.0)?;
         let mut values = [[[0.0; 3]; 3]; 2];
         for (b, v) in [-1.0, 0.0, 1.0].into_iter().enumerate() {
             for (a, u) in [-1.0, 0.0, 1.0].into_iter().enumerate() {
+                if (a, b) == (1, 1) {
+                    continue;
+                }
                 let node = self.near(at(u, v)?, middle);
                 values[0][b][a] = node.x_px - middle.x_px;
                 values[1][b][a] = node.y_px - middle.y_px;
@@ -111,6 +190,15 @@ impl<P: Fn(Pixel) -> Option<Pixel>> Builder<'_, P> {
                 return None;
             }
         }
+        Some(Fit { middle, x, y })
+    }
+
+    /// A block of these positions, if one region holds all that it reads.
+    fn settled(&self, Fit { middle, mut x, mut y }: Fit) -> Option<Smooth> {
+        let moved = Pixel::new(middle.x_px + x[0][0], middle.y_px + y[0][0]);
+        let turns = self.source.turn().map_or(0.0, |turn| (moved.x_px / turn).floor() * turn);
+        let middle = Pixel::new(moved.x_px - turns, moved.y_px);
+        (x[0][0], y[0][0]) = (0.0, 0.0);
         let (reach_x, reach_y) = (reach(&x), reach(&y));
         let bounds = Bounds {
             x: [middle.x_px - reach_x, middle.x_px + reach_x],
