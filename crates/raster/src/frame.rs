@@ -31,6 +31,8 @@ pub struct FrameRemap {
     chroma: Option<PlaneRemap>,
     target: (Size, Description),
     source: (Size, Description),
+    /// The numbers of the target's planes where the source shows nothing, if not black.
+    background: Option<[f32; 4]>,
 }
 
 impl FrameRemap {
@@ -57,7 +59,15 @@ impl FrameRemap {
             let from = (geometry, source.chroma_size(from), grids[0]);
             PlaneRemap::new(from, (target.chroma_size(size), grids[1]), kernel, &ray)
         });
-        Ok(Self { luma, chroma, target: (size, target), source: (from, source) })
+        let (target, source) = ((size, target), (from, source));
+        Ok(Self { luma, chroma, target, source, background: None })
+    }
+
+    /// The same with other numbers than those of black in the target's planes where the source shows
+    /// nothing; what goes beyond its planes is ignored.
+    #[must_use]
+    pub fn with_background(self, numbers: [f32; 4]) -> Self {
+        Self { background: Some(numbers), ..self }
     }
 
     /// Planes for a result.
@@ -128,11 +138,7 @@ impl FrameRemap {
         let is_chroma = self.is_chroma(plane);
         let [from, to] = [&self.source.1, &self.target.1].map(|of| of.levels(is_chroma));
         let gain = (to[1] - to[0]) / (from[1] - from[0]);
-        let background = to[0];
-        Level {
-            gain: gain as f32,
-            bias: (to[0] - gain * from[0]) as f32,
-            background: background as f32,
-        }
+        let background = self.background.map_or(to[0] as f32, |numbers| numbers[plane.min(3)]);
+        Level { gain: gain as f32, bias: (to[0] - gain * from[0]) as f32, background }
     }
 }
