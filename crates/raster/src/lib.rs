@@ -69,6 +69,7 @@ mod panorama;
 mod picture;
 mod plane;
 mod prefilter;
+mod quality;
 mod rect;
 mod reduce;
 mod region;
@@ -92,6 +93,10 @@ pub use panofleet_projection::Size;
 pub use panorama::Panorama;
 pub use picture::{Channels, Picture};
 pub use plane::{PLANE_PX_MAX, Plane, PlaneView, SIDE_PX_MAX};
+pub use quality::{
+    RoundTrip, SeamScore, SphereWeights, psnr_db, resolved_share, round_trip, seam_score,
+    weighted_mse,
+};
 pub use rect::Rect;
 pub use reduce::{reduce_by_two, reduce_cube};
 pub(crate) use remap::PlaneRemap;
