@@ -14,15 +14,16 @@ const LINES_MEDIAN_MAX: usize = 180;
 
 /// Which of our crates each may depend on: core ← adapters ← shells ← command.
 const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
+    ("isobmff", &[]),
     ("job-schema", &[]),
     ("projection", &[]),
     ("raster", &["projection"]),
-    ("media", &["job-schema", "projection", "raster"]),
+    ("media", &["isobmff", "job-schema", "projection", "raster"]),
     ("bus", &["job-schema"]),
     ("objects", &["job-schema"]),
     ("jobs-db", &["job-schema"]),
     ("service", &["job-schema"]),
-    ("runner", &["job-schema", "projection", "raster", "media"]),
+    ("runner", &["isobmff", "job-schema", "projection", "raster", "media"]),
     ("producer", &["job-schema", "bus", "objects", "jobs-db", "service"]),
     ("worker", &["job-schema", "bus", "objects", "service"]),
     ("collector", &["job-schema", "bus", "jobs-db", "service"]),
