@@ -37,8 +37,8 @@ const STALL_GRACE: Duration = Duration::from_secs(20);
 
 /// A client for one store. Cheap to clone; clones share their connections.
 ///
-/// Idempotent requests are repeated on transient errors, at most `attempts_max` times, with
-/// exponential backoff and full jitter; conditional puts never are. Dropping a future gives its
+/// Idempotent requests are repeated on transient errors, at most `attempts_max` times (longer after
+/// [`ObjectStore::patient_for`]), with exponential backoff and full jitter; conditional puts never are. Dropping a future gives its
 /// request up; whether the store had carried it out is then unknown.
 #[derive(Clone, Debug)]
 pub struct ObjectStore {
@@ -46,6 +46,8 @@ pub struct ObjectStore {
     /// Signs for the endpoint that browsers see.
     public: Client,
     config: ObjectsConfig,
+    /// How long requests are repeated at least while the store is away.
+    patience: Duration,
 }
 
 /// What `put_if_absent` found.
@@ -104,7 +106,15 @@ impl ObjectStore {
             client: Client::from_conf(sdk_config(config, &config.endpoint, http_client).build()),
             public: Client::from_conf(public.build()),
             config: config.clone(),
+            patience: Duration::ZERO,
         }
+    }
+
+    /// The same client, which waits for a store that is away: what is repeated `attempts_max` times is repeated until
+    /// `patience` is over too, counted from its first try. For work that costs more than a wait.
+    #[must_use]
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The settings that it was made with.
@@ -270,7 +280,8 @@ impl ObjectStore {
     fn tries(&self, operation: Operation, bytes: u64) -> Tries {
         let body = Duration::from_secs(bytes / self.config.slowest_bytes_per_s);
         let timeout = Duration::from(self.config.request_timeout) + body;
-        Tries { operation, attempts_max: self.config.attempts_max, timeout }
+        let Self { patience, .. } = *self;
+        Tries { operation, attempts_max: self.config.attempts_max, patience, timeout }
     }
 }
 

@@ -37,6 +37,9 @@ pub struct WorkerConfig {
     pub image_stall: Span,
     /// Files of one attempt that are uploaded at once. Default 16.
     pub upload_concurrency: u32,
+    /// How long an attempt waits for an object store that is away, before it fails. Its own timeout goes on meanwhile.
+    /// Default 5 min.
+    pub store_patience: Span,
     /// Events that wait for the bus. When they are that many, no further job is taken. Default 1024.
     pub event_buffer: u32,
     /// How long running attempts may go on when the worker is told to end. Default 5 min.
@@ -98,6 +101,7 @@ impl Default for WorkerConfig {
             source_networks: Vec::new(),
             image_stall: Span::from_secs(120),
             upload_concurrency: 16,
+            store_patience: Span::from_secs(300),
             event_buffer: 1024,
             drain_grace: Span::from_secs(300),
         }
@@ -148,6 +152,7 @@ impl WorkerConfig {
             1 << 20,
         )?;
         check_span("image_stall", self.image_stall, 1, 24 * 3600)?;
+        check_span("store_patience", self.store_patience, 0, 24 * 3600)?;
         check_span("drain_grace", self.drain_grace, 0, 24 * 3600)
     }
 
@@ -249,6 +254,7 @@ mod tests {
             (json!({ "slots": 4, "event_buffer": 7 }), "worker.event_buffer is 7; it must be 8 to"),
             (json!({ "upload_concurrency": 0 }), "worker.upload_concurrency is 0"),
             (json!({ "image_stall": "0s" }), "worker.image_stall is 0s"),
+            (json!({ "store_patience": "25h" }), "worker.store_patience is 25h"),
             (json!({ "child": { "memory_bytes": 5 } }), "worker.child.memory_bytes is 5"),
             (json!({ "source_networks": ["10.0.0.0/33"] }), "10.0.0.0/33"),
             (json!({ "colour": 1 }), "unknown field `colour`"),

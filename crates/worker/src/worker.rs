@@ -136,6 +136,7 @@ impl Worker {
     ) -> Result<Self, WorkerError> {
         let WorkerResources { bus, objects, keys, config, heartbeat } = resources;
         config.check()?;
+        let objects = objects.patient_for(config.store_patience.0);
         let scratch = Arc::new(Scratch::open(&config.scratch, &config.name).await?);
         let https = HttpsClient::new(config.source_networks.clone())?;
         let claims = Arc::new(Claims::default());

@@ -169,7 +169,7 @@ impl ObjectStore {
     }
 
     /// Reads an object into a file. A connection that breaks is resumed where it broke; a download
-    /// fails after `attempts_max` tries in a row without a byte. An object
+    /// fails after `attempts_max` tries in a row without a byte (or when patience is over). An object
     /// that changes meanwhile is read anew. `progress` gets the bytes so far (from zero again when the
     /// object changed) and the size.
     ///
@@ -186,7 +186,9 @@ impl ObjectStore {
     ) -> Result<Downloaded, ObjectsError> {
         let mut download = Download::begin(to).await?;
         let mut backoff = Backoff::new();
-        let mut fruitless = 0;
+        let object = address(bucket, key);
+        let tries = self.tries(Operation::Get, 0);
+        let mut fruitless = tries.begin();
         let mut changes = 0;
         loop {
             let before = download.bytes;
@@ -194,18 +196,20 @@ impl ObjectStore {
                 Ok(()) => return download.finish().await,
                 Err(error) => error,
             };
-            match error {
+            let is_enough = match error {
                 ObjectsError::Unavailable { .. } if download.bytes > before => {
-                    (fruitless, backoff) = (0, Backoff::new());
+                    (fruitless, backoff) = (tries.begin(), Backoff::new());
+                    false
                 }
-                ObjectsError::Unavailable { .. } => fruitless += 1,
+                ObjectsError::Unavailable { .. } => fruitless.count(&object),
                 ObjectsError::Changed { .. } => {
                     changes += 1;
                     download = Download::begin(to).await?;
+                    changes >= self.config.attempts_max
                 }
                 error => return Err(error),
-            }
-            if fruitless.max(changes) >= self.config.attempts_max {
+            };
+            if is_enough {
                 return Err(error);
             }
             tracing::debug!(bucket, key, bytes = download.bytes, %error, "resuming a download");
