@@ -146,14 +146,14 @@ impl Collector {
         news: &[News<'a>],
     ) -> Result<Fold<'a>, CollectorError> {
         let ids: BTreeSet<JobId> = news.iter().flat_map(|news| jobs_of(&news.said)).collect();
-        let found = self.db.get(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let (now, found) = self.db.get_now(&ids.into_iter().collect::<Vec<_>>()).await?;
         let rows = found.into_iter().map(|found| {
             (found.job.id, Row { job: found.job, version: found.version, write: None })
         });
         let mut fold = Fold {
             collector: self,
             partition,
-            now: self.db.now().await?,
+            now,
             jobs: rows.collect(),
             heartbeats: Vec::new(),
             control: BTreeSet::new(),

@@ -20,8 +20,10 @@ use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp,
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod bulk;
 mod counter;
 mod error;
+mod failure;
 mod family;
 mod offers;
 mod order;
@@ -37,7 +39,9 @@ pub mod sqlite;
 mod upload;
 mod write;
 
+pub use bulk::{Bulk, BulkAction, BulksDb, VersionedBulk};
 pub use error::JobsDbError;
+pub use failure::{FailureGroup, FailuresDb};
 pub use family::{ChildCount, FamilyKey};
 pub use offers::{Accepted, IdempotencyKey, Offer};
 pub use order::{NewOrder, OrderRow, OrdersDb};
@@ -51,7 +55,9 @@ pub use upload::Upload;
 
 /// The job database of one fleet.
 #[async_trait]
-pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Send + Sync {
+pub trait JobsDb:
+    BulksDb + FailuresDb + OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Send + Sync
+{
     /// The database's clock: the only one that timers are set and checked by.
     ///
     /// # Errors
@@ -84,6 +90,15 @@ pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Sen
     /// # Errors
     /// [`JobsDbError`].
     async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError>;
+
+    /// The clock, and jobs as [`get`](Self::get) gives them: one trip where each is far.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn get_now(&self, ids: &[JobId]) -> Result<(Timestamp, Vec<Versioned>), JobsDbError> {
+        let found = self.get(ids).await?;
+        Ok((self.now().await?, found))
+    }
 
     /// Writes all of a batch or nothing. When a child ends with it, the timer of the job that waits for it is due at
     /// once, and a write of that job which was decided before is refused.
@@ -145,11 +160,12 @@ pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Sen
         limit: u32,
     ) -> Result<Vec<Due>, JobsDbError>;
 
-    /// How things stand for a dispatcher of these queues.
+    /// How things stand for a dispatcher of these queues, which wants to know of timers that are due within `ahead`:
+    /// later ones cost a search.
     ///
     /// # Errors
     /// [`JobsDbError`].
-    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError>;
+    async fn outlook(&self, queues: &[QueueName], ahead: Duration) -> Result<Outlook, JobsDbError>;
 
     /// Waits up to `wait` until something was written since the change counter stood at `seen`, and returns the
     /// counter. Writes of other processes may be seen late, but within `wait`.
@@ -163,6 +179,12 @@ pub trait JobsDb: OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Sen
     /// # Errors
     /// [`JobsDbError`].
     async fn list(&self, filter: &JobFilter, limit: u32) -> Result<Vec<Versioned>, JobsDbError>;
+
+    /// How many jobs match. It looks at each of them.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn count(&self, filter: &JobFilter) -> Result<u64, JobsDbError>;
 
     /// Number of jobs in each state that there are any in.
     ///
@@ -452,7 +474,8 @@ pub struct WorkerRow {
 }
 
 /// Which jobs to list. Everything that is given must match.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct JobFilter {
     /// Whose jobs.
     pub tenant: Option<Tenant>,
@@ -460,6 +483,12 @@ pub struct JobFilter {
     pub states: Vec<String>,
     /// With this label.
     pub label: Option<(String, String)>,
+    /// In this region.
+    pub region: Option<Region>,
+    /// That count as failed, and whose last failure has this fingerprint.
+    pub failure: Option<String>,
+    /// That count as failed, and did so then or later.
+    pub failed_since: Option<Timestamp>,
     /// The children of this job, of all its generations; without it, jobs that are nobody's children.
     pub parent: Option<JobId>,
     /// Accepted before this job: the last one of the page before.

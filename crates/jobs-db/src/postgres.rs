@@ -36,9 +36,11 @@ use crate::{
 
 mod accept;
 mod backlog;
+mod bulks;
 mod changes;
 mod commit;
 mod config;
+mod failures;
 mod families;
 mod jobs;
 mod kept;
@@ -116,7 +118,10 @@ impl JobsDb for PostgresJobsDb {
 
     async fn accept_all(&self, offers: &[Offer]) -> Result<Vec<Accepted>, JobsDbError> {
         let _change = self.changes.announce();
-        accept::accept_all(&self.pool, offers).await
+        let mut connection = self.kept.take().await?;
+        let accepted = accept::accept_all(&mut connection, offers).await?;
+        self.kept.keep(connection);
+        Ok(accepted)
     }
 
     async fn get(&self, ids: &[JobId]) -> Result<Vec<Versioned>, JobsDbError> {
@@ -124,6 +129,13 @@ impl JobsDb for PostgresJobsDb {
         let found = jobs::get(&mut connection, ids).await?;
         self.kept.keep(connection);
         Ok(found)
+    }
+
+    async fn get_now(&self, ids: &[JobId]) -> Result<(Timestamp, Vec<Versioned>), JobsDbError> {
+        let mut connection = self.kept.take().await?;
+        let (now, found) = jobs::get_now(&mut connection, ids).await?;
+        self.kept.keep(connection);
+        Ok((self.forward(now), found))
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), JobsDbError> {
@@ -138,10 +150,8 @@ impl JobsDb for PostgresJobsDb {
 
     async fn write_each(&self, writes: &[JobWrite]) -> Result<BTreeSet<JobId>, JobsDbError> {
         let mut connection = self.kept.take().await?;
-        let mut transaction = connection.begin().await?;
-        let written = commit::write_each(&mut transaction, writes).await?;
         let _change = self.changes.announce();
-        transaction.commit().await?;
+        let written = commit::write_each(&mut connection, writes).await?;
         self.kept.keep(connection);
         Ok(written)
     }
@@ -165,7 +175,10 @@ impl JobsDb for PostgresJobsDb {
         lane: Lane,
         lines: &[LineRead],
     ) -> Result<Vec<Versioned>, JobsDbError> {
-        queued::lines(&self.pool, (region, lane), lines).await
+        let mut connection = self.kept.take().await?;
+        let found = queued::lines(&mut connection, (region, lane), lines).await?;
+        self.kept.keep(connection);
+        Ok(found)
     }
 
     async fn in_flight(
@@ -185,9 +198,9 @@ impl JobsDb for PostgresJobsDb {
         jobs::due(&self.pool, now, after, limit).await
     }
 
-    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {
+    async fn outlook(&self, queues: &[QueueName], ahead: Duration) -> Result<Outlook, JobsDbError> {
         let mut connection = self.kept.take().await?;
-        let outlook = outlook::outlook(&mut connection, queues).await?;
+        let outlook = outlook::outlook(&mut connection, queues, ahead).await?;
         self.kept.keep(connection);
         Ok(Outlook { now: self.forward(outlook.now), ..outlook })
     }
@@ -198,6 +211,10 @@ impl JobsDb for PostgresJobsDb {
 
     async fn list(&self, filter: &JobFilter, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
         list::list(&self.pool, filter, limit).await
+    }
+
+    async fn count(&self, filter: &JobFilter) -> Result<u64, JobsDbError> {
+        list::count(&self.pool, filter).await
     }
 
     async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError> {

@@ -29,7 +29,9 @@ use crate::{
 
 mod accept;
 mod backlog;
+mod bulks;
 mod commit;
+mod failures;
 mod families;
 mod file;
 mod jobs;
@@ -150,15 +152,17 @@ impl JobsDb for SqliteJobsDb {
         jobs::due(&self.file.readers, now, after, limit).await
     }
 
-    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {
+    async fn outlook(&self, queues: &[QueueName], ahead: Duration) -> Result<Outlook, JobsDbError> {
         let readers = &self.file.readers;
         let mut looks = Vec::with_capacity(queues.len());
         for queue in queues {
             looks.push(outlook::queue(readers, queue).await?);
         }
+        let now = self.now().await?;
         let next_due = outlook::next_due(readers).await?;
+        let next_due = next_due.filter(|due| due.since(now) <= ahead);
         let pauses = pauses::all(readers).await?;
-        Ok(Outlook { now: self.now().await?, next_due, pauses, queues: looks })
+        Ok(Outlook { now, next_due, pauses, queues: looks })
     }
 
     async fn changed(&self, seen: u64, wait: Duration) -> Result<u64, JobsDbError> {
@@ -167,6 +171,10 @@ impl JobsDb for SqliteJobsDb {
 
     async fn list(&self, filter: &JobFilter, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
         list::list(&self.file.readers, filter, limit).await
+    }
+
+    async fn count(&self, filter: &JobFilter) -> Result<u64, JobsDbError> {
+        list::count(&self.file.readers, filter).await
     }
 
     async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError> {

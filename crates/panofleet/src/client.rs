@@ -8,12 +8,16 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::{JobId, JobSpec, Span};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
-use panofleet_producer::api::{DrainView, JobView, LetterList, LetterView, UploadView, WorkerView};
+use panofleet_producer::api::{
+    BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobView, LetterList, LetterView,
+    UploadView, WorkerView,
+};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
+use uuid::Uuid;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -129,6 +133,23 @@ impl Client {
 
     pub(crate) async fn retry(&self, id: JobId) -> Result<JobView> {
         self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/retry"))).await
+    }
+
+    pub(crate) async fn failures(&self, query: &[(&str, String)]) -> Result<FailureList> {
+        self.ask(self.request(Method::GET, "/v1/failures").query(query)).await
+    }
+
+    /// A dry run.
+    pub(crate) async fn count_bulk(&self, request: &BulkRequest) -> Result<BulkCount> {
+        self.ask(self.request(Method::POST, "/v1/bulk").json(request)).await
+    }
+
+    pub(crate) async fn begin_bulk(&self, request: &BulkRequest) -> Result<BulkView> {
+        self.ask(self.request(Method::POST, "/v1/bulk").json(request)).await
+    }
+
+    pub(crate) async fn bulk(&self, id: Uuid) -> Result<BulkView> {
+        self.ask(self.request(Method::GET, &format!("/v1/bulk/{id}"))).await
     }
 
     pub(crate) async fn pauses(&self) -> Result<Vec<Pause>> {

@@ -5,17 +5,20 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use panofleet_jobs_db::BulkAction;
 use panofleet_service::telemetry;
 
 use crate::client::Client;
 use crate::config::{self, Layered, Sources};
 
 mod act;
+mod bulk;
 mod collector;
 mod config_cmd;
 mod dead_letters;
 mod dispatcher;
 mod doctor;
+mod failures;
 mod job;
 mod jobs;
 mod lifecycle;
@@ -101,6 +104,12 @@ enum Command {
     Cancel(act::Target),
     /// Start a job that has ended anew
     Retry(act::Target),
+    /// What failed, by why
+    Failures(failures::Failures),
+    /// Start all jobs anew that match, after a look at how many there are
+    RetryAll(bulk::All),
+    /// Cancel all jobs that match, after a look at how many there are
+    CancelAll(bulk::All),
     /// Send no more jobs to a region, a lane or for a tenant; what was sent runs on
     Pause(pauses::Pause),
     /// Send jobs again
@@ -157,6 +166,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Job(command) => command.run(&shared).await,
             Command::Cancel(target) => target.cancel(&shared).await,
             Command::Retry(target) => target.retry(&shared).await,
+            Command::Failures(command) => command.run(&shared).await,
+            Command::RetryAll(all) => all.run(BulkAction::Retry, &shared).await,
+            Command::CancelAll(all) => all.run(BulkAction::Cancel, &shared).await,
             Command::Pause(command) => command.run(&shared).await,
             Command::Resume(target) => target.resume(&shared).await,
             Command::Pauses(command) => command.run(&shared).await,

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `POST /v1/jobs` | `submit.rs`, where a source lies: `source.rs` |
 //! | `GET /v1/jobs…`, what a job looks like from outside | `jobs.rs`, [`view`] |
-//! | cancel, retry | `act.rs` |
+//! | cancel, retry | `act.rs`; all jobs that match: `bulk.rs` |
+//! | what failed, and why | `failures.rs` |
 //! | pause, resume | `pauses.rs` |
 //! | dead letters | `dead_letters.rs` |
 //! | jobs that come again and again | `schedules.rs` |
@@ -34,11 +35,13 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 mod act;
+mod bulk;
 pub mod config;
 mod dead_letters;
 mod drains;
 pub(crate) mod error;
 pub(crate) mod extract;
+mod failures;
 mod fleet;
 mod guard;
 mod health;
@@ -55,9 +58,11 @@ mod uploads;
 pub mod view;
 mod wait;
 
+pub use bulk::{BulkCount, BulkFilter, BulkList, BulkRequest, BulkView};
 pub use config::ApiConfig;
 pub use dead_letters::{LetterList, LetterView, ReplayView};
 pub use drains::DrainView;
+pub use failures::{FailedJob, FailureGroupView, FailureList};
 pub use fleet::WorkerView;
 pub use serve::serve;
 pub use uploads::UploadView;
@@ -136,6 +141,10 @@ fn jobs_routes() -> Router<Arc<Api>> {
         .route("/v1/jobs/{id}/manifest", get(outputs::manifest))
         .route("/v1/jobs/{id}/cancel", post(act::cancel))
         .route("/v1/jobs/{id}/retry", post(act::retry))
+        .route("/v1/failures", get(failures::list))
+        .route("/v1/bulk", get(bulk::list).post(bulk::begin))
+        .route("/v1/bulk/{id}", get(bulk::get))
+        .route("/v1/bulk/{id}/stop", post(bulk::stop))
 }
 
 fn other_routes() -> Router<Arc<Api>> {

@@ -12,6 +12,7 @@
 //! | jobs that come again and again | `dispatcher/ticking.rs` |
 //! | what goes when its time has come | `dispatcher/retention.rs` |
 //! | dead letters that go back | `dispatcher/replaying.rs` |
+//! | what is done to all jobs that match | `dispatcher/bulk.rs` |
 //! | settings | `dispatcher/config.rs` |
 //! | what silence proves | `dispatcher/horizon.rs`; of a whole region, `dispatcher/reach.rs` |
 //! | messages, and where they lie | `dispatcher/sending.rs` |
@@ -22,7 +23,7 @@
 //! One dispatcher leads a database, the others stand by. Two at work would be safe, each write being a
 //! compare-and-set, but would send some jobs twice; that happens for a moment when a lead is lost unnoticed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,7 @@ use crate::metrics;
 use crate::transition::{Transition, transition};
 
 mod backlog;
+mod bulk;
 mod closing;
 mod config;
 mod fair_share;
@@ -81,6 +83,8 @@ const CLOSINGS_MAX: usize = 256;
 const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long a reading of the workers' slots is good for: they change when a worker comes, drains or falls silent.
 const CREW_KEPT: Duration = Duration::from_millis(250);
+/// Wait for more room in a window that is nearly full. Its jobs are on their way; many small turns would only cost more.
+const GATHER_WAIT: Duration = Duration::from_millis(5);
 /// Wait while a timer is due that may not fire yet: silence is not trusted before the log is caught up.
 const NOT_YET_WAIT: Duration = Duration::from_millis(250);
 /// Time between two tries of a standby to lead.
@@ -230,7 +234,8 @@ impl Dispatcher {
         tokio::join!(
             self.dispatch(out.clone(), shutdown),
             self.close(out.clone(), closing, shutdown),
-            self.end_strays(out, shutdown),
+            self.end_strays(out.clone(), shutdown),
+            self.do_bulks(out, shutdown),
             self.keep_places(places, shutdown),
             self.measure(shutdown),
             self.order_workers(shutdown),
@@ -296,28 +301,31 @@ impl Dispatcher {
         let queues: Vec<QueueName> = (self.regions.iter())
             .flat_map(|region| Lane::ALL.map(|lane| (region.clone(), lane)))
             .collect();
-        let mut outlook = self.db.outlook(&queues).await?;
+        let mut outlook = self.db.outlook(&queues, TURN_WAIT_MAX).await?;
         if outlook.is_due() {
             let workers = place.crew.read(self.db.as_ref(), Duration::ZERO).await?;
             let now = self.db.now().await?;
             let look = self.look_around(&mut place.reach, workers, (now, outlook.pauses));
             self.look_after_timers(&mut place.after, (&look, out)).await?;
-            outlook = self.db.outlook(&queues).await?;
+            outlook = self.db.outlook(&queues, TURN_WAIT_MAX).await?;
         }
         let workers = place.crew.read(self.db.as_ref(), CREW_KEPT).await?;
         let look = self.look_around(&mut place.reach, workers, (outlook.now, outlook.pauses));
-        let (mut filled, mut has_queued) = (Filled::Settled, false);
+        let (mut filled, mut has_queued) = (BTreeSet::new(), false);
         for ((region, lane), stand) in queues.into_iter().zip(outlook.queues) {
             let queue = Queue { region, lane };
             has_queued |= stand.has_queued;
             let share = place.shares.entry(queue.clone()).or_default();
-            if self.fill_window((&queue, stand), share, (&look, out)).await? == Filled::Searching {
-                filled = Filled::Searching;
-            }
+            let come_to = self.fill_window((&queue, stand), share, (&look, out)).await?;
+            // What is written here needs no other turn.
+            place.seen += u64::from(matches!(come_to, Filled::Sent | Filled::More));
+            filled.insert(come_to);
         }
         let wait_max = if has_queued { CREW_KEPT } else { TURN_WAIT_MAX };
         let wait = match outlook.next_due {
-            _ if filled == Filled::Searching => Duration::ZERO,
+            _ if filled.contains(&Filled::Searching) || filled.contains(&Filled::More) => {
+                Duration::ZERO
+            }
             Some(due) => match due.since(outlook.now) {
                 Duration::ZERO => NOT_YET_WAIT,
                 left => left.min(wait_max),
@@ -325,6 +333,9 @@ impl Dispatcher {
             None => wait_max,
         };
         metrics::turned(begun.elapsed());
+        if filled.contains(&Filled::Gathering) && !wait.is_zero() {
+            tokio::time::sleep(GATHER_WAIT).await;
+        }
         place.seen = self.db.changed(place.seen, wait).await?;
         Ok(())
     }

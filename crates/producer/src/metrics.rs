@@ -7,7 +7,7 @@ use panofleet_bus::Queue;
 use panofleet_job_schema::lifecycle::Reason;
 use panofleet_job_schema::metric::REQUEST_SECONDS;
 use panofleet_job_schema::{Job, Lane, Metric, Operation, Region};
-use panofleet_jobs_db::{Accepted, TickOutcome};
+use panofleet_jobs_db::{Accepted, BulkAction, TickOutcome};
 
 const REQUESTS: Metric = Metric::counter(
     "panofleet_producer_requests_total",
@@ -111,6 +111,11 @@ const REPLAYED: Metric = Metric::counter(
     &["outcome"],
     "Dead letters that somebody asked to put back where they came from.",
 );
+const BULK_JOBS: Metric = Metric::counter(
+    "panofleet_dispatcher_bulk_jobs_total",
+    &["action"],
+    "Jobs that bulk actions have changed.",
+);
 const REMOVED: Metric = Metric::counter(
     "panofleet_dispatcher_removed_total",
     &["kind"],
@@ -148,6 +153,7 @@ pub const METRICS: &[Metric] = &[
     WORKERS,
     UNREACHABLE,
     REPLAYED,
+    BULK_JOBS,
     REMOVED,
     RETENTION_FAILED,
     TICKS,
@@ -218,6 +224,11 @@ pub(crate) fn sent(job: &Job, reason: Reason) {
 /// A timer has changed a job.
 pub(crate) fn timer_fired(reason: Reason) {
     counter!(TIMERS.name, "reason" => reason.name()).increment(1);
+}
+
+/// A bulk action has changed jobs.
+pub(crate) fn bulk_done(action: BulkAction, jobs: u64) {
+    counter!(BULK_JOBS.name, "action" => action.name()).increment(jobs);
 }
 
 /// What came of a try to seal a job.

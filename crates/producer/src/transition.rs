@@ -32,8 +32,8 @@ pub async fn transition(
     event: impl Fn(Timestamp, &Job) -> Event + Send + Sync,
 ) -> Result<Transition, JobsDbError> {
     for tries_left in (0..TRIES_MAX).rev() {
-        let Some(found) = db.get(&[id]).await?.pop() else { return Ok(Transition::Missing) };
-        let now = db.now().await?;
+        let (now, mut found) = db.get_now(&[id]).await?;
+        let Some(found) = found.pop() else { return Ok(Transition::Missing) };
         let decision = match decide(&found.job, &event(now, &found.job), policy) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Transition::Refused(refusal, Box::new(found.job))),

@@ -138,12 +138,13 @@ impl JobsDb for SimulatedDb {
         self.read("due", move |db| db.due(now, after, limit)).await
     }
 
-    async fn outlook(&self, queues: &[QueueName]) -> Result<Outlook, JobsDbError> {
+    async fn outlook(&self, queues: &[QueueName], ahead: Duration) -> Result<Outlook, JobsDbError> {
         let queues = queues.to_vec();
         let look = move |shared: &mut Shared| {
             let (now, db) = (shared.db_now(), &shared.db);
             let queues = queues.iter().map(|queue| db.queue(queue)).collect();
-            Outlook { now, next_due: db.next_due(), pauses: db.pauses(), queues }
+            let next_due = db.next_due().filter(|due| due.since(now) <= ahead);
+            Outlook { now, next_due, pauses: db.pauses(), queues }
         };
         Ok(self.0.call("outlook", look).await?)
     }
@@ -165,6 +166,11 @@ impl JobsDb for SimulatedDb {
     async fn list(&self, filter: &JobFilter, limit: u32) -> Result<Vec<Versioned>, JobsDbError> {
         let filter = filter.clone();
         self.read("list", move |db| db.list(&filter, limit)).await
+    }
+
+    async fn count(&self, filter: &JobFilter) -> Result<u64, JobsDbError> {
+        let filter = filter.clone();
+        self.read("count", move |db| db.list(&filter, u32::MAX).len() as u64).await
     }
 
     async fn counts(&self, tenant: Option<&Tenant>) -> Result<BTreeMap<String, u64>, JobsDbError> {

@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{Job, JobId, Timestamp};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::families;
 use super::retention;
 use super::row::id_list;
+use crate::failure::{failed_as, failed_at};
+use crate::retention::sweeps_of;
 use crate::row::{integer, to_doc};
 use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
@@ -36,25 +38,34 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Resul
         );
     }
     let jobs: Vec<&JobWrite> = batch.jobs.iter().collect();
-    let written = write_jobs(connection, &jobs).await?;
+    let said = last_words(&jobs, &said);
+    let written = write_jobs(connection, &jobs, &said).await?;
     if let Some(job) = jobs.iter().find(|write| !written.contains(&write.job.id)) {
         return Err(JobsDbError::Conflict(format!("job {}", job.job.id)));
     }
-    write_progress(connection, &jobs, &said).await?;
+    write_progress(connection, &said).await?;
     retention::note(connection, &jobs).await
 }
 
-/// Writes those whose rows are what they expect, inside the caller's transaction.
+/// Writes those whose rows are what they expect.
 pub(super) async fn write_each(
     connection: &mut PgConnection,
     writes: &[JobWrite],
 ) -> Result<BTreeSet<JobId>, JobsDbError> {
     let writes: Vec<&JobWrite> = writes.iter().collect();
-    let written = write_jobs(connection, &writes).await?;
+    let has_more = writes.iter().any(|write| !write.children.is_empty())
+        || !parents_to_tell(writes.iter().copied()).is_empty()
+        || !sweeps_of(writes.iter().copied()).is_empty();
+    if !has_more {
+        // One statement is all or nothing by itself.
+        return write_jobs(connection, &writes, &BTreeMap::new()).await;
+    }
+    let mut transaction = connection.begin().await?;
+    let written = write_jobs(&mut transaction, &writes, &BTreeMap::new()).await?;
     let writes: Vec<&JobWrite> =
         writes.into_iter().filter(|write| written.contains(&write.job.id)).collect();
-    write_progress(connection, &writes, &[]).await?;
-    retention::note(connection, &writes).await?;
+    retention::note(&mut transaction, &writes).await?;
+    transaction.commit().await?;
     Ok(written)
 }
 
@@ -141,19 +152,23 @@ async fn write_workers(
     Ok(written)
 }
 
-/// Writes jobs and what happened to them, in one statement; gives those whose rows were what is expected.
+/// Writes jobs and what happened to them, and forgets what jobs have said that it takes out of `Running`: the next
+/// attempt starts at nothing. Gives those whose rows were what is expected.
 ///
 /// An update of many rows locks them in whatever order it meets them, so they are locked before: to count the locked
-/// ones, all have to be.
+/// ones, all have to be. Progress goes in one order too, with what is to be written of others.
 const WRITE_JOBS: &str = "
     WITH locked AS MATERIALIZED (
         SELECT id FROM jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
     ), updated AS (
         UPDATE jobs SET region = new.region, lane = new.lane, state = new.state, band = new.band,
-            deadline_at = new.deadline_at, timer_at = new.timer_at, doc = new.doc, version = version + 1
+            deadline_at = new.deadline_at, timer_at = new.timer_at, doc = new.doc, failure = new.failure,
+            failed_at = CASE WHEN new.failure IS NOT NULL THEN coalesce(new.failed_at, jobs.failed_at) END,
+            version = version + 1
         FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[],
-                $8::bigint[], $9::bigint[], $10::text[])
-            AS new (id, expected_version, region, lane, state, band, deadline_at, timer_at, doc)
+                $8::bigint[], $9::bigint[], $10::text[], $16::text[], $17::bigint[])
+            AS new (id, expected_version, region, lane, state, band, deadline_at, timer_at, doc, failure,
+                failed_at)
         WHERE jobs.id = new.id AND jobs.version = new.expected_version
             AND (SELECT count(*) FROM locked) > 0
         RETURNING jobs.id
@@ -161,12 +176,19 @@ const WRITE_JOBS: &str = "
         INSERT INTO history (job, seq, doc)
         SELECT job, seq, entry.doc FROM unnest($11::uuid[], $12::bigint[], $13::text[]) AS entry (job, seq, doc)
             JOIN updated ON updated.id = entry.job
+    ), held AS MATERIALIZED (
+        SELECT job FROM progress
+        WHERE job = ANY($14) AND (SELECT count(*) FROM updated) > 0 ORDER BY job FOR UPDATE
+    ), forgotten AS (
+        DELETE FROM progress USING held JOIN updated ON updated.id = held.job
+        WHERE progress.job = held.job AND held.job = ANY($15)
     )
     SELECT id FROM updated";
 
 async fn write_jobs(
     connection: &mut PgConnection,
     writes: &[&JobWrite],
+    said: &BTreeMap<JobId, String>,
 ) -> Result<BTreeSet<JobId>, JobsDbError> {
     if writes.is_empty() {
         return Ok(BTreeSet::new());
@@ -191,6 +213,15 @@ async fn write_jobs(
         .bind(of)
         .bind(places)
         .bind(docs)
+        .bind(id_list(over(writes).chain(said.keys().copied())))
+        .bind(id_list(over(writes)))
+        .bind(jobs().map(failed_as).collect::<Vec<_>>())
+        .bind(
+            writes
+                .iter()
+                .map(|write| failed_at(write).map(Timestamp::as_millis))
+                .collect::<Vec<_>>(),
+        )
         .fetch_all(&mut *connection)
         .await?;
     let updated: BTreeSet<JobId> = updated.into_iter().map(JobId).collect();
@@ -202,49 +233,39 @@ async fn write_jobs(
     Ok(updated)
 }
 
-/// Keeps what running jobs have said, and forgets it of those that this batch takes out of `Running`: the next
-/// attempt starts at nothing.
-async fn write_progress(
-    connection: &mut PgConnection,
-    writes: &[&JobWrite],
-    said: &[&(JobId, Progress)],
-) -> Result<(), JobsDbError> {
-    let over: BTreeSet<JobId> = writes
-        .iter()
-        .filter(|write| !matches!(write.job.state, State::Running { .. }))
-        .map(|write| write.job.id)
-        .collect();
-    let said: BTreeMap<JobId, String> = said
-        .iter()
+/// The jobs that these writes take out of `Running`, or leave out of it.
+fn over(writes: &[&JobWrite]) -> impl Iterator<Item = JobId> {
+    let over = writes.iter().filter(|write| !matches!(write.job.state, State::Running { .. }));
+    over.map(|write| write.job.id)
+}
+
+/// What is kept of what running jobs have said: the last of each that these writes leave running.
+fn last_words(writes: &[&JobWrite], said: &[&(JobId, Progress)]) -> BTreeMap<JobId, String> {
+    let over: BTreeSet<JobId> = over(writes).collect();
+    said.iter()
         .filter(|(job, _)| !over.contains(job))
         .map(|(job, progress)| (*job, to_doc(progress)))
-        .collect();
-    if !over.is_empty() {
-        // Locks what is written below too, so that both go in one order.
-        sqlx::query(
-            "WITH locked AS MATERIALIZED (
-                SELECT job FROM progress WHERE job = ANY($1) ORDER BY job FOR UPDATE
-             )
-             DELETE FROM progress USING locked
-             WHERE progress.job = locked.job AND locked.job = ANY($2)",
-        )
-        .bind(id_list(over.iter().chain(said.keys()).copied()))
-        .bind(id_list(over.iter().copied()))
-        .execute(&mut *connection)
-        .await?;
+        .collect()
+}
+
+/// Keeps what running jobs have said.
+async fn write_progress(
+    connection: &mut PgConnection,
+    said: &BTreeMap<JobId, String>,
+) -> Result<(), JobsDbError> {
+    if said.is_empty() {
+        return Ok(());
     }
-    if !said.is_empty() {
-        sqlx::query(
-            "INSERT INTO progress (job, doc)
-             SELECT jobs.id, said.doc FROM unnest($1::uuid[], $2::text[]) AS said (job, doc)
-                JOIN jobs ON jobs.id = said.job ORDER BY jobs.id
-             ON CONFLICT (job) DO UPDATE SET doc = excluded.doc",
-        )
-        .bind(id_list(said.keys().copied()))
-        .bind(said.values().collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
-    }
+    sqlx::query(
+        "INSERT INTO progress (job, doc)
+         SELECT jobs.id, said.doc FROM unnest($1::uuid[], $2::text[]) AS said (job, doc)
+            JOIN jobs ON jobs.id = said.job ORDER BY jobs.id
+         ON CONFLICT (job) DO UPDATE SET doc = excluded.doc",
+    )
+    .bind(id_list(said.keys().copied()))
+    .bind(said.values().collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -8,8 +8,11 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::row::{JobRow, id_list, versioned};
-use crate::row::{from_doc, time};
+use crate::row::{corrupt, from_doc, time};
 use crate::{Due, DueKey, HistoryEntry, JobsDbError, Versioned};
+
+/// The clock, and the columns of a job if there is one.
+type ClockAndJobRow = (i64, Option<Uuid>, Option<i64>, Option<String>);
 
 /// The jobs in the order of `ids`.
 pub(super) async fn get(
@@ -20,6 +23,29 @@ pub(super) async fn get(
         .bind(id_list(ids.iter().copied()))
         .fetch_all(connection)
         .await?;
+    in_order(ids, rows)
+}
+
+/// The jobs in the order of `ids`, and the clock.
+pub(super) async fn get_now(
+    connection: &mut PgConnection,
+    ids: &[JobId],
+) -> Result<(Timestamp, Vec<Versioned>), JobsDbError> {
+    let rows: Vec<ClockAndJobRow> = sqlx::query_as(
+        "SELECT clock.now, id, version, doc
+         FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) AS clock
+            LEFT JOIN jobs ON id = ANY($1)",
+    )
+    .bind(id_list(ids.iter().copied()))
+    .fetch_all(connection)
+    .await?;
+    let now = rows.iter().map(|(now, ..)| time(*now)).max();
+    let now = now.ok_or_else(|| corrupt("the clock", "it gave no time"))?;
+    let rows = rows.into_iter().filter_map(|(_, id, version, doc)| Some((id?, version?, doc?)));
+    Ok((now, in_order(ids, rows.collect())?))
+}
+
+fn in_order(ids: &[JobId], rows: Vec<JobRow>) -> Result<Vec<Versioned>, JobsDbError> {
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {
         let job = versioned(row)?;

@@ -16,8 +16,8 @@ use crate::JobsDbError;
 
 /// One that has rested for so long is asked whether it lives.
 const BELIEVED: Duration = Duration::from_millis(500);
-/// How many are kept: a dispatcher's, a collector's, and one that tells of writes.
-pub(super) const KEPT_MAX: u32 = 3;
+/// How many are kept: a dispatcher's, a collector's, one that tells of writes, and some for requests.
+pub(super) const KEPT_MAX: u32 = 6;
 
 /// Connections that are not given back at once. Whoever finds all of them in use has another one of the pool.
 #[derive(Debug)]

@@ -20,37 +20,56 @@ pub(super) async fn list(
     rows.into_iter().map(versioned).collect()
 }
 
+pub(super) async fn count(pool: &PgPool, filter: &JobFilter) -> Result<u64, JobsDbError> {
+    let mut query = QueryBuilder::new("SELECT coalesce(sum(jobs), 0)::bigint FROM (");
+    // Without any, there is a part that finds nothing.
+    query.push("SELECT 0::bigint AS jobs");
+    for state in states(filter) {
+        query.push(" UNION ALL SELECT count(*) FROM jobs WHERE TRUE");
+        push_filter(&mut query, filter, state);
+    }
+    let count: i64 = query.push(") AS parts").build_query_scalar().fetch_one(pool).await?;
+    u64::try_from(count).map_err(|error| corrupt("a count of jobs", error))
+}
+
 /// The query, or `None` if the filter names no state that there is.
 ///
 /// Each state is a query of its own: it walks its index from the newest job and stops at the limit, which
-/// `state IN (…)` with an order cannot do.
+/// `state IN (…)` with an order cannot do. All states of a tenant are asked for one by one too.
 fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Postgres>> {
-    let states: Vec<Option<&str>> = if filter.states.is_empty() {
-        vec![None]
-    } else {
-        State::NAMES
-            .into_iter()
-            .filter(|name| filter.states.iter().any(|state| state == name))
-            .map(Some)
-            .collect()
-    };
+    let states = states(filter);
     if states.is_empty() {
         return None;
     }
     let mut query = QueryBuilder::new("SELECT id, version, doc FROM (");
     for (index, state) in states.into_iter().enumerate() {
         query.push(if index == 0 { "(" } else { " UNION ALL (" });
-        push_state(&mut query, filter, state);
+        query.push("SELECT id, version, doc FROM jobs WHERE TRUE");
+        push_filter(&mut query, filter, state);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit)).push(")");
     }
     query.push(") AS found ORDER BY id DESC LIMIT ").push_bind(i64::from(limit));
     Some(query)
 }
 
-fn push_state(query: &mut QueryBuilder<Postgres>, filter: &JobFilter, state: Option<&str>) {
-    query.push("SELECT id, version, doc FROM jobs WHERE TRUE");
+/// The states that are asked for one by one; `None` stands for all of them at once.
+fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
+    let all = filter.states.is_empty();
+    if all && (filter.tenant.is_none() || filter.failure.is_some()) {
+        return vec![None];
+    }
+    let asked = |name: &&str| all || filter.states.iter().any(|state| state == name);
+    State::NAMES.into_iter().filter(asked).map(Some).collect()
+}
+
+fn push_filter(
+    query: &mut QueryBuilder<Postgres>,
+    filter: &JobFilter,
+    state: Option<&'static str>,
+) {
     if let Some(state) = state {
-        query.push(" AND state = ").push_bind(state.to_owned());
+        // Not bound: a plan has to know the state to use an index of some states only.
+        query.push(" AND state = '").push(state).push("'");
     }
     if let Some(tenant) = &filter.tenant {
         query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
@@ -60,6 +79,15 @@ fn push_state(query: &mut QueryBuilder<Postgres>, filter: &JobFilter, state: Opt
             .push(" AND id IN (SELECT job FROM labels WHERE key = ")
             .push_bind(key.clone().into_bytes());
         query.push(" AND value = ").push_bind(value.clone().into_bytes()).push(")");
+    }
+    if let Some(region) = &filter.region {
+        query.push(" AND region = ").push_bind(region.as_str().to_owned());
+    }
+    if let Some(failure) = &filter.failure {
+        query.push(" AND failure IS NOT NULL AND failure = ").push_bind(failure.clone());
+    }
+    if let Some(since) = filter.failed_since {
+        query.push(" AND failure IS NOT NULL AND failed_at >= ").push_bind(since.as_millis());
     }
     match filter.parent {
         Some(parent) => query.push(" AND parent = ").push_bind(parent.0),

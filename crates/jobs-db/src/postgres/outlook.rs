@@ -1,5 +1,7 @@
 //! What a dispatcher looks at in every turn, in one statement.
 
+use std::time::Duration;
+
 use panofleet_job_schema::{Lane, Region};
 use sqlx::PgConnection;
 
@@ -15,15 +17,18 @@ type OutlookColumns =
 pub(super) async fn outlook(
     connection: &mut PgConnection,
     queues: &[QueueName],
+    ahead: Duration,
 ) -> Result<Outlook, JobsDbError> {
     let columns: OutlookColumns = sqlx::query_as(
-        "WITH asked AS MATERIALIZED (
+        "WITH clock AS MATERIALIZED (
+            SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+         ), asked AS MATERIALIZED (
             SELECT * FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (region, lane, place)
          ), paused AS MATERIALIZED (
             SELECT kind, name, since, reason FROM pauses ORDER BY kind, name
          )
-         SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-            (SELECT min(timer_at) FROM jobs WHERE timer_at IS NOT NULL),
+         SELECT (SELECT now FROM clock),
+            (SELECT min(timer_at) FROM jobs WHERE timer_at <= (SELECT now + $3 FROM clock)),
             ARRAY(SELECT (SELECT count(*) FROM jobs
                     WHERE state = 'sent' AND jobs.region = asked.region AND jobs.lane = asked.lane)
                 FROM asked ORDER BY place),
@@ -35,6 +40,7 @@ pub(super) async fn outlook(
     )
     .bind(queues.iter().map(|(region, _)| Region::as_str(region)).collect::<Vec<_>>())
     .bind(queues.iter().map(|(_, lane)| Lane::as_str(*lane)).collect::<Vec<_>>())
+    .bind(i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX / 2))
     .fetch_one(connection)
     .await?;
     let (now, next_due, sent, has_queued, kinds, names, since, reasons) = columns;

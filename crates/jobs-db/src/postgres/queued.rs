@@ -57,7 +57,7 @@ pub(super) async fn heads(
 }
 
 pub(super) async fn lines(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     (region, lane): (&Region, Lane),
     lines: &[LineRead],
 ) -> Result<Vec<Versioned>, JobsDbError> {
@@ -70,7 +70,7 @@ pub(super) async fn lines(
         .bind(jobs)
         .bind(region.as_str())
         .bind(lane.as_str())
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     rows.into_iter().map(versioned).collect()
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use panofleet_job_schema::{JobId, Timestamp};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::PostgresJobsDb;
@@ -62,16 +62,16 @@ impl RetentionDb for PostgresJobsDb {
         after: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<Versioned>, JobsDbError> {
-        let rows: Vec<JobRow> = sqlx::query_as(
-            "SELECT id, version, doc FROM jobs WHERE state = $1 AND id > $2
-                AND (parent IS NULL OR NOT EXISTS (SELECT FROM jobs AS whole WHERE whole.id = jobs.parent))
-             ORDER BY id LIMIT $3",
-        )
-        .bind(state)
-        .bind(after.map_or(Uuid::nil(), |after| after.0))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
+        // Not bound: a plan has to know the state to use an index of some states only.
+        let mut query =
+            QueryBuilder::<Postgres>::new("SELECT id, version, doc FROM jobs WHERE state = '");
+        query.push(state).push("' AND id > ").push_bind(after.map_or(Uuid::nil(), |after| after.0));
+        query.push(
+            " AND (parent IS NULL OR NOT EXISTS (SELECT FROM jobs AS whole WHERE whole.id = jobs.parent))
+             ORDER BY id LIMIT ",
+        );
+        query.push_bind(i64::from(limit));
+        let rows: Vec<JobRow> = query.build_query_as().fetch_all(&self.pool).await?;
         rows.into_iter().map(versioned).collect()
     }
 
@@ -90,6 +90,10 @@ impl RetentionDb for PostgresJobsDb {
         if removed.rows_affected() == 0 {
             return Ok(false);
         }
+        sqlx::query("DELETE FROM history WHERE job = $1")
+            .bind(job.0)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query("UPDATE idempotency_keys SET removed_at = $1 WHERE job = $2")
             .bind(now.as_millis())
             .bind(job.0)

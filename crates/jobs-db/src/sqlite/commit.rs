@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 use super::accept::{insert_row, job_key};
 use super::families;
 use super::retention;
+use crate::failure::{failed_as, failed_at};
 use crate::row::{integer, to_doc};
 use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance};
@@ -134,9 +135,10 @@ async fn write_job(
     write: &JobWrite,
 ) -> Result<bool, JobsDbError> {
     let job = &write.job;
+    let failure = failed_as(job);
     let updated = sqlx::query(
         "UPDATE jobs SET region = ?, lane = ?, state = ?, band = ?, deadline_at = ?, timer_at = ?, doc = ?,
-            version = version + 1
+            failure = ?, failed_at = CASE WHEN ? IS NOT NULL THEN coalesce(?, failed_at) END, version = version + 1
          WHERE id = ? AND version = ?",
     )
     .bind(job.region.as_str())
@@ -146,6 +148,9 @@ async fn write_job(
     .bind(job.deadline_at.as_millis())
     .bind(write.timer_at.map(Timestamp::as_millis))
     .bind(to_doc(job))
+    .bind(&failure)
+    .bind(&failure)
+    .bind(failed_at(write).map(Timestamp::as_millis))
     .bind(job_key(job.id))
     .bind(integer(write.expected_version))
     .execute(&mut *connection)

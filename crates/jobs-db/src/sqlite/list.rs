@@ -21,35 +21,47 @@ pub(super) async fn list(
     rows.into_iter().map(versioned).collect()
 }
 
+pub(super) async fn count(readers: &SqlitePool, filter: &JobFilter) -> Result<u64, JobsDbError> {
+    // Without any state, there is a part that finds nothing.
+    let mut query = QueryBuilder::new("SELECT sum(jobs) FROM (SELECT 0 AS jobs");
+    for state in states(filter) {
+        query.push(" UNION ALL SELECT count(*) FROM jobs WHERE TRUE");
+        push_filter(&mut query, filter, state);
+    }
+    let count: i64 = query.push(")").build_query_scalar().fetch_one(readers).await?;
+    u64::try_from(count).map_err(|error| corrupt("a count of jobs", error))
+}
+
 /// The query, or `None` if the filter names no state that there is.
 ///
 /// Each state is a query of its own: it walks its index from the newest job and stops at the limit, which
 /// `state IN (…)` with an order cannot do.
 fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Sqlite>> {
-    let states: Vec<Option<&str>> = if filter.states.is_empty() {
-        vec![None]
-    } else {
-        State::NAMES
-            .into_iter()
-            .filter(|name| filter.states.iter().any(|state| state == name))
-            .map(Some)
-            .collect()
-    };
+    let states = states(filter);
     if states.is_empty() {
         return None;
     }
     let mut query = QueryBuilder::new("SELECT id, version, doc FROM (");
     for (index, state) in states.into_iter().enumerate() {
         query.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-        push_state(&mut query, filter, state);
+        query.push("SELECT id, version, doc FROM jobs WHERE TRUE");
+        push_filter(&mut query, filter, state);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(limit).push(")");
     }
     query.push(") ORDER BY id DESC LIMIT ").push_bind(limit);
     Some(query)
 }
 
-fn push_state(query: &mut QueryBuilder<Sqlite>, filter: &JobFilter, state: Option<&str>) {
-    query.push("SELECT id, version, doc FROM jobs WHERE TRUE");
+/// The states that are asked for one by one; `None` stands for all of them at once.
+fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
+    if filter.states.is_empty() {
+        return vec![None];
+    }
+    let asked = |name: &&str| filter.states.iter().any(|state| state == name);
+    State::NAMES.into_iter().filter(asked).map(Some).collect()
+}
+
+fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &JobFilter, state: Option<&str>) {
     if let Some(state) = state {
         query.push(" AND state = ").push_bind(state.to_owned());
     }
@@ -59,6 +71,15 @@ fn push_state(query: &mut QueryBuilder<Sqlite>, filter: &JobFilter, state: Optio
     if let Some((key, value)) = &filter.label {
         query.push(" AND id IN (SELECT job FROM labels WHERE key = ").push_bind(key.clone());
         query.push(" AND value = ").push_bind(value.clone()).push(")");
+    }
+    if let Some(region) = &filter.region {
+        query.push(" AND region = ").push_bind(region.as_str().to_owned());
+    }
+    if let Some(failure) = &filter.failure {
+        query.push(" AND failure IS NOT NULL AND failure = ").push_bind(failure.clone());
+    }
+    if let Some(since) = filter.failed_since {
+        query.push(" AND failure IS NOT NULL AND failed_at >= ").push_bind(since.as_millis());
     }
     match filter.parent {
         Some(parent) => query.push(" AND parent = ").push_bind(job_key(parent)),

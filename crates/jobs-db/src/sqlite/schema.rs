@@ -6,7 +6,7 @@ use super::file::SqliteFile;
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -16,6 +16,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/7_retention.sql"),
     include_str!("migrations/8_schedules.sql"),
     include_str!("migrations/9_families.sql"),
+    include_str!("migrations/10_failures.sql"),
 ];
 
 /// Brings the file to this program's schema, whatever older one it has.

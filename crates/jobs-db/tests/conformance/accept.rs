@@ -72,6 +72,12 @@ pub(crate) async fn many_jobs_are_accepted_together_or_none_of_them(fixture: &mu
     let db = fixture.db();
     let found = db.get(&(1..=10).map(|number| job(number).id).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(crate::fixture::ids(&found), [1, 2, 5, 6, 8]);
+    let asked = [8, 3, 1].map(|number| job(number).id);
+    let before = db.now().await.unwrap();
+    let (now, of_them) = db.get_now(&asked).await.unwrap();
+    assert_eq!(of_them, db.get(&asked).await.unwrap());
+    assert!(before <= now && now <= db.now().await.unwrap());
+    assert!(db.get_now(&[]).await.is_ok_and(|(then, none)| then >= now && none.is_empty()));
     let filter =
         JobFilter { label: Some(("album".to_owned(), "42".to_owned())), ..JobFilter::default() };
     assert_eq!(db.list(&filter, 9).await.unwrap()[0].job, labelled.job);

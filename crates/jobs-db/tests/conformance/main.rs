@@ -9,8 +9,10 @@
 mod scenarios;
 
 mod accept;
+mod bulks;
 mod changes;
 mod commit;
+mod failures;
 mod families;
 mod fixture;
 mod killed;
@@ -49,6 +51,13 @@ macro_rules! beside_jobs {
                 a_key_outlives_its_job
                 uploads_go_when_nobody_can_need_them
                 children_are_not_due_to_go_before_their_parent
+            }
+            failures {
+                failed_jobs_are_grouped_by_what_their_failures_share
+                failed_jobs_are_found_and_counted
+            }
+            bulks {
+                bulk_actions_are_changed_as_they_were_seen
             }
             schedules {
                 schedules_are_changed_as_they_were_seen

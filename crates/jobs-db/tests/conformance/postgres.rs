@@ -138,7 +138,7 @@ async fn processes_that_start_together_make_one_schema() {
         .fetch_one(&mut admin(&url).await)
         .await
         .unwrap();
-    assert_eq!(migrations, 9);
+    assert_eq!(migrations, 11);
 }
 
 #[tokio::test]
@@ -328,15 +328,12 @@ async fn queries_of_the_hot_path_walk_an_index() {
              ORDER BY deadline_at, id",
             "jobs_queued",
         ),
-        (
-            "state IN ('sent', 'running') AND region = 'a' AND lane = 'b' ORDER BY tenant",
-            "jobs_in_flight",
-        ),
+        ("state = 'running' AND region = 'a' AND lane = 'b' ORDER BY tenant", "jobs_at_work"),
         ("timer_at <= 5 ORDER BY timer_at, id", "jobs_due"),
-        ("state = 'sent' AND region = 'a' AND lane = 'b'", "jobs_sent"),
-        ("TRUE AND state = 'dead' AND tenant = 't' ORDER BY id DESC", "jobs_by_tenant_state"),
-        ("TRUE AND state = 'dead' ORDER BY id DESC", "jobs_by_state"),
-        ("TRUE AND tenant = 't' ORDER BY id DESC", "jobs_by_tenant"),
+        ("state = 'sent' AND region = 'a' AND lane = 'b'", "jobs_at_work"),
+        ("TRUE AND state = 'succeeded' AND tenant = 't' ORDER BY id DESC", "jobs_by_tenant_state"),
+        ("TRUE AND state = 'dead' ORDER BY id DESC", "jobs_set_aside"),
+        ("failure IS NOT NULL AND failure = 'f' AND tenant = 't' ORDER BY id DESC", "jobs_failed"),
         ("TRUE ORDER BY id DESC", "jobs_pkey"),
     ] {
         let explain =

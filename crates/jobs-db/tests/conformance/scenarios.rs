@@ -44,6 +44,7 @@ macro_rules! conformance {
                 due_comes_longest_due_first
                 an_accepted_job_has_a_timer
                 an_outlook_is_how_things_stand
+                an_outlook_tells_of_timers_as_far_as_it_is_asked_to
                 the_backlog_is_what_has_not_ended
             }
             list {

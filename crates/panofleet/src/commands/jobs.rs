@@ -19,6 +19,15 @@ pub(crate) struct Jobs {
     /// Only with this label
     #[arg(long, value_name = "KEY:VALUE")]
     label: Option<String>,
+    /// Only in this region
+    #[arg(long)]
+    region: Option<String>,
+    /// Only jobs whose last failure is of this kind: see `panofleet failures`
+    #[arg(long, value_name = "FAILURE")]
+    failure: Option<String>,
+    /// Only jobs that failed at most so long ago, such as 24h
+    #[arg(long, value_name = "TIME")]
+    failed_within: Option<String>,
     /// The parts that this job was split into; without it, they are not listed
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
@@ -38,6 +47,9 @@ impl Jobs {
         };
         add("state", &self.state);
         add("label", &self.label);
+        add("region", &self.region);
+        add("failure", &self.failure);
+        add("failed_within", &self.failed_within);
         add("parent", &self.parent);
         add("before", &self.before);
         let page = shared.client()?.jobs(&query).await?;

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{Job, JobId};
+use panofleet_job_schema::{Job, JobId, Region, Span};
 use panofleet_jobs_db::{ChildCount, FamilyKey, HistoryEntry, JobFilter, Versioned};
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,12 @@ pub(super) struct ListParams {
     state: Option<String>,
     /// `key:value`, parted at the first colon.
     label: Option<String>,
+    /// Where they are.
+    region: Option<Region>,
+    /// The fingerprint of their last failure.
+    failure: Option<String>,
+    /// They failed at most so long ago, such as `24h`.
+    failed_within: Option<Span>,
     /// The children of this job; without it, jobs that are nobody's children.
     parent: Option<JobId>,
     /// The `next` of the page before.
@@ -152,7 +158,7 @@ pub(super) async fn list(
     if !(1..=PAGE_JOBS_MAX).contains(&limit) {
         return Err(bad_parameter(format!("limit is {limit}; it must be 1 to {PAGE_JOBS_MAX}")));
     }
-    let filter = filter(&api, &params)?;
+    let filter = filter(&api, params).await?;
     // One more than the page holds tells whether there is a next one.
     let mut jobs = api.job_views(&filter, limit + 1).await?;
     let more = jobs.len() > limit as usize;
@@ -161,26 +167,37 @@ pub(super) async fn list(
     Ok(Json(Page { jobs, next }))
 }
 
-fn filter(api: &Api, params: &ListParams) -> Result<JobFilter, ApiError> {
-    let states: Vec<String> = match &params.state {
-        Some(states) => states.split(',').map(str::to_owned).collect(),
-        None => Vec::new(),
-    };
-    if let Some(unknown) = states.iter().find(|state| !JobState::NAMES.contains(&state.as_str())) {
-        let known = JobState::NAMES.join(", ");
-        return Err(bad_parameter(format!("state `{unknown}` is none of {known}")));
-    }
-    let label = match &params.label {
-        Some(label) => {
-            let parts = label.split_once(':');
-            let (key, value) =
-                parts.ok_or_else(|| bad_parameter("label must be written as `key:value`"))?;
-            Some((key.to_owned(), value.to_owned()))
-        }
-        None => None,
-    };
-    let (parent, before) = (params.parent, params.before);
-    Ok(JobFilter { tenant: Some(api.config.tenant.clone()), states, label, parent, before })
+async fn filter(api: &Api, params: ListParams) -> Result<JobFilter, ApiError> {
+    let ListParams { state, label, region, failure, failed_within, parent, before, .. } = params;
+    let states: Vec<String> =
+        state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
+    check_states(&states)?;
+    Ok(JobFilter {
+        tenant: Some(api.config.tenant.clone()),
+        states,
+        label: label.as_deref().map(label_of).transpose()?,
+        region,
+        failure,
+        failed_since: api.ago(failed_within).await?,
+        parent,
+        before,
+    })
+}
+
+/// Refuses states that there are not.
+pub(super) fn check_states(states: &[String]) -> Result<(), ApiError> {
+    let unknown = states.iter().find(|state| !JobState::NAMES.contains(&state.as_str()));
+    let Some(unknown) = unknown else { return Ok(()) };
+    let known = JobState::NAMES.join(", ");
+    Err(bad_parameter(format!("state `{unknown}` is none of {known}")))
+}
+
+/// The key and value of `key:value`, parted at the first colon.
+pub(super) fn label_of(label: &str) -> Result<(String, String), ApiError> {
+    let parts = label.split_once(':');
+    let (key, value) =
+        parts.ok_or_else(|| bad_parameter("label must be written as `key:value`"))?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// What happened to a job.

@@ -16,11 +16,20 @@ use crate::metrics;
 /// Windows of tenants' names that one turn looks through until it finds somebody who may go. The next turn goes on.
 const READINGS_MAX: u32 = 16;
 
+/// A window with less room than this share of it is left alone for a moment.
+const GATHER_SHARE: u32 = 8;
+
 /// What came of a look at a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Filled {
-    /// Whoever may go has gone, as far as there was room.
+    /// Nobody may go, or there is no room.
     Settled,
+    /// Whoever may go has gone, as far as there was room.
+    Sent,
+    /// As many have gone as one turn sends. The next turn goes on.
+    More,
+    /// There is little room, and soon there will be more.
+    Gathering,
     /// Nobody was found yet, among more tenants than one turn looks at.
     Searching,
 }
@@ -55,6 +64,9 @@ impl Dispatcher {
         if room == 0 {
             return Ok(Filled::Settled);
         }
+        if window.saturating_sub(sent) < window / GATHER_SHARE {
+            return Ok(Filled::Gathering);
+        }
         let turn = Turn { now, in_flight, pauses };
         let next = self.next_jobs(queue, share, room, &turn).await?;
         let mut decided = Vec::new();
@@ -65,8 +77,12 @@ impl Dispatcher {
         }
         let written = self.write(decided, now).await?;
         self.carry_out(&written, out).await;
-        let is_settled = !next.is_empty() || share.has_seen_all();
-        Ok(if is_settled { Filled::Settled } else { Filled::Searching })
+        Ok(match next.len() {
+            0 if share.has_seen_all() => Filled::Settled,
+            0 => Filled::Searching,
+            sent if sent == TURN_JOBS_MAX as usize => Filled::More,
+            _ => Filled::Sent,
+        })
     }
 
     /// What each tenant has at work, if that matters.

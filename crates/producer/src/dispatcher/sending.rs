@@ -120,8 +120,8 @@ impl Dispatcher {
 
     async fn write_places(&self, places: &mut Places) -> Result<(), JobsDbError> {
         for _ in 0..TRIES_MAX {
-            let found = self.db.get(&places.keys().copied().collect::<Vec<_>>()).await?;
-            let now = self.db.now().await?;
+            let ids: Vec<JobId> = places.keys().copied().collect();
+            let (now, found) = self.db.get_now(&ids).await?;
             let mut left = Places::new();
             let mut decided = Vec::new();
             for Versioned { job, version } in found {

@@ -40,7 +40,7 @@ fn empty() -> String {
         .to_owned()
 }
 
-fn table(jobs: &[JobView], now: Timestamp) -> String {
+pub(super) fn table(jobs: &[JobView], now: Timestamp) -> String {
     let rows: String = jobs.iter().map(|job| row(job, now)).collect();
     format!(
         "<table class=\"jobs\">\n<thead><tr><th>Source</th><th>State</th><th>Outputs</th>\

@@ -68,7 +68,8 @@ impl fmt::Display for Page {
             return write!(f, "</head>\n<body class=\"bare\">\n{main}\n</body>\n</html>\n");
         }
         f.write_str(
-            "</head>\n<body>\n<header><a class=\"home\" href=\"/\">Panofleet</a></header>\n",
+            "</head>\n<body>\n<header><a class=\"home\" href=\"/\">Panofleet</a> \
+             <nav><a href=\"/\">Jobs</a> <a href=\"/failures\">Failures</a></nav></header>\n",
         )?;
         write!(f, "<main>\n{main}\n</main>\n</body>\n</html>\n")
     }

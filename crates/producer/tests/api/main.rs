@@ -4,6 +4,7 @@
 mod act;
 mod dead_letters;
 mod drains;
+mod failures;
 mod families;
 mod guards;
 mod harness;

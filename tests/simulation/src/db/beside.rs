@@ -1,11 +1,12 @@
 //! What stands beside jobs in the job database and is not simulated: orders to workers, schedules, dead letters that
-//! go back, retention. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
+//! go back, bulk actions, groups of failures, retention. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
 
 use async_trait::async_trait;
 use panofleet_job_schema::{JobId, Tenant, Timestamp};
 use panofleet_jobs_db::{
-    JobsDbError, LetterKey, NewOrder, OrderRow, OrdersDb, Replay, ReplaysDb, RetentionDb,
-    RetireBefore, Schedule, SchedulesDb, Sweep, Upload, Versioned, VersionedSchedule,
+    Bulk, BulksDb, FailureGroup, FailuresDb, JobsDbError, LetterKey, NewOrder, OrderRow, OrdersDb,
+    Replay, ReplaysDb, RetentionDb, RetireBefore, Schedule, SchedulesDb, Sweep, Upload, Versioned,
+    VersionedBulk, VersionedSchedule,
 };
 use uuid::Uuid;
 
@@ -119,5 +120,40 @@ impl SchedulesDb for SimulatedDb {
 
     async fn remove_schedule(&self, _: &Tenant, _: &str) -> Result<bool, JobsDbError> {
         not_simulated("schedules")
+    }
+}
+
+#[async_trait]
+impl FailuresDb for SimulatedDb {
+    async fn failure_groups(
+        &self,
+        _: &Tenant,
+        _: Option<Timestamp>,
+        _: u32,
+    ) -> Result<Vec<FailureGroup>, JobsDbError> {
+        not_simulated("groups of failures")
+    }
+}
+
+#[async_trait]
+impl BulksDb for SimulatedDb {
+    async fn put_bulk(&self, _: &Bulk) -> Result<(), JobsDbError> {
+        not_simulated("bulk actions")
+    }
+
+    async fn bulk(&self, _: Uuid) -> Result<Option<VersionedBulk>, JobsDbError> {
+        self.read("bulk", |_| None).await
+    }
+
+    async fn bulks(&self, _: &Tenant, _: u32) -> Result<Vec<VersionedBulk>, JobsDbError> {
+        self.read("bulks", |_| Vec::new()).await
+    }
+
+    async fn open_bulks(&self, _: u32) -> Result<Vec<VersionedBulk>, JobsDbError> {
+        self.read("open_bulks", |_| Vec::new()).await
+    }
+
+    async fn write_bulk(&self, _: &Bulk, _: u64) -> Result<bool, JobsDbError> {
+        not_simulated("bulk actions")
     }
 }

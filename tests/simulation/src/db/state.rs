@@ -187,6 +187,7 @@ impl DbState {
                 && (filter.states.is_empty()
                     || filter.states.iter().any(|state| state == job.state.name()))
                 && filter.before.is_none_or(|before| job.id < before)
+                && filter.region.as_ref().is_none_or(|region| *region == job.region)
                 && filter
                     .label
                     .as_ref()

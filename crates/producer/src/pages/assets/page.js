@@ -1,4 +1,4 @@
-// Keeps a page up to date: a job at work is waited for, a list is fetched again.
+// Keeps a page up to date: a job at work is waited for, a list is fetched again. And what buttons do.
 "use strict";
 
 const TROUBLE_WAIT_MS = 3000;
@@ -46,6 +46,28 @@ async function refresh(everyMs) {
     }
   }
 }
+
+/** A button calls the API, once somebody has said yes, and goes on to the page of what came of it. */
+async function press(button) {
+  const { post, body, then, confirm: question } = button.dataset;
+  if (question && !confirm(question)) return;
+  button.disabled = true;
+  try {
+    const headers = body ? { "content-type": "application/json" } : {};
+    const response = await fetch(post, { method: "POST", headers, body });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.detail || response.statusText);
+    location.assign(then + answer.id);
+  } catch (error) {
+    alert(error.message);
+    button.disabled = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-post]");
+  if (button) press(button);
+});
 
 const waiting = document.querySelector("[data-wait]");
 if (waiting) keepUp(waiting);

@@ -1,0 +1,140 @@
+//! `panofleet retry-all`, `panofleet cancel-all`: one action for all jobs that match.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use panofleet_job_schema::{Region, Span};
+use panofleet_jobs_db::BulkAction;
+use panofleet_producer::api::{BulkFilter, BulkRequest, BulkView};
+
+use super::Shared;
+use crate::client::Client;
+use crate::terminal::{say, work_bar};
+
+/// Time between two looks at a bulk action under way.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Which jobs, and whether to ask first
+#[derive(Debug, Args)]
+pub(crate) struct All {
+    /// Only in these states, such as dead,expired; without it: to retry, dead and expired; to cancel, all that have not ended
+    #[arg(long, value_name = "STATES", value_delimiter = ',')]
+    state: Vec<String>,
+    /// Only with this label
+    #[arg(long, value_name = "KEY:VALUE")]
+    label: Option<String>,
+    /// Only in this region
+    #[arg(long)]
+    region: Option<Region>,
+    /// Only jobs whose last failure is of this kind: see `panofleet failures`
+    #[arg(long, value_name = "FAILURE")]
+    failure: Option<String>,
+    /// Only jobs that failed at most so long ago, such as 24h
+    #[arg(long, value_name = "TIME")]
+    failed_within: Option<Span>,
+    /// Only say how many there are
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Do not wait for its end
+    #[arg(long)]
+    detach: bool,
+}
+
+impl All {
+    /// Does `action` to all that match, once somebody has seen how many there are.
+    pub(crate) async fn run(&self, action: BulkAction, shared: &Shared) -> Result<ExitCode> {
+        let client = shared.client()?;
+        let request = |dry_run| BulkRequest { action, filter: self.filter(), dry_run };
+        let count = client.count_bulk(&request(true)).await?;
+        if self.dry_run {
+            say(if shared.json {
+                serde_json::to_string_pretty(&count)?
+            } else {
+                format!("{} match", jobs(count.matched))
+            });
+            return Ok(ExitCode::SUCCESS);
+        }
+        if count.matched == 0 && !shared.json {
+            say("no job matches");
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !self.yes && !confirmed(action, count.matched)? {
+            say("nothing was done");
+            return Ok(ExitCode::SUCCESS);
+        }
+        let begun = client.begin_bulk(&request(false)).await?;
+        let bulk = if self.detach { begun } else { follow(&client, begun, shared.json).await? };
+        if shared.json {
+            say(serde_json::to_string_pretty(&bulk)?);
+        } else {
+            say(summary(&bulk));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn filter(&self) -> BulkFilter {
+        BulkFilter {
+            states: self.state.clone(),
+            label: self.label.clone(),
+            region: self.region.clone(),
+            failure: self.failure.clone(),
+            failed_within: self.failed_within,
+        }
+    }
+}
+
+/// Asks on the terminal; a script has to say `--yes`.
+fn confirmed(action: BulkAction, matched: u64) -> Result<bool> {
+    let question = format!("{} {}?", action.name(), jobs(matched));
+    if !std::io::stdin().is_terminal() {
+        bail!("{question} Say --yes to do it, or --dry-run to count only");
+    }
+    let mut error = std::io::stderr().lock();
+    write!(error, "{question} [y/N] ")?;
+    error.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Stays with it to its end.
+async fn follow(client: &Client, begun: BulkView, quiet: bool) -> Result<BulkView> {
+    let bar = work_bar(begun.action.name(), quiet);
+    let mut bulk = begun;
+    while bulk.ended_at.is_none() {
+        tokio::time::sleep(LOOK_EVERY).await;
+        bulk = client.bulk(bulk.id).await?;
+        let thousandths = 1000 * (bulk.done + bulk.refused) / bulk.matched.max(1);
+        bar.set_position(thousandths.min(1000));
+    }
+    bar.finish_and_clear();
+    Ok(bulk)
+}
+
+fn summary(bulk: &BulkView) -> String {
+    let did = match bulk.action {
+        BulkAction::Retry => "started anew",
+        BulkAction::Cancel => "cancelled",
+    };
+    let BulkView { id, done, refused, ended_at, stopped, .. } = bulk;
+    let refused = match refused {
+        0 => String::new(),
+        more => format!(", {} had changed before it came to them", jobs(*more)),
+    };
+    let so_far = match (ended_at, stopped) {
+        (None, _) => " so far; it goes on in the background",
+        (Some(_), true) => "; somebody stopped it",
+        (Some(_), false) => "",
+    };
+    format!("{} {did}{refused}{so_far} (bulk action {id})", jobs(*done))
+}
+
+fn jobs(count: u64) -> String {
+    if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") }
+}

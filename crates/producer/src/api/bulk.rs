@@ -1,0 +1,258 @@
+//! `/v1/bulk…`: one action for all jobs that match, however many.
+//!
+//! To ask is to write a row; the leading dispatcher does the work, and whoever leads after it goes on. A dry run counts and
+//! does nothing.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use panofleet_job_schema::job::State as JobState;
+use panofleet_job_schema::{Region, Span, Timestamp};
+use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, VersionedBulk};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Api;
+use super::error::ApiError;
+use super::extract::{JsonBody, Segments};
+use super::jobs::{check_states, label_of};
+
+/// Bulk actions of a tenant that may be under way at once.
+const OPEN_MAX: usize = 16;
+/// Bulk actions that a list shows.
+const SHOWN: u32 = 50;
+/// Times that a stop is written anew because a page was done meanwhile.
+const TRIES_MAX: u32 = 8;
+
+/// What is asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BulkRequest {
+    /// What is done to each job.
+    pub action: BulkAction,
+    /// To which jobs.
+    #[serde(default)]
+    pub filter: BulkFilter,
+    /// Only count them.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Which jobs. Everything that is given must match.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BulkFilter {
+    /// In one of these states. Without any: to retry, `dead` and `expired`; to cancel, all that have not ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<String>,
+    /// With this label, `key:value`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// In this region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// Whose last failure has this fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// That failed at most so long ago.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_within: Option<Span>,
+}
+
+/// What a dry run found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkCount {
+    /// How many jobs match now.
+    pub matched: u64,
+}
+
+/// A bulk action as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkView {
+    /// Its identity.
+    pub id: Uuid,
+    /// What is done to each job.
+    pub action: BulkAction,
+    /// Which states it is about.
+    pub states: Vec<String>,
+    /// With which label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// In which region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// Whose failures have which fingerprint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// That failed then or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_since: Option<Timestamp>,
+    /// How many matched when it was asked for.
+    pub matched: u64,
+    /// Jobs that it was done to so far.
+    pub done: u64,
+    /// Jobs that it could not be done to any more when it came to them.
+    pub refused: u64,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Whether somebody stopped it before its end.
+    #[serde(default)]
+    pub stopped: bool,
+}
+
+/// Bulk actions.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BulkList {
+    /// Newest first.
+    pub bulk: Vec<BulkView>,
+}
+
+/// Counts what matches; unless that is all that is asked for, has the action done to it: 202.
+pub(super) async fn begin(
+    State(api): State<Arc<Api>>,
+    JsonBody(BulkRequest { action, filter, dry_run }): JsonBody<BulkRequest>,
+) -> Result<Response, ApiError> {
+    let filter = api.bulk_filter(action, filter).await?;
+    let matched = api.db.count(&filter).await?;
+    if dry_run {
+        return Ok(Json(BulkCount { matched }).into_response());
+    }
+    let tenant = api.config.tenant.clone();
+    let recent = api.db.bulks(&tenant, SHOWN).await?;
+    if recent.iter().filter(|row| row.bulk.ended_at.is_none()).count() >= OPEN_MAX {
+        let detail = format!("{OPEN_MAX} bulk actions are under way already; wait, or stop some");
+        return Err(ApiError::conflict("too_many_bulk_actions", detail));
+    }
+    let requested_at = api.db.now().await?;
+    let bulk = Bulk {
+        id: Uuid::now_v7(),
+        tenant,
+        action,
+        filter,
+        matched,
+        done: 0,
+        refused: 0,
+        requested_at,
+        ended_at: None,
+        stopped: false,
+    };
+    api.db.put_bulk(&bulk).await?;
+    tracing::info!(id = %bulk.id, action = action.name(), matched, "bulk action requested");
+    Ok((StatusCode::ACCEPTED, Json(BulkView::of(bulk))).into_response())
+}
+
+/// The newest bulk actions.
+pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<BulkList>, ApiError> {
+    let found = api.db.bulks(&api.config.tenant, SHOWN).await?;
+    let bulk = found.into_iter().map(|row| BulkView::of(row.bulk)).collect();
+    Ok(Json(BulkList { bulk }))
+}
+
+/// One bulk action.
+pub(super) async fn get(
+    State(api): State<Arc<Api>>,
+    Segments(id): Segments<String>,
+) -> Result<Json<BulkView>, ApiError> {
+    Ok(Json(BulkView::of(api.bulk(&id).await?.bulk)))
+}
+
+/// Stops a bulk action; what was done stays done. One that is over stays as it is.
+pub(super) async fn stop(
+    State(api): State<Arc<Api>>,
+    Segments(id): Segments<String>,
+) -> Result<Json<BulkView>, ApiError> {
+    for _ in 0..TRIES_MAX {
+        let VersionedBulk { bulk, version } = api.bulk(&id).await?;
+        if bulk.ended_at.is_some() {
+            return Ok(Json(BulkView::of(bulk)));
+        }
+        let ended_at = Some(api.db.now().await?);
+        let stopped = Bulk { ended_at, stopped: true, ..bulk };
+        if api.db.write_bulk(&stopped, version).await? {
+            tracing::info!(%id, done = stopped.done, "bulk action stopped by request");
+            return Ok(Json(BulkView::of(stopped)));
+        }
+    }
+    let detail = "it gets on faster than it can be stopped; try again";
+    Err(ApiError::refused(StatusCode::SERVICE_UNAVAILABLE, "busy", detail))
+}
+
+impl Api {
+    pub(crate) async fn bulk(&self, id: &str) -> Result<VersionedBulk, ApiError> {
+        let absent = || {
+            let detail = format!("there is no bulk action `{id}`; GET /v1/bulk lists them");
+            ApiError::absent("bulk_not_found", detail)
+        };
+        let known: Uuid = id.parse().map_err(|_unreadable| absent())?;
+        let found = self.db.bulk(known).await?;
+        found.filter(|found| found.bulk.tenant == self.config.tenant).ok_or_else(absent)
+    }
+
+    async fn bulk_filter(
+        &self,
+        action: BulkAction,
+        asked: BulkFilter,
+    ) -> Result<JobFilter, ApiError> {
+        let BulkFilter { states, label, region, failure, failed_within } = asked;
+        check_states(&states)?;
+        let states = match (action, states.is_empty()) {
+            (_, false) => states,
+            (BulkAction::Retry, true) => vec!["dead".to_owned(), "expired".to_owned()],
+            (BulkAction::Cancel, true) => {
+                let ended = ["succeeded", "dead", "cancelled", "expired"];
+                JobState::NAMES
+                    .iter()
+                    .filter(|name| !ended.contains(name))
+                    .map(|name| (*name).to_owned())
+                    .collect()
+            }
+        };
+        Ok(JobFilter {
+            tenant: Some(self.config.tenant.clone()),
+            states,
+            label: label.as_deref().map(label_of).transpose()?,
+            region,
+            failure,
+            failed_since: self.ago(failed_within).await?,
+            ..JobFilter::default()
+        })
+    }
+}
+
+impl BulkView {
+    pub(crate) fn of(bulk: Bulk) -> Self {
+        let Bulk {
+            id,
+            action,
+            filter,
+            matched,
+            done,
+            refused,
+            requested_at,
+            ended_at,
+            stopped,
+            ..
+        } = bulk;
+        Self {
+            id,
+            action,
+            states: filter.states,
+            label: filter.label.map(|(key, value)| format!("{key}:{value}")),
+            region: filter.region,
+            failure: filter.failure,
+            failed_since: filter.failed_since,
+            matched,
+            done,
+            refused,
+            requested_at,
+            ended_at,
+            stopped,
+        }
+    }
+}

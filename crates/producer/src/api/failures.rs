@@ -1,0 +1,124 @@
+//! `GET /v1/failures`: what failed, and why: jobs by what their last failures share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use panofleet_job_schema::{ErrorClass, JobId, Region, Span, Timestamp};
+use panofleet_jobs_db::FailureGroup;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::error::ApiError;
+use super::extract::{Params, bad_parameter};
+
+/// Groups of an answer, unless the request says less or more.
+const GROUPS: u32 = 50;
+/// Most groups of an answer.
+const GROUPS_MAX: u32 = 200;
+
+/// Which groups.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailureParams {
+    /// Of jobs that failed at most so long ago, such as `24h`; without it, of all that are kept.
+    failed_within: Option<Span>,
+    /// Groups at most.
+    limit: Option<u32>,
+}
+
+/// Jobs that failed alike, as the API shows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureGroupView {
+    /// What their failures share: `failure` in a filter.
+    pub fingerprint: String,
+    /// What to do about such a failure.
+    pub class: ErrorClass,
+    /// Its stable code.
+    pub code: String,
+    /// The message without what differs from job to job.
+    pub pattern: String,
+    /// How many jobs.
+    pub jobs: u64,
+    /// How many in each state: `dead`, `expired`; `waiting` for the next try; `closing`.
+    pub states: BTreeMap<String, u64>,
+    /// How many in each region.
+    pub regions: BTreeMap<Region, u64>,
+    /// When the first of them failed.
+    pub first_at: Timestamp,
+    /// When the last of them failed.
+    pub last_at: Timestamp,
+    /// The newest of them.
+    pub sample: FailedJob,
+}
+
+/// A job that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedJob {
+    /// The job.
+    pub id: JobId,
+    /// The whole message of its last failure.
+    pub message: String,
+}
+
+/// The groups.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FailureList {
+    /// Those with most jobs first.
+    pub groups: Vec<FailureGroupView>,
+}
+
+/// What failed, by why.
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Params(FailureParams { failed_within, limit }): Params<FailureParams>,
+) -> Result<Json<FailureList>, ApiError> {
+    let limit = limit.unwrap_or(GROUPS);
+    if !(1..=GROUPS_MAX).contains(&limit) {
+        return Err(bad_parameter(format!("limit is {limit}; it must be 1 to {GROUPS_MAX}")));
+    }
+    Ok(Json(FailureList { groups: api.failures(failed_within, limit).await? }))
+}
+
+impl Api {
+    /// What failed at most so long ago, by why.
+    pub(crate) async fn failures(
+        &self,
+        failed_within: Option<Span>,
+        limit: u32,
+    ) -> Result<Vec<FailureGroupView>, ApiError> {
+        let since = self.ago(failed_within).await?;
+        let groups = self.db.failure_groups(&self.config.tenant, since, limit).await?;
+        Ok(groups.into_iter().filter_map(FailureGroupView::of).collect())
+    }
+
+    /// The time so long ago, by the database's clock.
+    pub(super) async fn ago(&self, span: Option<Span>) -> Result<Option<Timestamp>, ApiError> {
+        let Some(Span(span)) = span else { return Ok(None) };
+        let now = self.db.now().await?;
+        let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Ok(Some(Timestamp::from_millis(now.as_millis().saturating_sub(ms))))
+    }
+}
+
+impl FailureGroupView {
+    /// `None` if the newest job has been started anew since it was counted.
+    fn of(group: FailureGroup) -> Option<Self> {
+        let FailureGroup { fingerprint, jobs, states, regions, first_at, last_at, newest } = group;
+        let failure = newest.job.failure?;
+        let pattern = failure.pattern();
+        Some(Self {
+            fingerprint,
+            class: failure.class,
+            code: failure.code,
+            pattern,
+            jobs,
+            states,
+            regions,
+            first_at,
+            last_at,
+            sample: FailedJob { id: newest.job.id, message: failure.message },
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! What somebody wants done to all jobs that match, however many.
+//!
+//! A row says how far it is. The leading dispatcher does a page of jobs, then writes the row: who takes over goes on behind
+//! the last page, and does that one again at most, which changes nothing, because its jobs do not match any more or refuse.
+
+use std::time::Duration;
+
+use panofleet_job_schema::lifecycle::{Event, decide};
+use panofleet_job_schema::{JobId, Timestamp};
+use panofleet_jobs_db::{Bulk, BulkAction, JobsDbError, Versioned, VersionedBulk};
+use tokio_util::sync::CancellationToken;
+
+use super::{Dispatcher, Out};
+use crate::metrics;
+
+/// Time between two looks while there is nothing to do.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Bulk actions that take turns, a page each.
+const BULKS_MAX: u32 = 16;
+/// Jobs of a page.
+const PAGE_JOBS: u32 = 256;
+/// Times that a job is read again because somebody else has changed it meanwhile.
+const TRIES_MAX: u32 = 4;
+
+/// What became of a page.
+#[derive(Debug, Default)]
+struct Page {
+    done: u64,
+    refused: u64,
+    /// The last job of it; `None` if there was none.
+    last: Option<JobId>,
+}
+
+impl Dispatcher {
+    /// Carries bulk actions out until `shutdown`. What fails for now is tried at the next look.
+    pub(super) async fn do_bulks(&self, out: Out, shutdown: &CancellationToken) {
+        loop {
+            let more = match self.do_pages(&out).await {
+                Ok(more) => more,
+                Err(error) => {
+                    tracing::debug!(%error, "bulk actions go on later");
+                    false
+                }
+            };
+            let wait = if more { Duration::ZERO } else { LOOK_EVERY };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// A page of each; whether there may be more.
+    async fn do_pages(&self, out: &Out) -> Result<bool, JobsDbError> {
+        let mut more = false;
+        for VersionedBulk { bulk, version } in self.db.open_bulks(BULKS_MAX).await? {
+            let page = self.do_page(&bulk, out).await?;
+            let now = self.db.now().await?;
+            let next = after(bulk, &page, now);
+            let ended = next.ended_at.is_some();
+            // Somebody may have stopped it meanwhile; then that stands.
+            if self.db.write_bulk(&next, version).await? && ended {
+                let Bulk { id, action, matched, done, refused, .. } = next;
+                let action = action.name();
+                tracing::info!(%id, action, matched, done, refused, "a bulk action has ended");
+            }
+            more |= !ended;
+        }
+        Ok(more)
+    }
+
+    async fn do_page(&self, bulk: &Bulk, out: &Out) -> Result<Page, JobsDbError> {
+        let mut left = self.db.list(&bulk.filter, PAGE_JOBS).await?;
+        let mut page = Page { last: left.last().map(|found| found.job.id), ..Page::default() };
+        for _ in 0..TRIES_MAX {
+            let now = self.db.now().await?;
+            let mut decided = Vec::new();
+            for Versioned { job, version } in &left {
+                match decide(job, &event(bulk.action, now), &self.policy) {
+                    Ok(decision) => decided.push((decision, *version)),
+                    Err(_refusal) => page.refused += 1,
+                }
+            }
+            let mut tried: Vec<JobId> =
+                decided.iter().map(|(decision, _)| decision.job.id).collect();
+            let written = self.write(decided, now).await?;
+            self.carry_out(&written, out).await;
+            page.done += written.len() as u64;
+            metrics::bulk_done(bulk.action, written.len() as u64);
+            tried.retain(|id| written.iter().all(|decision| decision.job.id != *id));
+            if tried.is_empty() {
+                return Ok(page);
+            }
+            left = self.db.get(&tried).await?;
+        }
+        page.refused += left.len() as u64;
+        Ok(page)
+    }
+}
+
+/// Jobs that are listed are nobody's children: no parent waits for them.
+const fn event(action: BulkAction, now: Timestamp) -> Event {
+    match action {
+        BulkAction::Retry => Event::ReplayRequested { now, parent_waits: false },
+        BulkAction::Cancel => Event::CancelRequested { now },
+    }
+}
+
+/// The row behind a page.
+fn after(bulk: Bulk, page: &Page, now: Timestamp) -> Bulk {
+    let mut next = bulk;
+    next.done += page.done;
+    next.refused += page.refused;
+    match page.last {
+        Some(last) => next.filter.before = Some(last),
+        None => next.ended_at = Some(now),
+    }
+    next
+}
