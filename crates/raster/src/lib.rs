@@ -104,4 +104,4 @@ pub use remap::{Sampling, remap, remap_window};
 pub use resize::{Edges, resize};
 pub use sample::Sample;
 pub use source::{Geometry, Grid};
-pub use stereo::{Eye, StereoLayout, split_stereo};
+pub use stereo::{Eye, StereoLayout, join_stereo, split_stereo};

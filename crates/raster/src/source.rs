@@ -43,7 +43,7 @@ pub enum Geometry {
     /// The sphere, or a part of it, by longitude and latitude: wraps and goes over the poles
     /// where it is complete.
     Equirectangular(Equirectangular),
-    /// Any view; its border repeats.
+    /// Any view. One that goes all around the sphere on a cylinder wraps; else its border repeats.
     View(View),
 }
 
@@ -97,12 +97,7 @@ impl Geometry {
 
     /// After how many pixels the picture repeats to the right, if it does.
     pub(crate) fn turn_px(&self) -> Option<f64> {
-        match self {
-            Self::Equirectangular(equirectangular) if equirectangular.wraps() => {
-                Some(equirectangular.full_width_px())
-            }
-            _ => None,
-        }
+        self.topology().wraps.then(|| f64::from(self.size().width_px()))
     }
 
     /// How much shorter a row at height `y_px` is than the equator: what a horizontal distance
@@ -128,7 +123,15 @@ impl Geometry {
                     over_bottom: wraps && equirectangular.reaches_bottom(),
                 }
             }
-            Self::View(_) => Topology { wraps: false, over_top: false, over_bottom: false },
+            Self::View(view) => {
+                let wraps = match view.projection() {
+                    Projection::Cylindrical(cylinder) => cylinder.wraps(),
+                    Projection::CylindricalEqualArea(cylinder) => cylinder.wraps(),
+                    Projection::Mercator(cylinder) => cylinder.wraps(),
+                    _ => false,
+                };
+                Topology { wraps, over_top: false, over_bottom: false }
+            }
         }
     }
 }
