@@ -41,6 +41,7 @@ mod panorama;
 mod picture_format;
 pub mod policy;
 pub mod region_keys;
+mod render;
 pub mod route;
 pub mod runner_protocol;
 mod secret;

@@ -63,6 +63,8 @@ pub const PICTURE_SIDE_PX_MAX: u32 = 65_535;
 pub const PICTURE_PIXELS_MAX: u64 = 300_000_000;
 /// Width of a cube face, in pixels: 16 tiles of 768. A picture whose sphere would need more is made smaller.
 pub const FACE_SIDE_PX_MAX: u32 = 12_288;
+/// Longest side of a picture that is made of a panorama.
+pub const RENDER_SIDE_PX_MAX: u32 = 32_768;
 /// Bytes of the last words of a crashed child that are kept.
 pub const STDERR_TAIL_BYTES_MAX: usize = 4 * 1024;
 /// Things that may be paused at once.

@@ -15,11 +15,21 @@ pub use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 pub use crate::operations::fleet_noop::FleetNoop;
 pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
 pub use crate::operations::media_probe::MediaProbe;
+pub use crate::operations::pano_convert::PanoConvert;
+pub use crate::operations::pano_cubemap::PanoCubemap;
+pub use crate::operations::pano_level::PanoLevel;
+pub use crate::operations::pano_little_planet::PanoLittlePlanet;
+pub use crate::operations::pano_social::PanoSocial;
 pub use crate::operations::pano_tiles::{PanoTiles, TilesPlan};
+pub use crate::operations::pano_view::PanoView;
 pub use crate::operations::shared::{
     Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat,
 };
-pub use crate::panorama::{EyePlan, SphereWindow};
+pub use crate::panorama::{
+    CubeGrid, EyePlan, LensKind, LensOrder, PanoramaSource, PictureProjection, ProjectionName,
+    SourcePlan, SphereWindow,
+};
+pub use crate::render::{Aim, Angles, Join, PictureOutput, PicturePlan, PosePolicy, RenderPlan};
 
 /// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +38,24 @@ pub enum Operation {
     /// A panorama to a cube-map tile pyramid.
     #[serde(rename = "pano.tiles")]
     PanoTiles(PanoTiles),
+    /// A panorama to another projection.
+    #[serde(rename = "pano.convert")]
+    PanoConvert(PanoConvert),
+    /// A panorama to the faces of a cube.
+    #[serde(rename = "pano.cubemap")]
+    PanoCubemap(PanoCubemap),
+    /// A flat view in a panorama.
+    #[serde(rename = "pano.view")]
+    PanoView(PanoView),
+    /// A panorama as a ball.
+    #[serde(rename = "pano.little_planet")]
+    PanoLittlePlanet(PanoLittlePlanet),
+    /// A panorama without the camera's tilt.
+    #[serde(rename = "pano.level")]
+    PanoLevel(PanoLevel),
+    /// What a link to a panorama is shown with.
+    #[serde(rename = "pano.social")]
+    PanoSocial(PanoSocial),
     /// A picture to a smaller one.
     #[serde(rename = "image.thumbnail")]
     ImageThumbnail(ImageThumbnail),
@@ -45,6 +73,8 @@ pub enum Operation {
 pub enum Plan {
     /// Write a tile pyramid and its manifests.
     Tiles(TilesPlan),
+    /// Write pictures of a panorama.
+    Render(RenderPlan),
     /// Write one smaller picture.
     Thumbnail(ThumbnailPlan),
     /// Write what the probe found.
@@ -56,6 +86,12 @@ impl Operation {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::PanoTiles(_) => "pano.tiles",
+            Self::PanoConvert(_) => "pano.convert",
+            Self::PanoCubemap(_) => "pano.cubemap",
+            Self::PanoView(_) => "pano.view",
+            Self::PanoLittlePlanet(_) => "pano.little_planet",
+            Self::PanoLevel(_) => "pano.level",
+            Self::PanoSocial(_) => "pano.social",
             Self::ImageThumbnail(_) => "image.thumbnail",
             Self::MediaProbe(_) => "media.probe",
             Self::FleetNoop(_) => "fleet.noop",
@@ -66,6 +102,12 @@ impl Operation {
     pub const fn lane(&self) -> Lane {
         match self {
             Self::PanoTiles(_)
+            | Self::PanoConvert(_)
+            | Self::PanoCubemap(_)
+            | Self::PanoView(_)
+            | Self::PanoLittlePlanet(_)
+            | Self::PanoLevel(_)
+            | Self::PanoSocial(_)
             | Self::ImageThumbnail(_)
             | Self::MediaProbe(_)
             | Self::FleetNoop(_) => Lane::Image,
@@ -79,24 +121,33 @@ impl Operation {
     pub fn check(&self) -> Result<(), String> {
         match self {
             Self::PanoTiles(operation) => operation.check(),
+            Self::PanoConvert(operation) => operation.check(),
+            Self::PanoCubemap(operation) => operation.check(),
+            Self::PanoView(operation) => operation.check(),
+            Self::PanoLittlePlanet(operation) => operation.check(),
+            Self::PanoLevel(operation) => operation.check(),
+            Self::PanoSocial(operation) => operation.check(),
             Self::ImageThumbnail(operation) => operation.check(),
             Self::MediaProbe(_) => Ok(()),
             Self::FleetNoop(operation) => operation.check(),
         }
     }
 
-    /// How long a slow worker may take for it: a second for each megapixel that is read, ten times what one core of a
-    /// fast one takes.
+    /// How long a slow worker may take for it: a second for each megapixel that is read and for each that a panorama
+    /// is rendered to, ten times what one core of a fast one takes.
     pub fn time_for(&self, media: &MediaInfo) -> Duration {
-        match self {
-            Self::PanoTiles(_) | Self::ImageThumbnail(_) => {
-                let pixels = media.picture.as_ref().map_or(0, |picture| {
-                    u64::from(picture.width_px) * u64::from(picture.height_px)
-                });
-                Duration::from_secs(pixels.div_ceil(1_000_000))
-            }
-            Self::MediaProbe(_) | Self::FleetNoop(_) => Duration::ZERO,
-        }
+        let made_px = match self {
+            Self::MediaProbe(_) | Self::FleetNoop(_) => return Duration::ZERO,
+            _ => match self.plan(media) {
+                Ok(Plan::Render(plan)) => plan.pixels(),
+                _ => 0,
+            },
+        };
+        let read_px = media
+            .picture
+            .as_ref()
+            .map_or(0, |picture| u64::from(picture.width_px) * u64::from(picture.height_px));
+        Duration::from_secs((read_px + made_px).div_ceil(1_000_000))
     }
 
     /// The steps for a probed source.
@@ -106,6 +157,12 @@ impl Operation {
     pub fn plan(&self, media: &MediaInfo) -> Result<Plan, Failure> {
         match self {
             Self::PanoTiles(operation) => operation.plan(media).map(Plan::Tiles),
+            Self::PanoConvert(operation) => operation.plan(media).map(Plan::Render),
+            Self::PanoCubemap(operation) => operation.plan(media).map(Plan::Render),
+            Self::PanoView(operation) => operation.plan(media).map(Plan::Render),
+            Self::PanoLittlePlanet(operation) => operation.plan(media).map(Plan::Render),
+            Self::PanoLevel(operation) => operation.plan(media).map(Plan::Render),
+            Self::PanoSocial(operation) => operation.plan(media).map(Plan::Render),
             Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
             Self::MediaProbe(_) => Ok(Plan::Probe),
             Self::FleetNoop(_) => Err(Failure::rejected(
@@ -120,6 +177,12 @@ impl Operation {
         const {
             &[
                 crate::operations::pano_tiles::DOC,
+                crate::operations::pano_convert::DOC,
+                crate::operations::pano_cubemap::DOC,
+                crate::operations::pano_view::DOC,
+                crate::operations::pano_little_planet::DOC,
+                crate::operations::pano_level::DOC,
+                crate::operations::pano_social::DOC,
                 crate::operations::image_thumbnail::DOC,
                 crate::operations::media_probe::DOC,
                 crate::operations::fleet_noop::DOC,
@@ -196,7 +259,7 @@ mod tests {
     fn what_is_not_built_is_refused_by_name() {
         let refusal =
             |output: Value| serde_json::from_value::<Operation>(output).unwrap_err().to_string();
-        assert!(refusal(json!({ "op": "pano.convert" })).contains("pano.convert"));
+        assert!(refusal(json!({ "op": "pano.spin" })).contains("pano.spin"));
         assert!(refusal(json!({ "op": "pano.tiles", "layout": "dzi" })).contains("layout"));
         assert!(refusal(json!({ "op": "pano.tiles", "format": "avif" })).contains("avif"));
     }

@@ -58,6 +58,22 @@ pub enum ParameterKind {
     Color,
 }
 
+/// The parameters of several tables, one after the other; `N` of them.
+pub(crate) const fn parameters<const N: usize>(tables: &[&[ParameterDoc]]) -> [ParameterDoc; N] {
+    let mut all = [tables[0][0]; N];
+    let (mut filled, mut table) = (0, 0);
+    while table < tables.len() {
+        let mut row = 0;
+        while row < tables[table].len() {
+            all[filled] = tables[table][row];
+            (filled, row) = (filled + 1, row + 1);
+        }
+        table += 1;
+    }
+    assert!(filled == N, "N is the number of all parameters");
+    all
+}
+
 impl OperationDoc {
     /// The JSON Schema (2020-12) of an output that asks for this operation.
     pub fn json_schema(&self) -> Value {

@@ -3,5 +3,11 @@
 pub(crate) mod fleet_noop;
 pub(crate) mod image_thumbnail;
 pub(crate) mod media_probe;
+pub(crate) mod pano_convert;
+pub(crate) mod pano_cubemap;
+pub(crate) mod pano_level;
+pub(crate) mod pano_little_planet;
+pub(crate) mod pano_social;
 pub(crate) mod pano_tiles;
+pub(crate) mod pano_view;
 pub(crate) mod shared;

@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 
 use panofleet_projection::{Face, View};
 use panofleet_raster::{
-    Edges, Geometry, Panorama, Picture, Plane, RasterError, Rect, Sampling, Size, crop,
-    reduce_by_two, remap, resize,
+    Edges, Geometry, Panorama, Picture, Plane, RasterError, Rect, Sampling, Size, StereoLayout,
+    crop, join_stereo, reduce_by_two, remap, resize,
 };
 use rayon::prelude::*;
 
@@ -35,13 +35,33 @@ pub fn cube_face(
     face_px: NonZeroU32,
     background: [u8; 3],
 ) -> Result<Picture<u8>, RasterError> {
+    view(panorama, &View::cube_face(face, face_px), background)
+}
+
+/// Any opaque view; `background` is where the panorama does not reach or is transparent.
+///
+/// # Errors
+/// A view too large for memory.
+pub fn view(
+    panorama: &Panorama<u8>,
+    view: &View,
+    background: [u8; 3],
+) -> Result<Picture<u8>, RasterError> {
     let [r, g, b] = background;
     let transparent = panorama.channels().has_alpha();
     let sampling = Sampling {
         background: if transparent { [0; 4] } else { [r, g, b, 0] },
         ..Sampling::default()
     };
-    flatten(remap(panorama, &View::cube_face(face, face_px), &sampling)?, background)
+    flatten(remap(panorama, view, &sampling)?, background)
+}
+
+/// Both eyes in one picture.
+///
+/// # Errors
+/// Eyes of different sizes, or a picture too large for memory.
+pub fn join(eyes: [&Picture<u8>; 2], layout: StereoLayout) -> Result<Picture<u8>, RasterError> {
+    join_stereo(eyes, layout)
 }
 
 /// Half the size, each pixel the mean of four.

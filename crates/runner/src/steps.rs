@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+mod geometry;
 pub(crate) mod probe;
+pub(crate) mod render;
 pub(crate) mod thumbnail;
 pub(crate) mod tiles;
 

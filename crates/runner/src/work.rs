@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use panofleet_job_schema::manifest::StepTiming;
 use panofleet_job_schema::media_info::MediaInfo;
-use panofleet_job_schema::operation::{IccPolicy, Plan, ThumbnailPlan, TilesPlan};
+use panofleet_job_schema::operation::{IccPolicy, Plan, RenderPlan, ThumbnailPlan, TilesPlan};
 use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
 use panofleet_job_schema::{Failure, OutputName};
 use panofleet_media::Decoded;
@@ -18,7 +18,7 @@ use crate::output::Output;
 use crate::panics;
 use crate::report::Report;
 use crate::sandbox;
-use crate::steps::{Summary, probe, thumbnail, tiles};
+use crate::steps::{Summary, probe, render, thumbnail, tiles};
 
 /// Address space for the program itself: its libraries and tables.
 const OWN_BYTES: u64 = 256 * 1024 * 1024;
@@ -76,6 +76,7 @@ struct Job<'t> {
 
 enum PixelPlan {
     Thumbnail(ThumbnailPlan),
+    Render(RenderPlan),
     Tiles(TilesPlan),
 }
 
@@ -83,6 +84,7 @@ impl PixelPlan {
     const fn icc(&self) -> IccPolicy {
         match self {
             Self::Thumbnail(plan) => plan.icc,
+            Self::Render(plan) => plan.output.icc,
             Self::Tiles(plan) => plan.icc,
         }
     }
@@ -90,12 +92,13 @@ impl PixelPlan {
     /// Outputs that keep the source's colours go before the pixels are converted; those that only look at
     /// the pixels go before those that may take them.
     fn turn(&self) -> (bool, bool) {
-        (self.icc() == IccPolicy::Srgb, matches!(self, Self::Tiles(_)))
+        (self.icc() == IccPolicy::Srgb, !matches!(self, Self::Thumbnail(_)))
     }
 
     fn work_px(&self) -> u64 {
         match self {
             Self::Thumbnail(plan) => thumbnail::work_px(plan),
+            Self::Render(plan) => render::work_px(plan),
             Self::Tiles(plan) => tiles::work_px(plan),
         }
     }
@@ -103,6 +106,7 @@ impl PixelPlan {
     fn memory_px(&self) -> u64 {
         match self {
             Self::Thumbnail(plan) => thumbnail::memory_px(plan),
+            Self::Render(plan) => render::memory_px(plan),
             Self::Tiles(plan) => tiles::memory_px(plan),
         }
     }
@@ -131,6 +135,7 @@ fn plans<'t>(
         };
         let plan = match plan {
             Plan::Thumbnail(plan) => PixelPlan::Thumbnail(plan),
+            Plan::Render(plan) => PixelPlan::Render(plan),
             Plan::Tiles(plan) => PixelPlan::Tiles(plan),
             Plan::Probe => continue,
         };
@@ -193,6 +198,7 @@ impl Work<'_> {
             let keep = index + 1 < jobs.len();
             let step = match job.plan {
                 PixelPlan::Thumbnail(_) => "thumbnail",
+                PixelPlan::Render(_) => "render",
                 PixelPlan::Tiles(_) => "tiles",
             };
             self.output(job.name, steps, step, |output| {
@@ -215,14 +221,20 @@ impl Work<'_> {
         let Decoded { picture, profile, warnings } = decoded;
         let icc = profile.as_ref().map(Profile::bytes);
         let context = tiles::Context { icc, gpano: self.media.gpano.as_ref() };
-        let (mut summary, picture) = match plan {
-            PixelPlan::Thumbnail(plan) => {
+        let (mut summary, picture) = match (plan, keep) {
+            (PixelPlan::Thumbnail(plan), _) => {
                 (thumbnail::run(plan, &picture, icc, output)?, Some(picture))
             }
-            PixelPlan::Tiles(plan) if keep => {
+            (PixelPlan::Render(plan), true) => {
+                (render::run(plan, Cow::Borrowed(&picture), &context, output)?, Some(picture))
+            }
+            (PixelPlan::Render(plan), false) => {
+                (render::run(plan, Cow::Owned(picture), &context, output)?, None)
+            }
+            (PixelPlan::Tiles(plan), true) => {
                 (tiles::run(plan, Cow::Borrowed(&picture), &context, output)?, Some(picture))
             }
-            PixelPlan::Tiles(plan) => {
+            (PixelPlan::Tiles(plan), false) => {
                 (tiles::run(plan, Cow::Owned(picture), &context, output)?, None)
             }
         };

@@ -185,9 +185,7 @@ impl Attempt<'_> {
     fn noop(&self) -> Option<&FleetNoop> {
         self.message.outputs.values().find_map(|operation| match operation {
             Operation::FleetNoop(noop) => Some(noop),
-            Operation::PanoTiles(_) | Operation::ImageThumbnail(_) | Operation::MediaProbe(_) => {
-                None
-            }
+            _ => None,
         })
     }
 

@@ -6,7 +6,7 @@ use super::shared::{self, EyeChoice, IccPolicy, Rgb, StereoLayout, TileFormat};
 use crate::failure::Failure;
 use crate::media_info::MediaInfo;
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
-use crate::panorama::{EyePlan, PanoramaSource, SourcePlan, SphereWindow};
+use crate::panorama::{EyePlan, PanoramaSource, PictureProjection, SourcePlan, SphereWindow};
 
 /// Tiles a panorama: full or partial, mono or stereo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,14 +74,31 @@ impl PanoTiles {
     }
 
     pub(crate) fn plan(&self, media: &MediaInfo) -> Result<TilesPlan, Failure> {
-        let SourcePlan { eyes, window, assumptions } = self.source().plan("pano.tiles", media)?;
+        let SourcePlan { eyes, projection, assumptions } =
+            self.source().plan("pano.tiles", media)?;
+        let PictureProjection::Equirectangular { window } = projection else {
+            let name = projection.name().as_str();
+            let said = format!(
+                "pano.tiles reads equirectangular pictures and this one is {name}; make one of it with `pano.convert`"
+            );
+            return Err(Failure::rejected("projection_unsupported", said));
+        };
         let Self { format, quality, background, icc, .. } = *self;
         Ok(TilesPlan { eyes, window, format, quality, background, icc, assumptions })
     }
 
     const fn source(&self) -> PanoramaSource {
         let Self { stereo, eye, haov_deg, vaov_deg, center_pitch_deg, .. } = *self;
-        PanoramaSource { stereo, eye, haov_deg, vaov_deg, center_pitch_deg }
+        PanoramaSource {
+            projection: None,
+            lens: None,
+            lens_order: None,
+            stereo,
+            eye,
+            haov_deg,
+            vaov_deg,
+            center_pitch_deg,
+        }
     }
 }
 

@@ -27,7 +27,6 @@ impl PanoramaSource {
     /// The window, from the parameters, else from GPano, else from a 2:1 shape.
     pub(super) fn window(
         &self,
-        op: &str,
         gpano: Option<&GPano>,
         layout: StereoLayout,
         (width_px, height_px): (u32, u32),
@@ -37,16 +36,11 @@ impl PanoramaSource {
         }
         let mono = layout == StereoLayout::Mono;
         if let Some(gpano) = gpano.filter(|_| mono)
-            && let Some(window) = window_from_gpano(op, gpano, width_px, height_px)?
+            && let Some(window) = window_from_gpano(gpano, width_px, height_px)?
         {
             return Ok(window);
         }
-        let full = SphereWindow {
-            full_width_px: width_px.into(),
-            full_height_px: height_px.into(),
-            left_px: 0.0,
-            top_px: 0.0,
-        };
+        let full = SphereWindow::whole(width_px, height_px);
         // A stereo eye spans the sphere however it is squeezed; an odd pixel of a mono one is rounding.
         let two_to_one = u64::from(width_px).abs_diff(2 * u64::from(height_px)) <= 2;
         if !mono || two_to_one {
@@ -86,6 +80,17 @@ impl PanoramaSource {
 }
 
 impl SphereWindow {
+    /// The whole sphere, whatever the shape of its picture.
+    pub fn whole(width_px: u32, height_px: u32) -> Self {
+        let [full_width_px, full_height_px] = [width_px, height_px].map(f64::from);
+        Self { full_width_px, full_height_px, left_px: 0.0, top_px: 0.0 }
+    }
+
+    /// Pitch of the middle row of a picture of this height, up positive.
+    pub(super) fn middle_pitch_deg(&self, height_px: u32) -> f64 {
+        180.0 * (0.5 - (self.top_px + f64::from(height_px) / 2.0) / self.full_height_px)
+    }
+
     /// Whether a picture of this size lies inside the sphere; if not, how it leaves it.
     fn check(&self, width_px: u32, height_px: u32) -> Result<(), &'static str> {
         // Angles are given with finite digits: a hundredth of a pixel is not an error.
@@ -118,18 +123,10 @@ pub(super) fn has_shape(gpano: &GPano, width_px: u32, height_px: u32) -> bool {
 /// A picture that was resized after its metadata was written keeps its share of the sphere: the six sizes
 /// are scaled by the picture's width and height over the cropped area's.
 fn window_from_gpano(
-    op: &str,
     gpano: &GPano,
     width_px: u32,
     height_px: u32,
 ) -> Result<Option<SphereWindow>, Failure> {
-    if let Some(projection) = gpano.projection.as_deref()
-        && !projection.eq_ignore_ascii_case("equirectangular")
-    {
-        let said =
-            format!("GPano says the projection is `{projection}`; {op} reads equirectangular only");
-        return Err(Failure::rejected("projection_unsupported", said));
-    }
     let (Some(full_width), Some(full_height)) = (gpano.full_width_px, gpano.full_height_px) else {
         return Ok(None);
     };

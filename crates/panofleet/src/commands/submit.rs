@@ -218,7 +218,7 @@ mod tests {
             |output: &str| format!("{:#}", parse_outputs(&[output.to_owned()]).unwrap_err());
         for (output, expected) in [
             ("tiles", "NAME=OPERATION"),
-            ("tiles=pano.convert", "pano.convert"),
+            ("tiles=pano.spin", "pano.spin"),
             ("tiles=pano.tiles,quality", "key=value"),
             ("tiles=pano.tiles,qualiti=3", "qualiti"),
             ("Tiles=pano.tiles", "lower-case"),

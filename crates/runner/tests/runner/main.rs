@@ -3,15 +3,29 @@
 #[cfg(test)]
 mod child;
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
+mod eyes;
+#[cfg(test)]
+mod levels;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod looks;
 #[cfg(test)]
 mod outputs;
 #[cfg(test)]
+mod projections;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod renders;
+#[cfg(test)]
+mod social;
 #[cfg(test)]
 mod tiles;
 
 #[cfg(test)]
 #[path = "../../../../fixtures/scene.rs"]
-#[expect(dead_code, reason = "no equirectangular picture is looked at here")]
+#[expect(dead_code, reason = "whole spheres are painted by `looks`")]
 mod scene;

@@ -7,10 +7,11 @@ use panofleet_job_schema::limits::FACE_SIDE_PX_MAX;
 use panofleet_job_schema::media_info::GPano;
 use panofleet_job_schema::operation::SphereWindow;
 use panofleet_media::pixels;
-use panofleet_projection::{CroppedArea, Equirectangular, Pyramid};
+use panofleet_projection::{Equirectangular, Pyramid};
 use panofleet_raster::{Edges, Picture, Size};
 
 use crate::error::StepError;
+use crate::steps::geometry::equirectangular;
 
 /// One eye's picture on the sphere.
 #[derive(Clone, Copy, Debug)]
@@ -67,37 +68,10 @@ impl Sphere {
 
     /// The geometry of the picture after [`fit`](Self::fit).
     ///
-    /// Windows are given in fractions of a pixel where angles are; a cropped area has whole ones. It is
-    /// counted in pixels so small that rounding them moves nothing by 0.01 of the picture's.
-    ///
     /// # Errors
     /// A window that is not inside of the sphere.
     pub(super) fn geometry(&self) -> Result<Equirectangular, StepError> {
-        let SphereWindow { full_width_px, full_height_px, left_px, top_px } = self.window;
-        let size = self.fitted_size()?;
-        if self.covers_width() && self.covers_height() {
-            return Ok(Equirectangular::full(size));
-        }
-        let (width_px, height_px) =
-            (f64::from(self.size.width_px()), f64::from(self.size.height_px()));
-        let (fine_x, fine_y) = (fineness(full_width_px), fineness(full_height_px));
-        let span = |start_px: f64, length_px: f64, full_px: f64, fine: f64| {
-            let full = (full_px * fine).round() as u32;
-            let length = ((length_px * fine).round() as u32).clamp(1, full);
-            let start = ((start_px * fine).round().max(0.0) as u32).min(full - length);
-            (start, length, full)
-        };
-        let (left, width, full_width) = span(left_px, width_px, full_width_px, fine_x);
-        let (top, height, full_height) = span(top_px, height_px, full_height_px, fine_y);
-        let area = CroppedArea {
-            full_width_px: full_width,
-            full_height_px: full_height,
-            left_px: left,
-            top_px: top,
-            width_px: width,
-            height_px: height,
-        };
-        Ok(Equirectangular::cropped(size, area)?)
+        equirectangular(self.window, self.size, self.fitted_size()?)
     }
 
     fn fitted_size(&self) -> Result<Size, StepError> {
@@ -151,11 +125,6 @@ impl Sphere {
 
 /// Extents are rounded by those who write them; this is far below a pixel.
 const COVER_SLACK_DEG: f64 = 1e-6;
-
-/// The largest power of two by which a length can be counted in a `u32`.
-fn fineness(full_px: f64) -> f64 {
-    (f64::from(1_u32 << 31) / full_px).log2().floor().exp2()
-}
 
 /// Tiles are not levelled yet; who has a tilted panorama should know.
 pub(super) fn pose_warning(gpano: &GPano) -> Option<String> {
