@@ -24,6 +24,7 @@
 pub mod envelope;
 pub mod failure;
 pub mod family;
+mod fit;
 pub mod ids;
 pub mod job;
 pub mod lifecycle;

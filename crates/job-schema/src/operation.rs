@@ -9,10 +9,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+pub use crate::fit::{Enlarge, Fit};
 use crate::ids::Lane;
 use crate::media_info::MediaInfo;
 pub use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 pub use crate::operations::fleet_noop::FleetNoop;
+pub use crate::operations::image_convert::{ConvertPlan, Flip, ImageConvert, SizePlan};
 pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
 pub use crate::operations::media_probe::MediaProbe;
 pub use crate::operations::pano_convert::PanoConvert;
@@ -59,6 +61,9 @@ pub enum Operation {
     /// A picture to a smaller one.
     #[serde(rename = "image.thumbnail")]
     ImageThumbnail(ImageThumbnail),
+    /// A picture to another size, part or format.
+    #[serde(rename = "image.convert")]
+    ImageConvert(ImageConvert),
     /// What the source is.
     #[serde(rename = "media.probe")]
     MediaProbe(MediaProbe),
@@ -77,6 +82,8 @@ pub enum Plan {
     Render(RenderPlan),
     /// Write one smaller picture.
     Thumbnail(ThumbnailPlan),
+    /// Write other pictures of the same pixels.
+    Convert(ConvertPlan),
     /// Write what the probe found.
     Probe,
 }
@@ -93,6 +100,7 @@ impl Operation {
             Self::PanoLevel(_) => "pano.level",
             Self::PanoSocial(_) => "pano.social",
             Self::ImageThumbnail(_) => "image.thumbnail",
+            Self::ImageConvert(_) => "image.convert",
             Self::MediaProbe(_) => "media.probe",
             Self::FleetNoop(_) => "fleet.noop",
         }
@@ -109,6 +117,7 @@ impl Operation {
             | Self::PanoLevel(_)
             | Self::PanoSocial(_)
             | Self::ImageThumbnail(_)
+            | Self::ImageConvert(_)
             | Self::MediaProbe(_)
             | Self::FleetNoop(_) => Lane::Image,
         }
@@ -128,6 +137,7 @@ impl Operation {
             Self::PanoLevel(operation) => operation.check(),
             Self::PanoSocial(operation) => operation.check(),
             Self::ImageThumbnail(operation) => operation.check(),
+            Self::ImageConvert(operation) => operation.check(),
             Self::MediaProbe(_) => Ok(()),
             Self::FleetNoop(operation) => operation.check(),
         }
@@ -164,6 +174,7 @@ impl Operation {
             Self::PanoLevel(operation) => operation.plan(media).map(Plan::Render),
             Self::PanoSocial(operation) => operation.plan(media).map(Plan::Render),
             Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
+            Self::ImageConvert(operation) => operation.plan(media).map(Plan::Convert),
             Self::MediaProbe(_) => Ok(Plan::Probe),
             Self::FleetNoop(_) => Err(Failure::rejected(
                 "nothing_to_plan",
@@ -184,6 +195,7 @@ impl Operation {
                 crate::operations::pano_level::DOC,
                 crate::operations::pano_social::DOC,
                 crate::operations::image_thumbnail::DOC,
+                crate::operations::image_convert::DOC,
                 crate::operations::media_probe::DOC,
                 crate::operations::fleet_noop::DOC,
             ]
@@ -234,6 +246,10 @@ mod tests {
                     ParameterKind::Integer { min, max } => {
                         (vec![json!(min), json!(max)], vec![json!(min - 1), json!(max + 1)])
                     }
+                    ParameterKind::Integers { min, max, count_max } => (
+                        vec![json!([min, max]), json!([]), json!(vec![min; count_max])],
+                        vec![json!([min - 1]), json!([max + 1]), json!(vec![min; count_max + 1])],
+                    ),
                     ParameterKind::Number { min, max } => {
                         (vec![json!(min), json!(max)], vec![json!(min - 0.01), json!(max + 0.01)])
                     }

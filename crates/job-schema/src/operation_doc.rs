@@ -42,6 +42,15 @@ pub enum ParameterKind {
         /// Largest value.
         max: i64,
     },
+    /// Whole numbers, each in an interval, both ends allowed.
+    Integers {
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+        /// How many there may be.
+        count_max: usize,
+    },
     /// A number in an interval, both ends allowed.
     Number {
         /// Smallest value.
@@ -99,6 +108,11 @@ impl ParameterDoc {
             ParameterKind::Integer { min, max } => {
                 json!({ "type": "integer", "minimum": min, "maximum": max })
             }
+            ParameterKind::Integers { min, max, count_max } => json!({
+                "type": "array",
+                "items": { "type": "integer", "minimum": min, "maximum": max },
+                "maxItems": count_max,
+            }),
             ParameterKind::Number { min, max } => {
                 json!({ "type": "number", "minimum": min, "maximum": max })
             }

@@ -104,15 +104,7 @@ impl PanoramaSource {
                 "taken for stereo {word} by its shape ({width_px}×{height_px}); say `stereo` if it is not"
             ));
         }
-        let eyes: &[Eye] = match (layout, self.eye) {
-            (StereoLayout::Mono, _) | (_, EyeChoice::Left) => &[Eye::Left],
-            (_, EyeChoice::Right) => &[Eye::Right],
-            (_, EyeChoice::Both) => &[Eye::Left, Eye::Right],
-        };
-        let eyes = eyes
-            .iter()
-            .map(|&eye| Ok(EyePlan { eye, crop: layout.eye_rect(eye, width_px, height_px)? }))
-            .collect::<Result<Vec<_>, Failure>>()?;
+        let eyes = shared::eyes(layout, self.eye, width_px, height_px)?;
         let size = (eyes[0].crop.width_px, eyes[0].crop.height_px);
         self.check_fits(name, size)?;
         let projection = match name {

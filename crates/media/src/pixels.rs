@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 
 use panofleet_projection::{Face, View};
 use panofleet_raster::{
-    Edges, Geometry, Panorama, Picture, Plane, RasterError, Rect, Sampling, Size, StereoLayout,
-    crop, join_stereo, reduce_by_two, remap, resize,
+    Edges, ExifOrientation, Geometry, Panorama, Picture, Plane, RasterError, Rect, Sampling, Size,
+    StereoLayout, crop, join_stereo, orient, reduce_by_two, remap, resize,
 };
 use rayon::prelude::*;
 
@@ -83,6 +83,12 @@ pub fn scale(picture: &Picture<u8>, size: Size, edges: Edges) -> Result<Picture<
 /// A part that is not inside.
 pub fn part(picture: &Picture<u8>, rect: Rect) -> Result<Picture<u8>, RasterError> {
     crop(picture, rect)
+}
+
+/// The picture made upright, of one that was stored with this EXIF orientation; another number than 1 to 8 is 1.
+pub fn upright(picture: Picture<u8>, orientation: u8) -> Picture<u8> {
+    let orientation = ExifOrientation::from_tag(orientation.into());
+    orient(picture, orientation.unwrap_or(ExifOrientation::Upright))
 }
 
 /// The samples of a part, interleaved for an encoder.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub(crate) mod convert;
 mod geometry;
 pub(crate) mod probe;
 pub(crate) mod render;

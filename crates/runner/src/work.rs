@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use panofleet_job_schema::manifest::StepTiming;
 use panofleet_job_schema::media_info::MediaInfo;
-use panofleet_job_schema::operation::{IccPolicy, Plan, RenderPlan, ThumbnailPlan, TilesPlan};
+use panofleet_job_schema::operation::{
+    ConvertPlan, IccPolicy, Plan, RenderPlan, ThumbnailPlan, TilesPlan,
+};
 use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
 use panofleet_job_schema::{Failure, OutputName};
 use panofleet_media::Decoded;
@@ -18,7 +20,7 @@ use crate::output::Output;
 use crate::panics;
 use crate::report::Report;
 use crate::sandbox;
-use crate::steps::{Summary, probe, render, thumbnail, tiles};
+use crate::steps::{Summary, convert, probe, render, thumbnail, tiles};
 
 /// Address space for the program itself: its libraries and tables.
 const OWN_BYTES: u64 = 256 * 1024 * 1024;
@@ -76,6 +78,7 @@ struct Job<'t> {
 
 enum PixelPlan {
     Thumbnail(ThumbnailPlan),
+    Convert(ConvertPlan),
     Render(RenderPlan),
     Tiles(TilesPlan),
 }
@@ -84,6 +87,7 @@ impl PixelPlan {
     const fn icc(&self) -> IccPolicy {
         match self {
             Self::Thumbnail(plan) => plan.icc,
+            Self::Convert(plan) => plan.icc,
             Self::Render(plan) => plan.output.icc,
             Self::Tiles(plan) => plan.icc,
         }
@@ -92,12 +96,13 @@ impl PixelPlan {
     /// Outputs that keep the source's colours go before the pixels are converted; those that only look at
     /// the pixels go before those that may take them.
     fn turn(&self) -> (bool, bool) {
-        (self.icc() == IccPolicy::Srgb, !matches!(self, Self::Thumbnail(_)))
+        (self.icc() == IccPolicy::Srgb, !matches!(self, Self::Thumbnail(_) | Self::Convert(_)))
     }
 
     fn work_px(&self) -> u64 {
         match self {
             Self::Thumbnail(plan) => thumbnail::work_px(plan),
+            Self::Convert(plan) => convert::work_px(plan),
             Self::Render(plan) => render::work_px(plan),
             Self::Tiles(plan) => tiles::work_px(plan),
         }
@@ -106,6 +111,7 @@ impl PixelPlan {
     fn memory_px(&self) -> u64 {
         match self {
             Self::Thumbnail(plan) => thumbnail::memory_px(plan),
+            Self::Convert(plan) => convert::memory_px(plan),
             Self::Render(plan) => render::memory_px(plan),
             Self::Tiles(plan) => tiles::memory_px(plan),
         }
@@ -135,6 +141,7 @@ fn plans<'t>(
         };
         let plan = match plan {
             Plan::Thumbnail(plan) => PixelPlan::Thumbnail(plan),
+            Plan::Convert(plan) => PixelPlan::Convert(plan),
             Plan::Render(plan) => PixelPlan::Render(plan),
             Plan::Tiles(plan) => PixelPlan::Tiles(plan),
             Plan::Probe => continue,
@@ -198,6 +205,7 @@ impl Work<'_> {
             let keep = index + 1 < jobs.len();
             let step = match job.plan {
                 PixelPlan::Thumbnail(_) => "thumbnail",
+                PixelPlan::Convert(_) => "convert",
                 PixelPlan::Render(_) => "render",
                 PixelPlan::Tiles(_) => "tiles",
             };
@@ -224,6 +232,9 @@ impl Work<'_> {
         let (mut summary, picture) = match (plan, keep) {
             (PixelPlan::Thumbnail(plan), _) => {
                 (thumbnail::run(plan, &picture, icc, output)?, Some(picture))
+            }
+            (PixelPlan::Convert(plan), _) => {
+                (convert::run(plan, &picture, icc, output)?, Some(picture))
             }
             (PixelPlan::Render(plan), true) => {
                 (render::run(plan, Cow::Borrowed(&picture), &context, output)?, Some(picture))

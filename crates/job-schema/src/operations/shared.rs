@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::media_info::{MediaInfo, PictureInfo};
 use crate::operation_doc::{ParameterDoc, ParameterKind};
+use crate::panorama::EyePlan;
 
 /// The file format of tiles and thumbnails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +218,26 @@ pub(crate) const ICC: ParameterDoc = ParameterDoc {
     default: "\"srgb\"",
     summary: "`srgb` converts the colours, `keep` leaves them and embeds the source's profile",
 };
+
+/// The wanted eyes of a picture of this size, of the same size each.
+///
+/// # Errors
+/// `Rejected` for an odd side.
+pub(crate) fn eyes(
+    layout: StereoLayout,
+    choice: EyeChoice,
+    width_px: u32,
+    height_px: u32,
+) -> Result<Vec<EyePlan>, Failure> {
+    let layout = layout.resolve(width_px, height_px);
+    let eyes: &[Eye] = match (layout, choice) {
+        (StereoLayout::Mono, _) | (_, EyeChoice::Left) => &[Eye::Left],
+        (_, EyeChoice::Right) => &[Eye::Right],
+        (_, EyeChoice::Both) => &[Eye::Left, Eye::Right],
+    };
+    let each = |&eye| Ok(EyePlan { eye, crop: layout.eye_rect(eye, width_px, height_px)? });
+    eyes.iter().map(each).collect()
+}
 
 /// Refuses a whole number outside its interval.
 pub(crate) fn check_integer(name: &str, value: u32, min: u32, max: u32) -> Result<(), String> {

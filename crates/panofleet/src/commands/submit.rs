@@ -164,7 +164,15 @@ pub(super) fn parse_outputs(outputs: &[String]) -> Result<BTreeMap<OutputName, O
 fn parse_output(output: &str) -> Result<(OutputName, Operation)> {
     let (name, rest) =
         output.split_once('=').ok_or_else(|| anyhow!("needs the form NAME=OPERATION"))?;
-    let mut words = rest.split(',');
+    let mut depth = 0_u32;
+    let mut words = rest.split(|letter| {
+        match letter {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    });
     let mut fields = Map::from_iter([("op".to_owned(), json!(words.next()))]);
     for word in words {
         let (key, text) =
@@ -210,10 +218,13 @@ mod tests {
         let parsed = parse_outputs(&[
             "tiles=pano.tiles,quality=90,format=webp".to_owned(),
             "small=image.thumbnail,width_px=512".to_owned(),
+            "set=image.convert,widths_px=[320,640],format=webp".to_owned(),
         ])
         .unwrap();
-        assert_eq!(serde_json::to_value(&parsed).unwrap()["tiles"]["quality"], 90,);
-        assert_eq!(parsed.len(), 2);
+        let parsed_json = serde_json::to_value(&parsed).unwrap();
+        assert_eq!(parsed_json["set"]["widths_px"], json!([320, 640]));
+        assert_eq!(parsed_json["tiles"]["quality"], 90);
+        assert_eq!(parsed.len(), 3);
         let refusal =
             |output: &str| format!("{:#}", parse_outputs(&[output.to_owned()]).unwrap_err());
         for (output, expected) in [

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod child;
 #[cfg(test)]
+mod converts;
+#[cfg(test)]
 mod copies;
 #[cfg(test)]
 mod eyes;
