@@ -80,7 +80,7 @@ mod source;
 mod stereo;
 mod weights;
 
-pub use crop::crop;
+pub use crop::{crop, crop_view};
 pub use depth::to_eight_bits;
 pub use description::{Description, Matrix, Primaries, Range, Siting, Subsampling, Transfer};
 pub use error::RasterError;

@@ -135,6 +135,17 @@ impl<'a, S: Sample> PlaneView<'a, S> {
         }
     }
 
+    /// A copy without gaps between rows.
+    ///
+    /// # Errors
+    ///
+    /// [`RasterError::TooLarge`].
+    pub fn to_plane(&self) -> Result<Plane<S>, RasterError> {
+        let size = Size::new(self.width as u32, self.height as u32);
+        let samples = (0..self.height).flat_map(|y| self.row(y)).copied().collect();
+        Plane::new(size.ok_or(RasterError::UnequalPlanes)?, samples)
+    }
+
     /// Row `y`, counted from 0 at the top.
     pub(crate) fn row(&self, y: usize) -> &'a [S] {
         &self.samples[y * self.stride..][..self.width]

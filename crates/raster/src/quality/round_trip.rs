@@ -134,7 +134,7 @@ impl<S: Sample> CubePlane<'_, S> {
 }
 
 /// Weights of the samples at −1, 0, 1 and 2 for a place `t` in [0, 1].
-fn catmull_rom(t: f32) -> [f32; 4] {
+pub(super) fn catmull_rom(t: f32) -> [f32; 4] {
     let before = t * (t * (1.0 - 0.5 * t) - 0.5);
     let right = t * (t * (2.0 - 1.5 * t) + 0.5);
     let after = t * t * (0.5 * t - 0.5);
