@@ -12,7 +12,7 @@ use crate::icc::{self, Profile, Space};
 use crate::probe;
 use crate::sniff::Container;
 
-mod jpeg;
+pub(crate) mod jpeg;
 pub(crate) mod still;
 
 /// A decoded picture.
@@ -88,7 +88,7 @@ pub fn decode_bytes_max(path: &Path) -> Result<u64, MediaError> {
 }
 
 /// The profile, if it can be read and is for the kind of samples that the picture has.
-fn usable_profile(header: &Header) -> (Option<Profile>, Vec<String>) {
+pub(crate) fn usable_profile(header: &Header) -> (Option<Profile>, Vec<String>) {
     let Some(bytes) = header.metadata.icc.clone() else { return (None, Vec::new()) };
     let wanted = match header.color {
         ColorModel::Gray => Space::Gray,

@@ -1,7 +1,7 @@
 //! Pictures to files: interleaved samples to JPEG, WebP, PNG or TIFF, with the metadata that they carry.
 
 use panofleet_job_schema::PictureFormat;
-use panofleet_raster::Size;
+use panofleet_raster::{Plane, Rect, Size};
 
 use crate::error::MediaError;
 
@@ -99,6 +99,27 @@ impl Encoder {
     /// If `rgb` has another length than `size` says.
     pub fn encode(&mut self, rgb: &[u8], size: Size) -> Result<Vec<u8>, MediaError> {
         self.encode_samples(Samples::Rgb8(rgb), size)
+    }
+
+    /// Encodes a part of three planes as a 4:2:0 JPEG stores them, without a copy: luma, and blue and red
+    /// difference of half the size, BT.601, full range, chroma in the middle of its pixels.
+    ///
+    /// # Errors
+    /// `Encode` for another format than JPEG, and a part that is not inside or odd.
+    pub fn encode_stored(
+        &mut self,
+        planes: [&Plane<u8>; 3],
+        rect: Rect,
+    ) -> Result<Vec<u8>, MediaError> {
+        match &mut self.codec {
+            Codec::Jpeg(compressor) => {
+                jpeg::encode_stored(compressor, planes, rect, &self.embedded)
+            }
+            _ => Err(MediaError::Encode {
+                format: "picture",
+                source: "only JPEG takes planes as JPEG stores them".into(),
+            }),
+        }
     }
 
     /// Encodes samples of any kind that the format can hold

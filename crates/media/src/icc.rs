@@ -89,6 +89,11 @@ impl Profile {
         self.description.as_deref()
     }
 
+    /// Whether it is sRGB under some name: converting would move nothing.
+    pub const fn is_srgb(&self) -> bool {
+        self.is_srgb
+    }
+
     /// Converts interleaved device values (1, 3 or 4 a pixel, by [`space`](Self::space)) to interleaved
     /// sRGB.
     pub(crate) fn to_srgb(&self, device: &[u8], rgb: &mut [u8]) {

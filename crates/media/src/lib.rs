@@ -8,7 +8,7 @@
 //! | what kind of file it is, by its first bytes | [`sniff`] |
 //! | what a probe reports | [`probe()`], `header/` (stills), `tracks` (video and audio) |
 //! | metadata | `exif`, `xmp`, [`gpano`], [`icc`] |
-//! | pixels | [`decode()`], [`pixels`], [`Encoder`] |
+//! | pixels | [`decode()`], [`decode_stored`], [`pixels`], [`Encoder`] |
 //!
 //! # Pixels
 //!
@@ -26,10 +26,12 @@ mod decode;
 mod encode;
 mod error;
 mod exif;
+mod frame;
 pub mod gpano;
 mod header;
 pub mod icc;
 mod ifd;
+pub mod measure;
 pub mod pixels;
 mod planes;
 mod probe;
@@ -40,4 +42,5 @@ mod xmp;
 pub use decode::{Decoded, decode, decode_bytes_max};
 pub use encode::{Embedded, Encoder, Samples};
 pub use error::MediaError;
+pub use frame::{StoredFrame, decode_stored, halve_cube, stored_face};
 pub use probe::{check_has_pixels, probe};

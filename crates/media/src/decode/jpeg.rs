@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use panofleet_job_schema::media_info::ColorModel;
-use panofleet_raster::{Picture, Plane, Size};
-use turbojpeg::{Decompressor, Image, PixelFormat};
+use panofleet_raster::{Picture, Plane, Size, Subsampling};
+use turbojpeg::{DecompressHeader, Decompressor, Image, PixelFormat, YuvImage};
 
 use super::{gray_table, raster};
 use crate::error::MediaError;
+use crate::frame;
 use crate::header::{self, Header};
 use crate::icc::Profile;
 use crate::planes;
@@ -94,12 +95,43 @@ fn is_adobe(file: &File) -> Result<bool, MediaError> {
     Ok(segments.adobe_transform.is_some())
 }
 
+/// Luma, then blue and red difference as they are stored, of a file whose header was found to be within the
+/// limits; `None` if they are subsampled otherwise than 4:4:4, 4:2:2 or 4:2:0.
+pub(crate) fn stored(
+    file: &File,
+    warnings: &mut Vec<String>,
+) -> Result<Option<(Vec<u8>, Size, Subsampling)>, MediaError> {
+    let jpeg = read_file(file)?;
+    let (mut decompressor, found, size) = open(&jpeg)?;
+    let is_ycbcr = found.colorspace == turbojpeg::Colorspace::YCbCr && !found.is_lossless;
+    let Some(subsampling) = frame::subsampling(found.subsamp).filter(|_| is_ycbcr) else {
+        return Ok(None);
+    };
+    let (width, height) = (found.width, found.height);
+    let bytes = turbojpeg::yuv_pixels_len(width, 1, height, found.subsamp);
+    let mut pixels = vec![0; bytes.map_err(|error| judged(&error))?];
+    let image =
+        YuvImage { pixels: &mut pixels[..], width, align: 1, height, subsamp: found.subsamp };
+    finished(decompressor.decompress_to_yuv(&jpeg, image), warnings)?;
+    Ok(Some((pixels, size, subsampling)))
+}
+
 /// Interleaved samples of a file whose header was found to be within the limits.
 fn decompress(
     jpeg: &[u8],
     format: PixelFormat,
     warnings: &mut Vec<String>,
 ) -> Result<(Size, Vec<u8>), MediaError> {
+    let (mut decompressor, found, size) = open(jpeg)?;
+    let pitch = found.width * format.size();
+    let mut pixels = vec![0; pitch * found.height];
+    let image =
+        Image { pixels: &mut pixels[..], width: found.width, pitch, height: found.height, format };
+    finished(decompressor.decompress(jpeg, image), warnings)?;
+    Ok((size, pixels))
+}
+
+fn open(jpeg: &[u8]) -> Result<(Decompressor, DecompressHeader, Size), MediaError> {
     let corrupt = |error: turbojpeg::Error| MediaError::corrupt(JPEG, &error);
     let mut decompressor = Decompressor::new().map_err(corrupt)?;
     decompressor.set_scan_limit(SCANS_MAX).map_err(corrupt)?;
@@ -108,19 +140,21 @@ fn decompress(
     header::check_size(JPEG, found.width as u64, found.height as u64)?;
     let size = Size::new(found.width as u32, found.height as u32);
     let size = size.ok_or_else(|| MediaError::corrupt(JPEG, &"an empty picture"))?;
-    let pitch = found.width * format.size();
-    let mut pixels = vec![0; pitch * found.height];
-    let image =
-        Image { pixels: &mut pixels[..], width: found.width, pitch, height: found.height, format };
-    match decompressor.decompress(jpeg, image) {
-        Ok(()) => {}
-        // libjpeg-turbo finishes the picture and then reports its last warning as an error.
+    Ok((decompressor, found, size))
+}
+
+/// libjpeg-turbo finishes the picture and then reports its last warning as an error.
+fn finished(
+    result: Result<(), turbojpeg::Error>,
+    warnings: &mut Vec<String>,
+) -> Result<(), MediaError> {
+    match result {
         Err(error) if is_harmless(&error.to_string()) => {
             warnings.push(format!("the JPEG is odd but complete ({error})"));
+            Ok(())
         }
-        Err(error) => return Err(judged(&error)),
+        done => done.map_err(|error| judged(&error)),
     }
-    Ok((size, pixels))
 }
 
 /// Warnings after which every pixel is there (libjpeg-turbo, `jerror.h`). Cameras write such files.

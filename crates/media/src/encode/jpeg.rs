@@ -1,7 +1,7 @@
 //! JPEG, 4:2:0, through libjpeg-turbo.
 
-use panofleet_raster::Size;
-use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
+use panofleet_raster::{Plane, Rect, Size};
+use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
 use super::Embedded;
 use crate::error::MediaError;
@@ -43,7 +43,50 @@ pub(super) fn encode(
     let (width, height) = (width_px as usize, height_px as usize);
     let image = Image { pixels: rgb, width, pitch: 3 * width, height, format: PixelFormat::RGB };
     let jpeg = compressor.compress_to_vec(image).map_err(failed)?;
-    Ok(if *embedded == Embedded::default() { jpeg } else { with_metadata(&jpeg, embedded) })
+    Ok(tagged(jpeg, embedded))
+}
+
+pub(super) fn encode_stored(
+    compressor: &mut Compressor,
+    planes: [&Plane<u8>; 3],
+    rect: Rect,
+    embedded: &Embedded,
+) -> Result<Vec<u8>, MediaError> {
+    let [width, height] = [rect.size.width_px(), rect.size.height_px()].map(|px| px as usize);
+    let [left, top] = [rect.left_px, rect.top_px].map(|px| px as usize);
+    // From the part's first sample on; each plane has rows of its own length.
+    let from = |plane: usize, share: usize| {
+        let (samples, stride) = (planes[plane].samples(), planes[plane].width());
+        let [left, top, width, height] = [left, top, width, height].map(|px| px / share);
+        let inside = left + width <= stride && top + height <= planes[plane].height();
+        samples.get(top * stride + left..).filter(|_| inside)
+    };
+    let is_even = [left, top, width, height].iter().all(|px| px.is_multiple_of(2));
+    let (Some(y_plane), Some(u_plane), Some(v_plane), true) =
+        (from(0, 1), from(1, 2), from(2, 2), is_even)
+    else {
+        let said = format!("planes have no part {rect:?}");
+        return Err(MediaError::Encode { format: "JPEG", source: said.into() });
+    };
+    let [y_stride, u_stride, v_stride] = planes.map(Plane::width);
+    let subsamp = Subsamp::Sub2x2;
+    let image = YuvPlanesImage {
+        y_plane,
+        u_plane,
+        v_plane,
+        width,
+        height,
+        y_stride,
+        u_stride,
+        v_stride,
+        subsamp,
+    };
+    let jpeg = compressor.compress_yuv_planes_to_vec(&image).map_err(failed)?;
+    Ok(tagged(jpeg, embedded))
+}
+
+fn tagged(jpeg: Vec<u8>, embedded: &Embedded) -> Vec<u8> {
+    if *embedded == Embedded::default() { jpeg } else { with_metadata(&jpeg, embedded) }
 }
 
 /// Puts metadata behind the JFIF segment, where readers expect it.
