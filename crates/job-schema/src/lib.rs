@@ -41,6 +41,7 @@ pub mod orphans;
 mod panorama;
 mod picture_format;
 pub mod policy;
+pub mod quality;
 pub mod region_keys;
 mod render;
 pub mod route;

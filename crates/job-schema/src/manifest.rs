@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Attempt, ClaimId, Generation, JobId, OutputName, Region, Tenant, WorkerId};
 use crate::media_info::MediaInfo;
+use crate::quality::PanoQuality;
 use crate::time::Timestamp;
 
 /// Where the outputs and the manifest of one generation of a job lie. Fixed when the job is accepted.
@@ -101,6 +102,9 @@ pub struct OutputRecord {
     pub files: Vec<FileRecord>,
     /// All files together.
     pub total_bytes: u64,
+    /// How good a panorama's output is, for each eye.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quality: Vec<PanoQuality>,
 }
 
 /// One file of an output.

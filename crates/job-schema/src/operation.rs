@@ -256,6 +256,9 @@ mod tests {
                     ParameterKind::Choice { of } => {
                         (of.iter().map(|word| json!(word)).collect(), vec![json!("nonsense")])
                     }
+                    ParameterKind::Switch => {
+                        (vec![json!(true), json!(false)], vec![json!("yes"), json!(1)])
+                    }
                     ParameterKind::Color => (
                         vec![json!("#00ff7f")],
                         vec![json!("green"), json!("#00ff7"), json!("#00ff7é")],

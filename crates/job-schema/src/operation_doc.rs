@@ -65,6 +65,8 @@ pub enum ParameterKind {
     },
     /// `#rrggbb`.
     Color,
+    /// `true` or `false`.
+    Switch,
 }
 
 /// The parameters of several tables, one after the other; `N` of them.
@@ -117,6 +119,7 @@ impl ParameterDoc {
                 json!({ "type": "number", "minimum": min, "maximum": max })
             }
             ParameterKind::Choice { of } => json!({ "enum": of }),
+            ParameterKind::Switch => json!({ "type": "boolean" }),
             ParameterKind::Color => json!({ "type": "string", "pattern": "^#[0-9a-f]{6}$" }),
         };
         let default: Value = serde_json::from_str(self.default).unwrap_or(Value::Null);

@@ -15,6 +15,7 @@ use crate::limits::RUNNER_FRAME_BYTES_MAX;
 use crate::manifest::StepTiming;
 use crate::media_info::MediaInfo;
 use crate::operation::Operation;
+use crate::quality::PanoQuality;
 
 /// What the child is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +86,9 @@ pub enum Frame {
         entry_points: BTreeMap<String, String>,
         /// What was odd, and what was assumed.
         warnings: Vec<String>,
+        /// How good a panorama's output is, for each eye.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        quality: Vec<PanoQuality>,
     },
     /// Last, when all went well.
     Done {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use panofleet_job_schema::quality::PanoQuality;
+
 pub(crate) mod convert;
 mod geometry;
 pub(crate) mod probe;
@@ -16,6 +18,8 @@ pub(crate) struct Summary {
     pub(crate) entry_points: BTreeMap<String, String>,
     /// What was odd, and what was assumed.
     pub(crate) warnings: Vec<String>,
+    /// How good a panorama's output is, for each eye.
+    pub(crate) quality: Vec<PanoQuality>,
 }
 
 impl Summary {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use panofleet_job_schema::manifest::StepTiming;
 use panofleet_job_schema::media_info::MediaInfo;
@@ -12,8 +12,8 @@ use panofleet_job_schema::operation::{
 };
 use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
 use panofleet_job_schema::{Failure, OutputName};
-use panofleet_media::Decoded;
 use panofleet_media::icc::Profile;
+use panofleet_media::{Decoded, StoredFrame};
 
 use crate::error::StepError;
 use crate::output::Output;
@@ -97,6 +97,24 @@ impl PixelPlan {
     /// the pixels go before those that may take them.
     fn turn(&self) -> (bool, bool) {
         (self.icc() == IccPolicy::Srgb, !matches!(self, Self::Thumbnail(_) | Self::Convert(_)))
+    }
+
+    /// Whether it can be made of what a JPEG stores.
+    fn takes_stored(&self) -> bool {
+        match self {
+            Self::Thumbnail(plan) => thumbnail::takes_stored(plan),
+            Self::Render(_) | Self::Convert(_) => false,
+            Self::Tiles(plan) => tiles::takes_stored(plan),
+        }
+    }
+
+    const fn step(&self) -> &'static str {
+        match self {
+            Self::Thumbnail(_) => "thumbnail",
+            Self::Convert(_) => "convert",
+            Self::Render(_) => "render",
+            Self::Tiles(_) => "tiles",
+        }
     }
 
     fn work_px(&self) -> u64 {
@@ -190,6 +208,12 @@ struct Work<'a> {
 impl Work<'_> {
     /// The source is decoded once, for the first job, and given up with the last.
     fn do_jobs(&self, jobs: &[Job<'_>], steps: &mut Steps) -> Result<(), Failure> {
+        if !jobs.is_empty()
+            && jobs.iter().all(|job| job.plan.takes_stored())
+            && let Some(frame) = self.decode_stored(jobs, steps)?
+        {
+            return self.do_stored(jobs, &frame, steps);
+        }
         let mut held = None;
         for (index, job) in jobs.iter().enumerate() {
             let decoded = match held.take() {
@@ -203,13 +227,7 @@ impl Work<'_> {
                 }
             };
             let keep = index + 1 < jobs.len();
-            let step = match job.plan {
-                PixelPlan::Thumbnail(_) => "thumbnail",
-                PixelPlan::Convert(_) => "convert",
-                PixelPlan::Render(_) => "render",
-                PixelPlan::Tiles(_) => "tiles",
-            };
-            self.output(job.name, steps, step, |output| {
+            self.output(job.name, steps, job.plan.step(), |output| {
                 let (summary, rest) = self.do_job(&job.plan, decoded, keep, output)?;
                 held = rest;
                 Ok(summary)
@@ -243,15 +261,64 @@ impl Work<'_> {
                 (render::run(plan, Cow::Owned(picture), &context, output)?, None)
             }
             (PixelPlan::Tiles(plan), true) => {
-                (tiles::run(plan, Cow::Borrowed(&picture), &context, output)?, Some(picture))
+                let pixels = tiles::Pixels::Rgb(Cow::Borrowed(&picture));
+                (tiles::run(plan, pixels, &context, output)?, Some(picture))
             }
             (PixelPlan::Tiles(plan), false) => {
-                (tiles::run(plan, Cow::Owned(picture), &context, output)?, None)
+                let pixels = tiles::Pixels::Rgb(Cow::Owned(picture));
+                (tiles::run(plan, pixels, &context, output)?, None)
             }
         };
         summary.warnings.extend_from_slice(&warnings);
         let rest = picture.filter(|_| keep).map(|picture| Decoded { picture, profile, warnings });
         Ok((summary, rest))
+    }
+
+    /// The source as it is stored, if every job can be made of that.
+    fn decode_stored(
+        &self,
+        jobs: &[Job<'_>],
+        steps: &mut Steps,
+    ) -> Result<Option<StoredFrame>, Failure> {
+        let keep = jobs.iter().all(|job| job.plan.icc() == IccPolicy::Keep);
+        let begun = Instant::now();
+        let path = Path::new(&self.task.source);
+        let found = panofleet_media::decode_stored(path, keep).map_err(StepError::from)?;
+        if found.is_some() {
+            steps.add("decode", begun.elapsed());
+            self.report.advance(decode_px(self.media), "decode").map_err(StepError::Report)?;
+        }
+        Ok(found)
+    }
+
+    fn do_stored(
+        &self,
+        jobs: &[Job<'_>],
+        frame: &StoredFrame,
+        steps: &mut Steps,
+    ) -> Result<(), Failure> {
+        for job in jobs {
+            let icc = match job.plan.icc() {
+                IccPolicy::Keep => frame.profile.as_ref().map(Profile::bytes),
+                IccPolicy::Srgb => None,
+            };
+            let context = tiles::Context { icc, gpano: self.media.gpano.as_ref() };
+            self.output(job.name, steps, job.plan.step(), |output| {
+                let mut summary = match &job.plan {
+                    PixelPlan::Thumbnail(plan) => thumbnail::run_stored(plan, frame, icc, output)?,
+                    PixelPlan::Tiles(plan) => {
+                        tiles::run(plan, tiles::Pixels::Stored(frame), &context, output)?
+                    }
+                    // None that takes what a JPEG stores.
+                    PixelPlan::Render(_) | PixelPlan::Convert(_) => {
+                        return Err(StepError::EmptySize);
+                    }
+                };
+                summary.warnings.extend_from_slice(&frame.warnings);
+                Ok(summary)
+            })?;
+        }
+        Ok(())
     }
 
     fn decode(&self) -> Result<Decoded, StepError> {
@@ -270,10 +337,12 @@ impl Work<'_> {
         step: &str,
         make: impl FnOnce(&Output<'_>) -> Result<Summary, StepError>,
     ) -> Result<(), Failure> {
-        let Summary { entry_points, warnings } = steps.time(&format!("{name}: {step}"), || {
-            make(&Output::create(Path::new(&self.task.scratch), name, self.report)?)
-        })?;
-        send(self.report, &Frame::OutputDone { output: name.clone(), entry_points, warnings })
+        let Summary { entry_points, warnings, quality } = steps
+            .time(&format!("{name}: {step}"), || {
+                make(&Output::create(Path::new(&self.task.scratch), name, self.report)?)
+            })?;
+        let output = name.clone();
+        send(self.report, &Frame::OutputDone { output, entry_points, warnings, quality })
     }
 }
 
@@ -289,9 +358,13 @@ impl Steps {
     ) -> Result<T, Failure> {
         let start = Instant::now();
         let result = work().map_err(E::into);
-        let wall_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.push(StepTiming { step: step.to_owned(), wall_ms });
+        self.add(step, start.elapsed());
         result
+    }
+
+    fn add(&mut self, step: &str, took: Duration) {
+        let wall_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.0.push(StepTiming { step: step.to_owned(), wall_ms });
     }
 }
 

@@ -121,6 +121,7 @@ fn perform(act: Act, scratch: &Path) {
             output: name(&output),
             entry_points: std::iter::empty::<(String, String)>().collect(),
             warnings: Vec::new(),
+            quality: Vec::new(),
         }),
         Act::Done => {
             say(&Frame::Done { steps: vec![StepTiming { step: "fake".into(), wall_ms: 1 }] })

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use panofleet_job_schema::limits::OUTPUT_FILES_MAX;
 use panofleet_job_schema::manifest::{FileRecord, OutputRecord, StepTiming};
 use panofleet_job_schema::media_info::MediaInfo;
+use panofleet_job_schema::quality::PanoQuality;
 use panofleet_job_schema::runner_protocol::Frame;
 use panofleet_job_schema::{ErrorClass, Failure, Operation, OutputName};
 
@@ -83,6 +84,7 @@ struct OutputSoFar {
     files: Vec<FileRecord>,
     /// Set when the output is complete.
     entry_points: Option<BTreeMap<String, String>>,
+    quality: Vec<PanoQuality>,
 }
 
 /// The runner broke the protocol: our own fault, or a child that was taken over.
@@ -98,6 +100,7 @@ impl Conversation {
             announced: BTreeSet::new(),
             files: Vec::new(),
             entry_points: None,
+            quality: Vec::new(),
         };
         Self {
             require_sandbox,
@@ -148,7 +151,8 @@ impl Conversation {
             Frame::File { output, path, bytes, content_type } => {
                 self.file(NewFile { output, path, bytes, content_type })
             }
-            Frame::OutputDone { output, entry_points, warnings } => {
+            Frame::OutputDone { output, entry_points, warnings, quality } => {
+                self.quality(&output, quality)?;
                 self.output_done(&output, entry_points, warnings)
             }
             Frame::Done { steps } => self.done(steps),
@@ -195,6 +199,16 @@ impl Conversation {
         if let Some(output) = self.outputs.get_mut(output) {
             output.files.push(record);
         }
+    }
+
+    fn quality(&mut self, name: &OutputName, quality: Vec<PanoQuality>) -> Result<(), Failure> {
+        let output = open_output(&mut self.outputs, name)?;
+        let scores = quality.iter().map(|of| of.seam_scores.len()).max().unwrap_or(0);
+        if quality.len().max(scores) > LIST_MAX {
+            return Err(violation(format!("output `{name}` has too many measures of quality")));
+        }
+        output.quality = quality;
+        Ok(())
     }
 
     fn output_done(
@@ -254,6 +268,7 @@ impl Conversation {
                 entry_points: output.entry_points.unwrap_or_default(),
                 total_bytes: output.files.iter().map(|file| file.bytes).sum(),
                 files: output.files,
+                quality: output.quality,
             };
             (name, record)
         });

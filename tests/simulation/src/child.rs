@@ -209,7 +209,8 @@ fn output(name: &OutputName, random: &mut Random) -> [(Duration, Said); 2] {
         content_type: "application/json".to_owned(),
     };
     let entry_points = BTreeMap::from([("probe".to_owned(), path)]);
-    let done = Frame::OutputDone { output: name.clone(), entry_points, warnings: Vec::new() };
+    let (output, warnings, quality) = (name.clone(), Vec::new(), Vec::new());
+    let done = Frame::OutputDone { output, entry_points, warnings, quality };
     [(random.millis(1, 50), Said::Frame(file)), (Duration::ZERO, Said::Frame(done))]
 }
 

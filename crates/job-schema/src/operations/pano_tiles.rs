@@ -30,6 +30,8 @@ pub struct PanoTiles {
     pub background: Rgb,
     /// What happens to the colour profile.
     pub icc: IccPolicy,
+    /// Whether the manifest says how good the tiles are.
+    pub quality_report: bool,
 }
 
 impl Default for PanoTiles {
@@ -44,6 +46,7 @@ impl Default for PanoTiles {
             center_pitch_deg: None,
             background: Rgb::default(),
             icc: IccPolicy::Srgb,
+            quality_report: true,
         }
     }
 }
@@ -63,6 +66,8 @@ pub struct TilesPlan {
     pub background: Rgb,
     /// What happens to the colour profile.
     pub icc: IccPolicy,
+    /// Whether the manifest says how good the tiles are.
+    pub quality_report: bool,
     /// What was assumed because nobody said it.
     pub assumptions: Vec<String>,
 }
@@ -83,8 +88,17 @@ impl PanoTiles {
             );
             return Err(Failure::rejected("projection_unsupported", said));
         };
-        let Self { format, quality, background, icc, .. } = *self;
-        Ok(TilesPlan { eyes, window, format, quality, background, icc, assumptions })
+        let Self { format, quality, background, icc, quality_report, .. } = *self;
+        Ok(TilesPlan {
+            eyes,
+            window,
+            format,
+            quality,
+            background,
+            icc,
+            quality_report,
+            assumptions,
+        })
     }
 
     const fn source(&self) -> PanoramaSource {
@@ -147,6 +161,13 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             summary: "what is shown where a partial panorama has no pixels",
         },
         shared::ICC,
+        ParameterDoc {
+            name: "quality_report",
+            kind: ParameterKind::Switch,
+            default: "true",
+            summary: "whether the manifest says how good the tiles are: what of the source is left in them, \
+                      whether faces fit, and how fine both are",
+        },
     ],
     example: r#"{"op": "pano.tiles", "quality": 85}"#,
 };

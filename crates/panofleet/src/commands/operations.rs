@@ -81,5 +81,6 @@ fn interval(kind: &ParameterKind) -> String {
             format!("[{min} to {max}, …], {count_max} at most")
         }
         ParameterKind::Color => "#rrggbb".to_owned(),
+        ParameterKind::Switch => "true | false".to_owned(),
     }
 }

@@ -124,6 +124,7 @@ async fn a_manifest_that_points_elsewhere_is_not_followed() {
         op: "pano.tiles".into(),
         prefix: "foreign/0190/g1/a1-00000000/tiles".into(),
         entry_points: BTreeMap::new(),
+        quality: Vec::new(),
         files: Vec::new(),
         total_bytes: 0,
     };

@@ -114,6 +114,7 @@ fn record(output: &Output, prefix: String) -> OutputRecord {
         op: output.op.to_owned(),
         prefix,
         entry_points: output.entry_points.iter().map(entry).collect(),
+        quality: Vec::new(),
         files: output.files.iter().map(file).collect(),
         total_bytes: output.files.iter().map(|(_, _, body)| body.len() as u64).sum(),
     }

@@ -1,7 +1,7 @@
 //! `image.thumbnail`: a part of the picture, made to fit.
 
 use panofleet_job_schema::operation::{PixelRect, ThumbnailPlan};
-use panofleet_media::{Embedded, Encoder, pixels};
+use panofleet_media::{Embedded, Encoder, StoredFrame, pixels};
 use panofleet_raster::{Edges, Picture, Rect, Size};
 
 use super::Summary;
@@ -22,15 +22,36 @@ pub(crate) fn run(
     icc: Option<&[u8]>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
-    let rect = rect(plan.crop)?;
-    let size = Size::new(plan.width_px, plan.height_px).ok_or(StepError::EmptySize)?;
+    let (rect, size) = (rect(plan.crop)?, size(plan)?);
     let small = if rect == Rect::whole(source.size()) {
         pixels::scale(source, size, Edges::Clamp)?
     } else {
         pixels::scale(&pixels::part(source, rect)?, size, Edges::Clamp)?
     };
-    let small = pixels::flatten(small, BEHIND)?;
-    let rgb = pixels::interleaved(&small, Rect::whole(size))?;
+    write(plan, &pixels::flatten(small, BEHIND)?, icc, output)
+}
+
+/// The same of a picture as a JPEG stores it.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_stored(
+    plan: &ThumbnailPlan,
+    source: &StoredFrame,
+    icc: Option<&[u8]>,
+    output: &Output<'_>,
+) -> Result<Summary, StepError> {
+    write(plan, &source.scaled(rect(plan.crop)?, size(plan)?)?, icc, output)
+}
+
+fn write(
+    plan: &ThumbnailPlan,
+    small: &Picture<u8>,
+    icc: Option<&[u8]>,
+    output: &Output<'_>,
+) -> Result<Summary, StepError> {
+    let size = small.size();
+    let rgb = pixels::interleaved(small, Rect::whole(size))?;
     let embedded = Embedded { icc: icc.map(<[u8]>::to_vec), ..Embedded::default() };
     let mut encoder = Encoder::new(plan.format, plan.quality, embedded)?;
     let body = encoder.encode(&rgb, size)?;
@@ -40,6 +61,16 @@ pub(crate) fn run(
     let mut summary = Summary::default();
     summary.entry("thumbnail", path);
     Ok(summary)
+}
+
+fn size(plan: &ThumbnailPlan) -> Result<Size, StepError> {
+    Size::new(plan.width_px, plan.height_px).ok_or(StepError::EmptySize)
+}
+
+/// Whether it can be made of what a JPEG stores: its part begins and ends with whole samples of chroma.
+pub(crate) const fn takes_stored(plan: &ThumbnailPlan) -> bool {
+    let PixelRect { left_px, top_px, width_px, height_px } = plan.crop;
+    (left_px | top_px | width_px | height_px) % 2 == 0
 }
 
 /// Pixels that it goes over.

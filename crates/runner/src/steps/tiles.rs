@@ -1,25 +1,29 @@
 //! `pano.tiles`: a panorama to a pyramid of cube-face tiles, with manifests for two viewers.
 //!
-//! Memory besides the source: the bordered copy of one eye (which replaces the source where this output
-//! is the last to need it), one face and its parents (4 · face² bytes), and for each thread a tile and its
-//! file.
+//! A JPEG that becomes JPEG stays what it is, luma and chroma of half the size ([`Pixels::Stored`]); everything
+//! else goes through RGB. Memory besides the source: one eye (which replaces the source where this output is
+//! the last to need it), six faces and the next level (7.5 · face² pixels), and for each thread a tile's file.
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
-use panofleet_job_schema::operation::{Eye, EyePlan, TilesPlan};
-use panofleet_media::{Embedded, Encoder, pixels};
-use panofleet_projection::{Face, Level, Pyramid};
-use panofleet_raster::{Edges, Panorama, Picture, Rect, Size};
+use panofleet_job_schema::operation::{Eye, EyePlan, TileFormat, TilesPlan};
+use panofleet_job_schema::quality::PanoQuality;
+use panofleet_media::{Embedded, Encoder, StoredFrame, measure, pixels};
+use panofleet_projection::{Face, Level};
+use panofleet_raster::{Picture, PlaneView, Rect, Size};
 use rayon::prelude::*;
 
 use super::{Summary, thumbnail};
 use crate::error::StepError;
 use crate::output::Output;
 
+mod faces;
 mod geometry;
 mod manifests;
+mod quality;
 
+use faces::Faces;
 use geometry::Sphere;
 use manifests::Viewers;
 
@@ -35,13 +39,27 @@ pub(crate) struct Context<'a> {
     pub(crate) gpano: Option<&'a panofleet_job_schema::media_info::GPano>,
 }
 
+/// The pixels of a source.
+#[derive(Debug)]
+pub(crate) enum Pixels<'a> {
+    /// As RGB, with alpha if there is any; given up where this output is the last to need it.
+    Rgb(Cow<'a, Picture<u8>>),
+    /// As a JPEG stores them, for tiles that are JPEG.
+    Stored(&'a StoredFrame),
+}
+
+/// Whether tiles can be made of what a JPEG stores: they are JPEG, and as large as the source deserves.
+pub(crate) fn takes_stored(plan: &TilesPlan) -> bool {
+    plan.format == TileFormat::Jpeg && sphere(plan).is_ok_and(|sphere| !sphere.is_bounded())
+}
+
 /// Writes tiles and manifests of every eye of the plan.
 ///
 /// # Errors
 /// What the file system or the pipe says; a plan that does not fit the picture.
 pub(crate) fn run(
     plan: &TilesPlan,
-    source: Cow<'_, Picture<u8>>,
+    source: Pixels<'_>,
     context: &Context<'_>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
@@ -50,50 +68,72 @@ pub(crate) fn run(
     summary.warnings.extend(sphere(plan)?.bound_warning());
     let (last, others) = plan.eyes.split_last().ok_or(StepError::EmptySize)?;
     for eye in others {
-        let picture = part(Cow::Borrowed(source.as_ref()), eye)?;
-        write_eye(plan, eye.eye, picture, context, output)?.add_to(&mut summary);
+        let source = match &source {
+            Pixels::Rgb(picture) => Pixels::Rgb(Cow::Borrowed(picture.as_ref())),
+            Pixels::Stored(frame) => Pixels::Stored(frame),
+        };
+        write_eye(plan, eye, source, context, output)?.add_to(&mut summary);
     }
-    let picture = part(source, last)?;
-    write_eye(plan, last.eye, picture, context, output)?.add_to(&mut summary);
+    write_eye(plan, last, source, context, output)?.add_to(&mut summary);
     Ok(summary)
 }
 
 /// One eye's picture: the source itself if that is all of it.
-fn part(source: Cow<'_, Picture<u8>>, eye: &EyePlan) -> Result<Picture<u8>, StepError> {
-    let rect = thumbnail::rect(eye.crop)?;
+fn part(source: Cow<'_, Picture<u8>>, rect: Rect) -> Result<Picture<u8>, StepError> {
     if rect == Rect::whole(source.size()) {
         return Ok(source.into_owned());
     }
     Ok(pixels::part(&source, rect)?)
 }
 
-/// Where a viewer finds an eye.
-struct EntryPoints {
+/// What became of an eye.
+struct Made {
     suffix: &'static str,
     pannellum: String,
     psv: String,
+    quality: Option<PanoQuality>,
 }
 
-impl EntryPoints {
+impl Made {
     fn add_to(self, summary: &mut Summary) {
         summary.entry(&format!("pannellum{}", self.suffix), self.pannellum);
         summary.entry(&format!("psv{}", self.suffix), self.psv);
+        summary.quality.extend(self.quality);
     }
 }
 
 fn write_eye(
     plan: &TilesPlan,
-    eye: Eye,
-    picture: Picture<u8>,
+    eye: &EyePlan,
+    source: Pixels<'_>,
     context: &Context<'_>,
     output: &Output<'_>,
-) -> Result<EntryPoints, StepError> {
-    let sphere = Sphere::new(plan.window, picture.size())?;
-    let panorama = pixels::panorama(sphere.fit(picture)?, sphere.geometry()?)?;
-    let folder = Folder::create(output, plan, eye)?;
-    let step = Step { plan, pyramid: sphere.pyramid(), panorama, icc: context.icc, folder };
-    step.write_faces()?;
-    step.folder.write_manifests(&Viewers { plan, sphere: &sphere, gpano: context.gpano })
+) -> Result<Made, StepError> {
+    let rect = thumbnail::rect(eye.crop)?;
+    let sphere = Sphere::new(plan.window, rect.size)?;
+    let geometry = sphere.geometry()?;
+    let folder = Folder::create(output, plan, eye.eye)?;
+    let step = Step { plan, sphere, icc: context.icc, folder };
+    let (face_px, background) = (sphere.pyramid().face_px(), plan.background.0);
+    let mut quality = match source {
+        Pixels::Stored(frame) => {
+            let frame = frame.part(rect)?;
+            let faces = Faces::of_frame(&frame, geometry.into(), face_px, background)?;
+            step.write_levels(faces, Some(frame.planes[0]))?
+        }
+        Pixels::Rgb(picture) => {
+            let panorama = pixels::panorama(sphere.fit(part(picture, rect)?)?, geometry)?;
+            let faces = Faces::of_panorama(&panorama, face_px, background)?;
+            let picture = panorama.picture();
+            // What is transparent shows the background, which the source does not.
+            let green = picture.planes().get(1).filter(|_| picture.alpha().is_none());
+            step.write_levels(faces, green.map(Into::into))?
+        }
+    };
+    if let Some(quality) = quality.as_mut().filter(|_| plan.eyes.len() > 1) {
+        quality.eye = Some(eye.eye);
+    }
+    step.folder.write_manifests(&Viewers { plan, sphere: &sphere, gpano: context.gpano }, quality)
 }
 
 /// Pixels that it goes over: the faces of every level, for each eye.
@@ -103,10 +143,10 @@ pub(crate) fn work_px(plan: &TilesPlan) -> u64 {
     plan.eyes.len() as u64 * 8 * u64::from(face_px.get()).pow(2)
 }
 
-/// Pixels held besides the source: an eye with its border, a face and its parents.
+/// Pixels held besides the source: an eye, six faces and their parents.
 pub(crate) fn memory_px(plan: &TilesPlan) -> u64 {
     let eye_px = |eye: &EyePlan| u64::from(eye.crop.width_px) * u64::from(eye.crop.height_px);
-    let faces_px = face_px(plan).map_or(0, |face_px| u64::from(face_px.get()).pow(2) * 3 / 2);
+    let faces_px = face_px(plan).map_or(0, |face_px| u64::from(face_px.get()).pow(2) * 15 / 2);
     plan.eyes.iter().map(eye_px).max().unwrap_or(0) + faces_px
 }
 
@@ -145,98 +185,102 @@ impl<'a> Folder<'a> {
         self.output.write(&path, body, self.plan.format.content_type())
     }
 
-    fn write_manifests(&self, viewers: &Viewers<'_>) -> Result<EntryPoints, StepError> {
+    fn write_manifests(
+        &self,
+        viewers: &Viewers<'_>,
+        quality: Option<PanoQuality>,
+    ) -> Result<Made, StepError> {
         let pannellum = format!("{}config.json", self.prefix);
         self.output.write_json(&pannellum, &viewers.pannellum())?;
         let psv = format!("{}psv.json", self.prefix);
         self.output.write_json(&psv, &viewers.photo_sphere_viewer())?;
         // A viewer that knows nothing of stereo shows the left eye.
         let suffix = if self.prefix == "right/" { "_right" } else { "" };
-        Ok(EntryPoints { suffix, pannellum, psv })
+        Ok(Made { suffix, pannellum, psv, quality })
     }
 }
 
 /// One eye at work.
 struct Step<'a> {
     plan: &'a TilesPlan,
-    pyramid: Pyramid,
-    panorama: Panorama<u8>,
+    sphere: Sphere,
     icc: Option<&'a [u8]>,
     folder: Folder<'a>,
 }
 
 impl Step<'_> {
-    fn write_faces(&self) -> Result<(), StepError> {
-        for level in self.pyramid.levels() {
-            self.folder.output.create_folder(&format!("{}{}", self.folder.prefix, level.number))?;
-        }
-        Face::ALL.into_iter().try_for_each(|face| self.write_face(face))
-    }
-
-    /// A face from the largest level down, each level half of the one before.
-    fn write_face(&self, face: Face) -> Result<(), StepError> {
-        let mut picture = pixels::cube_face(
-            &self.panorama,
-            face,
-            self.pyramid.face_px(),
-            self.plan.background.0,
-        )?;
-        let mut fallback_px = None;
-        for level in self.pyramid.levels().rev() {
-            if picture.size() != Size::square(level.face_px) {
-                picture = pixels::halve(&picture);
-            }
-            self.write_level(face, level, &picture)?;
-            let last = level.number == 1;
-            if fallback_px.is_none() && (level.face_px.get() <= FALLBACK_PX_MAX || last) {
-                self.write_fallback(face, &picture)?;
-                fallback_px = Some(level.face_px);
-            }
-        }
-        Ok(())
-    }
-
-    fn write_level(
+    /// Every level from the largest down, each half of the one before, and what they are worth beside the plane
+    /// that they were made of.
+    fn write_levels(
         &self,
-        face: Face,
-        level: Level,
-        picture: &Picture<u8>,
-    ) -> Result<(), StepError> {
+        mut faces: Faces,
+        source: Option<PlaneView<'_, u8>>,
+    ) -> Result<Option<PanoQuality>, StepError> {
+        let geometry = self.sphere.geometry()?;
+        let source = source.filter(|_| self.plan.quality_report).map(|plane| (plane, &geometry));
+        let quality = source.map(|(plane, of)| quality::of_faces(&faces, plane, of)).transpose()?;
+        let mut seam_scores = Vec::new();
+        let mut has_fallback = false;
+        for level in self.sphere.pyramid().levels().rev() {
+            if faces.face_px() != level.face_px.get() {
+                faces = faces.halved()?;
+            }
+            self.write_level(level, &faces)?;
+            if !has_fallback && (level.face_px.get() <= FALLBACK_PX_MAX || level.number == 1) {
+                self.write_fallback(&faces)?;
+                has_fallback = true;
+            }
+            if let Some(source) = source {
+                seam_scores.insert(0, measure::seam_score(&faces.measured(), source)?);
+            }
+        }
+        Ok(quality.map(|quality| PanoQuality { seam_scores, ..quality }))
+    }
+
+    fn write_level(&self, level: Level, faces: &Faces) -> Result<(), StepError> {
+        let number = level.number;
+        self.folder.output.create_folder(&format!("{}{number}", self.folder.prefix))?;
         let side = level.tiles_per_side;
-        let tile_px = self.pyramid.tile_px();
-        let letter = face.letter();
-        (0..side * side).into_par_iter().try_for_each_init(
+        let tile_px = self.sphere.pyramid().tile_px();
+        let tiles = Face::ALL
+            .into_iter()
+            .flat_map(|face| (0..side * side).map(move |index| (face, index / side, index % side)));
+        let tiles: Vec<_> = tiles.collect();
+        tiles.into_par_iter().try_for_each_init(
             || None,
-            |encoder, index| {
-                let (row, column) = (index / side, index % side);
+            |encoder, (face, row, column)| {
                 let rect = Rect {
                     left_px: column * tile_px.get(),
                     top_px: row * tile_px.get(),
                     size: Size::square(tile_px),
                 };
-                let path = format!("{}/{letter}{row}_{column}", level.number);
-                self.write_picture(encoder, &path, picture, rect)
+                let path = format!("{number}/{}{row}_{column}", face.letter());
+                self.write_part(encoder, &path, (faces, face), rect)
             },
         )
     }
 
-    fn write_fallback(&self, face: Face, picture: &Picture<u8>) -> Result<(), StepError> {
-        let path = format!("fallback/{}", face.letter());
-        let limit = NonZeroU32::new(FALLBACK_PX_MAX).map(Size::square);
-        let small = match limit.filter(|limit| limit.width_px() < picture.size().width_px()) {
-            Some(limit) => Cow::Owned(pixels::scale(picture, limit, Edges::Clamp)?),
-            None => Cow::Borrowed(picture),
-        };
-        let whole = Rect::whole(small.size());
-        self.write_picture(&mut None, &path, &small, whole)
+    fn write_fallback(&self, faces: &Faces) -> Result<(), StepError> {
+        let limit = NonZeroU32::new(FALLBACK_PX_MAX).filter(|limit| limit.get() < faces.face_px());
+        let small = limit.map(|limit| faces.scaled(limit)).transpose()?;
+        let faces = small.as_ref().unwrap_or(faces);
+        let side_px = NonZeroU32::new(faces.face_px()).ok_or(StepError::EmptySize)?;
+        let whole = Rect::whole(Size::square(side_px));
+        Face::ALL.into_par_iter().try_for_each_init(
+            || None,
+            |encoder, face| {
+                let path = format!("fallback/{}", face.letter());
+                self.write_part(encoder, &path, (faces, face), whole)
+            },
+        )
     }
 
-    /// Encodes and writes a part of a picture; a thread makes its encoder with its first.
-    fn write_picture(
+    /// Encodes and writes a part of a face; a thread makes its encoder with its first.
+    fn write_part(
         &self,
         encoder: &mut Option<Encoder>,
         path: &str,
-        picture: &Picture<u8>,
+        (faces, face): (&Faces, Face),
         rect: Rect,
     ) -> Result<(), StepError> {
         let encoder = match encoder {
@@ -247,8 +291,7 @@ impl Step<'_> {
                 Embedded { icc: self.icc.map(<[u8]>::to_vec), ..Embedded::default() },
             )?),
         };
-        let rgb = pixels::interleaved(picture, rect)?;
-        let body = encoder.encode(&rgb, rect.size)?;
+        let body = faces.encode(encoder, face, rect)?;
         self.folder.write_picture(path, &body)?;
         self.folder.output.advance(rect.size.area_px(), "tiles")
     }

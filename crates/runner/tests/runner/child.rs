@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use panofleet_job_schema::media_info::MediaInfo;
+use panofleet_job_schema::quality::PanoQuality;
 use panofleet_job_schema::runner_protocol::{Frame, Task, TaskLimits, read_frame, write_frame};
 use panofleet_job_schema::{Failure, Operation, OutputName};
 use tempfile::TempDir;
@@ -131,12 +132,21 @@ impl Run {
     /// An output's entry points and warnings.
     pub(crate) fn summary(&self, name: &str) -> (BTreeMap<String, String>, Vec<String>) {
         let summary = self.frames.iter().find_map(|frame| match frame {
-            Frame::OutputDone { output, entry_points, warnings } if output.as_str() == name => {
+            Frame::OutputDone { output, entry_points, warnings, .. } if output.as_str() == name => {
                 Some((entry_points.clone(), warnings.clone()))
             }
             _ => None,
         });
         summary.expect("a finished output")
+    }
+
+    /// How good an output is, for each eye.
+    pub(crate) fn quality(&self, name: &str) -> Vec<PanoQuality> {
+        let quality = self.frames.iter().find_map(|frame| match frame {
+            Frame::OutputDone { output, quality, .. } if output.as_str() == name => Some(quality),
+            _ => None,
+        });
+        quality.expect("a finished output").clone()
     }
 
     /// The paths of an output's files, as reported.

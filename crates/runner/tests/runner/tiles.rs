@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use panofleet_job_schema::operation::TileFormat;
+use panofleet_job_schema::PictureFormat;
+use panofleet_job_schema::operation::{Eye, TileFormat};
 use panofleet_media::{Embedded, Encoder, decode, pixels};
 use panofleet_raster::{Edges, Rect, Size};
 use serde_json::{Value, json};
@@ -226,6 +227,44 @@ fn both_eyes_lie_beside_each_other() {
     assert_eq!(entry_points["pannellum"], "left/config.json");
     assert_eq!(entry_points["psv_right"], "right/psv.json");
     assert!(warnings[0].contains("top-bottom"), "{warnings:?}");
+}
+
+/// A whole picture of the scene has no seams on any level, and is there again in its own directions: as a JPEG
+/// stores it, and as RGB.
+#[test]
+fn the_report_says_how_good_the_tiles_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let jpeg = large_source(folder.path());
+    let png = folder.path().join("large.png");
+    let picture = decode(&jpeg).unwrap().picture;
+    let rgb = pixels::interleaved(&picture, Rect::whole(picture.size())).unwrap();
+    let mut encoder = Encoder::new(PictureFormat::Png, 1, Embedded::default()).unwrap();
+    std::fs::write(&png, encoder.encode(&rgb, picture.size()).unwrap()).unwrap();
+    for source in [jpeg, png] {
+        let run = run(&source, r#"{"tiles": {"op": "pano.tiles"}}"#).done();
+        let [quality] = &run.quality("tiles")[..] else { panic!("one eye") };
+        assert_eq!(quality.eye, None);
+        assert_eq!(quality.seam_scores.len(), 3);
+        assert!(quality.seam_scores.iter().all(|score| *score < 1.05), "{quality:?}");
+        assert!(quality.round_trip_ws_psnr_db.unwrap() > 45.0, "{quality:?}");
+        assert!((quality.source.px_per_deg - 4864.0 / 360.0).abs() < 1e-9);
+        // In the middle of a face of 1,600 texels: 800 to a radian.
+        assert!((quality.output.px_per_deg - 800.0_f64.to_radians()).abs() < 1e-9);
+        // The scene was enlarged from 1,024 pixels.
+        let resolved = quality.source.resolved_px_per_deg.unwrap();
+        assert!((2.0..6.0).contains(&resolved), "{quality:?}");
+    }
+    let silent = r#"{"tiles": {"op": "pano.tiles", "quality_report": false}}"#;
+    assert_eq!(run(&fixture("equirect.jpg"), silent).done().quality("tiles"), []);
+}
+
+/// Both eyes are measured, each for itself.
+#[test]
+fn eyes_are_measured_one_by_one() {
+    let both = r#"{"tiles": {"op": "pano.tiles", "eye": "both"}}"#;
+    let quality = run(&fixture("stereo-top-bottom.jpg"), both).done().quality("tiles");
+    let eyes: Vec<_> = quality.iter().map(|quality| quality.eye).collect();
+    assert_eq!(eyes, [Some(Eye::Left), Some(Eye::Right)]);
 }
 
 #[test]

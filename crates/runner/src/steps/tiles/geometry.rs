@@ -41,7 +41,7 @@ impl Sphere {
     }
 
     /// Whether the faces are smaller than what would lose nothing.
-    fn is_bounded(&self) -> bool {
+    pub(super) fn is_bounded(&self) -> bool {
         self.pyramid.face_px() < self.wanted_face_px
     }
 

@@ -1,0 +1,133 @@
+//! Six faces of one level, in the samples that the encoder takes.
+
+use std::num::NonZeroU32;
+
+use panofleet_media::{Encoder, halve_cube, pixels, stored_face};
+use panofleet_projection::Face;
+use panofleet_raster::{Edges, Frame, Geometry, Panorama, Picture, Plane, RasterError, Rect, Size};
+use rayon::prelude::*;
+
+use crate::error::StepError;
+
+/// Six faces, in the order of [`Face::ALL`].
+#[derive(Debug)]
+pub(super) enum Faces {
+    /// Red, green and blue.
+    Rgb(Box<[Picture<u8>; 6]>),
+    /// Luma, and blue and red difference of half the size: what a 4:2:0 JPEG stores.
+    Stored(Box<[[Picture<u8>; 6]; 3]>),
+}
+
+impl Faces {
+    /// # Errors
+    /// Faces too large for memory.
+    pub(super) fn of_panorama(
+        panorama: &Panorama<u8>,
+        face_px: NonZeroU32,
+        background: [u8; 3],
+    ) -> Result<Self, RasterError> {
+        let faces = Face::ALL.map(|face| pixels::cube_face(panorama, face, face_px, background));
+        Ok(Self::Rgb(Box::new(all(faces)?)))
+    }
+
+    /// # Errors
+    /// Faces too large for memory.
+    pub(super) fn of_frame(
+        frame: &Frame<'_, u8>,
+        geometry: Geometry,
+        face_px: NonZeroU32,
+        background: [u8; 3],
+    ) -> Result<Self, RasterError> {
+        let faces = Face::ALL.map(|face| stored_face(frame, geometry, (face, face_px), background));
+        let mut planes: [Vec<Picture<u8>>; 3] = [const { Vec::new() }; 3];
+        for face in all(faces)? {
+            for (planes, picture) in planes.iter_mut().zip(face) {
+                planes.push(picture);
+            }
+        }
+        let six = |planes: Vec<_>| planes.try_into().map_err(|_planes| RasterError::UnequalPlanes);
+        Ok(Self::Stored(Box::new(all(planes.map(six))?)))
+    }
+
+    /// Side of a face.
+    pub(super) fn face_px(&self) -> u32 {
+        self.parts()[0][0].size().width_px()
+    }
+
+    fn parts(&self) -> &[[Picture<u8>; 6]] {
+        match self {
+            Self::Rgb(faces) => std::slice::from_ref(faces),
+            Self::Stored(planes) => &planes[..],
+        }
+    }
+
+    /// What is measured: luma, or green.
+    pub(super) fn measured(&self) -> [&Plane<u8>; 6] {
+        let channel = if matches!(self, Self::Rgb(_)) { 1 } else { 0 };
+        self.parts()[0].each_ref().map(|face| &face.planes()[channel])
+    }
+
+    /// The next smaller level, reduced over the faces' edges.
+    ///
+    /// # Errors
+    /// None that faces of an even side can meet.
+    pub(super) fn halved(&self) -> Result<Self, RasterError> {
+        self.with(halve_cube)
+    }
+
+    /// The same at another size, each face for itself.
+    ///
+    /// # Errors
+    /// A size that is odd, or too large for memory.
+    pub(super) fn scaled(&self, side_px: NonZeroU32) -> Result<Self, RasterError> {
+        let own_px = self.face_px();
+        self.with(|faces| {
+            let part_px = NonZeroU32::new(faces[0].size().width_px() * side_px.get() / own_px);
+            let size = Size::square(part_px.unwrap_or(NonZeroU32::MIN));
+            all(faces.each_ref().map(|face| pixels::scale(face, size, Edges::Clamp)))
+        })
+    }
+
+    fn with(
+        &self,
+        of: impl Fn(&[Picture<u8>; 6]) -> Result<[Picture<u8>; 6], RasterError> + Send + Sync,
+    ) -> Result<Self, RasterError> {
+        match self {
+            Self::Rgb(faces) => Ok(Self::Rgb(Box::new(of(faces)?))),
+            Self::Stored(planes) => {
+                let parts: Result<Vec<_>, _> = planes.par_iter().map(of).collect();
+                let parts = parts?.try_into().map_err(|_planes| RasterError::UnequalPlanes)?;
+                Ok(Self::Stored(Box::new(parts)))
+            }
+        }
+    }
+
+    /// A part of a face as a file.
+    ///
+    /// # Errors
+    /// What the encoder says; a part that is not inside.
+    pub(super) fn encode(
+        &self,
+        encoder: &mut Encoder,
+        face: Face,
+        rect: Rect,
+    ) -> Result<Vec<u8>, StepError> {
+        let index = face as usize;
+        match self {
+            Self::Rgb(faces) => {
+                let rgb = pixels::interleaved(&faces[index], rect)?;
+                Ok(encoder.encode(&rgb, rect.size)?)
+            }
+            Self::Stored(planes) => {
+                let planes = planes.each_ref().map(|faces| &faces[index].planes()[0]);
+                Ok(encoder.encode_stored(planes, rect)?)
+            }
+        }
+    }
+}
+
+/// All of them, or the first error.
+fn all<T, const N: usize>(results: [Result<T, RasterError>; N]) -> Result<[T; N], RasterError> {
+    let all: Result<Vec<T>, _> = results.into_iter().collect();
+    all?.try_into().map_err(|_planes| RasterError::UnequalPlanes)
+}
