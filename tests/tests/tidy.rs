@@ -34,8 +34,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 ];
 
 /// Decoders and FFmpeg: in the runner only, never in the program that has credentials and a network.
-const RUNNER_ONLY: &[&str] =
-    &["ffmpeg-next", "image", "png", "turbojpeg", "webp", "moxcms", "kamadak-exif"];
+const RUNNER_ONLY: &[&str] = &["ffmpeg-next", "image", "png", "turbojpeg", "webp", "moxcms"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").into()
@@ -227,7 +226,7 @@ fn every_dependency_is_used() {
         for dependency in &package.dependencies {
             used_anywhere.insert(dependency.name.clone());
             let name = match dependency.name.as_str() {
-                "kamadak-exif" => "exif".to_owned(),
+                "md-5" => "md5".to_owned(),
                 name => name.replace('-', "_"),
             };
             if !code.contains(&name) {

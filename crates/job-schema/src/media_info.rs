@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+mod capture;
 mod gpano;
 
+pub use capture::{Capture, Location};
 pub use gpano::{GPano, ValidArea};
 
 /// A probed source file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaInfo {
     /// The container by its contents, never by its name: `jpeg`, `png`, `webp`, `tiff`, `mp4`, …
     pub container: String,
@@ -25,13 +27,27 @@ pub struct MediaInfo {
     /// Photo Sphere metadata, as written in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpano: Option<GPano>,
+    /// When, where and with what the picture was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
     /// What is odd about the file without making it unusable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
+impl MediaInfo {
+    /// The same without the place where the picture was taken, for records that more people see than asked.
+    #[must_use]
+    pub fn without_location(mut self) -> Self {
+        if let Some(capture) = &mut self.capture {
+            capture.location = None;
+        }
+        self
+    }
+}
+
 /// A still picture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PictureInfo {
     /// Width after the EXIF orientation is applied.
     pub width_px: u32,
@@ -50,15 +66,31 @@ pub struct PictureInfo {
     /// The embedded colour profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icc: Option<IccInfo>,
+    /// The map from this picture to one of high dynamic range, which no output has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain_map: Option<GainMap>,
+}
+
+/// The kind of a gain map that comes with a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GainMap {
+    /// Ultra HDR: described by Adobe's properties in XMP.
+    UltraHdr,
+    /// ISO 21496-1: described in segments of its own, perhaps by Ultra HDR's properties too.
+    Iso21496,
+    /// Apple's, of before the standard.
+    Apple,
 }
 
 /// What the samples of a picture mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColorModel {
     /// Lightness only.
     Gray,
     /// Red, green, blue.
+    #[default]
     Rgb,
     /// Luma and chroma (JPEG).
     Ycbcr,

@@ -76,6 +76,7 @@ fn display_p3_to_srgb(bencher: Bencher<'_, '_>) {
         .with_inputs(|| panofleet_media::Decoded {
             picture: PANORAMA.clone(),
             profile: Some(profile.clone()),
+            exif: None,
             warnings: Vec::new(),
         })
         .input_counter(|decoded| ItemsCount::new(decoded.picture.size().area_px()))

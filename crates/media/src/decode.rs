@@ -7,6 +7,7 @@ use panofleet_job_schema::media_info::ColorModel;
 use panofleet_raster::{ExifOrientation, Picture, RasterError, orient};
 
 use crate::error::MediaError;
+use crate::exif::Exif;
 use crate::header::{self, Header};
 use crate::icc::{self, Profile, Space};
 use crate::probe;
@@ -22,6 +23,8 @@ pub struct Decoded {
     pub picture: Picture<u8>,
     /// The RGB profile whose colours the picture has; without one they are sRGB.
     pub profile: Option<Profile>,
+    /// What may be written into a picture that is made of this one.
+    pub exif: Option<Exif>,
     /// What is odd about the pixels or the profile.
     pub warnings: Vec<String>,
 }
@@ -32,12 +35,12 @@ impl Decoded {
     /// # Errors
     /// None that a decoded picture can meet.
     pub fn into_srgb(self) -> Result<Self, RasterError> {
-        let Self { picture, profile, warnings } = self;
+        let Self { picture, profile, exif, warnings } = self;
         let picture = match &profile {
             Some(profile) => icc::convert(picture, profile)?,
             None => picture,
         };
-        Ok(Self { picture, profile: None, warnings })
+        Ok(Self { picture, profile: None, exif, warnings })
     }
 }
 
@@ -62,7 +65,7 @@ pub fn decode(path: &Path) -> Result<Decoded, MediaError> {
         still::decode(container, &file, &header, profile, &mut warnings)?
     };
     let turned = ExifOrientation::from_tag(orientation).unwrap_or(ExifOrientation::Upright);
-    Ok(Decoded { picture: orient(picture, turned), profile, warnings })
+    Ok(Decoded { picture: orient(picture, turned), profile, exif: header.metadata.exif, warnings })
 }
 
 /// Bytes that decoding a picture takes at most: the file, what the codec keeps, its interleaved samples and

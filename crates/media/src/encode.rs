@@ -1,9 +1,12 @@
 //! Pictures to files: interleaved samples to JPEG, WebP, PNG or TIFF, with the metadata that they carry.
 
-use panofleet_job_schema::PictureFormat;
+use panofleet_job_schema::media_info::GPano;
+use panofleet_job_schema::{MetadataPolicy, PictureFormat};
 use panofleet_raster::{Plane, Rect, Size};
 
 use crate::error::MediaError;
+use crate::exif::Exif;
+use crate::gpano;
 
 mod jpeg;
 mod png;
@@ -17,6 +20,30 @@ pub struct Embedded {
     pub icc: Option<Vec<u8>>,
     /// An XMP packet, such as [`gpano::write`](crate::gpano::write) makes one. A JPEG holds 65,502 bytes of it.
     pub xmp: Option<String>,
+    /// Tags of the picture that it was made of.
+    pub exif: Option<Exif>,
+}
+
+impl Embedded {
+    /// What a derivative carries by a policy, in the colours of `icc`: Photo Sphere fields that are true of
+    /// it, and what of `exif` may be told. Without the policy's leave the fields say nothing of programs and
+    /// dates either.
+    pub fn derivative(
+        policy: MetadataPolicy,
+        icc: Option<&[u8]>,
+        gpano: Option<&GPano>,
+        exif: Option<&Exif>,
+    ) -> Self {
+        let exif = exif.cloned();
+        let (exif, gpano) = match policy {
+            MetadataPolicy::Strip => (None, gpano.cloned().map(GPano::without_origin)),
+            MetadataPolicy::Keep => (exif, gpano.cloned()),
+            MetadataPolicy::KeepWithoutLocation => {
+                (exif.map(Exif::without_location), gpano.cloned())
+            }
+        };
+        Self { icc: icc.map(<[u8]>::to_vec), xmp: gpano.as_ref().and_then(gpano::write), exif }
+    }
 }
 
 /// Samples of a picture, `height × width × channels`, row by row from the top; alpha is straight.

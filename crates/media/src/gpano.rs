@@ -2,6 +2,7 @@
 //!
 //! Source: Google's "Photo Sphere XMP Metadata".
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use panofleet_job_schema::media_info::{GPano, ValidArea};
@@ -39,14 +40,16 @@ pub fn write(gpano: &GPano) -> Option<String> {
     })
 }
 
-/// The fields among the properties of a packet; `None` if there are none. A value that is none of its
+/// The fields among the properties of a file; `None` if there are none. The first of a name counts. A value that is none of its
 /// field's is left out with a warning.
 pub(crate) fn read(properties: &[Property], warnings: &mut Vec<String>) -> Option<GPano> {
     let mut fields = Fields::default();
-    let mut found = false;
-    for Property { name, value, .. } in
-        properties.iter().filter(|property| property.schema == Schema::GPano)
-    {
+    let (mut found, mut seen) = (false, BTreeSet::new());
+    let ours = properties.iter().filter(|property| property.schema == Schema::GPano);
+    for Property { name, value, .. } in ours {
+        if !seen.insert(name) {
+            continue;
+        }
         let Some((_, mut field)) = fields.all().into_iter().find(|(known, _)| known == name) else {
             continue;
         };

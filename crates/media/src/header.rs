@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use panofleet_job_schema::limits;
-use panofleet_job_schema::media_info::ColorModel;
+use panofleet_job_schema::media_info::{ColorModel, GainMap};
 
 use crate::error::MediaError;
+use crate::exif::Exif;
 use crate::sniff::Container;
+use crate::xmp::{self, Property, Schema};
 
 pub(crate) mod iso;
 pub(crate) mod jpeg;
@@ -20,7 +22,7 @@ pub(crate) mod webp;
 /// with a warning.
 pub(crate) const METADATA_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// XMP packets that are kept of one file; the first with what is looked for counts.
+/// XMP packets that are read of one file.
 pub(crate) const XMP_PACKETS_MAX: usize = 4;
 
 /// The header of a still picture.
@@ -37,21 +39,49 @@ pub(crate) struct Header {
     pub(crate) frames: u32,
     /// Bytes that the codec holds besides the samples that it returns.
     pub(crate) codec_bytes: u64,
+    pub(crate) gain_map: Option<GainMap>,
     pub(crate) metadata: Metadata,
     /// What is odd about the file.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Blocks of metadata, as they stand in the file.
+/// What comes with the picture, as it stands in the file.
 #[derive(Debug, Default)]
 pub(crate) struct Metadata {
-    /// A TIFF structure, without the `Exif\0\0` of JPEG.
-    pub(crate) exif: Option<Vec<u8>>,
-    /// The orientation, where the container has a field of its own for it.
-    pub(crate) orientation: Option<u16>,
-    /// XMP packets: the main one first.
-    pub(crate) xmp: Vec<Vec<u8>>,
+    pub(crate) exif: Option<Exif>,
+    /// Properties of all XMP packets, of the main one first.
+    pub(crate) properties: Vec<Property>,
     pub(crate) icc: Option<Vec<u8>>,
+}
+
+impl Metadata {
+    /// Takes an EXIF block; one that cannot be read is said.
+    pub(crate) fn take_exif(&mut self, block: &[u8], warnings: &mut Vec<String>) {
+        // Some writers put JPEG's prefix before the block in other containers.
+        let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+        match Exif::read(block) {
+            Ok(exif) => self.exif = Some(exif),
+            Err(said) => {
+                warnings.push(format!("EXIF metadata cannot be read ({said}); it was ignored"));
+            }
+        }
+    }
+
+    /// Takes an XMP packet; one that cannot be read is said.
+    pub(crate) fn take_xmp(&mut self, packet: &[u8], warnings: &mut Vec<String>) {
+        match xmp::properties(packet) {
+            Ok(properties) => self.properties.extend(properties),
+            Err(said) => {
+                warnings.push(format!("XMP metadata cannot be read ({said}); it was ignored"));
+            }
+        }
+    }
+
+    /// The value of a property, by its name without a prefix.
+    pub(crate) fn property(&self, schema: Schema, name: &str) -> Option<&str> {
+        let is = |property: &&Property| property.schema == schema && property.name == name;
+        self.properties.iter().find(is).map(|property| property.value.as_str())
+    }
 }
 
 impl Header {
@@ -65,6 +95,7 @@ impl Header {
             bits_per_sample: 8,
             frames: 1,
             codec_bytes: 0,
+            gain_map: None,
             metadata: Metadata::default(),
             warnings: Vec::new(),
         }
@@ -81,7 +112,10 @@ pub(crate) fn read(container: Container, file: &File) -> Result<Header, MediaErr
     let fail = |error| MediaError::reading(container, error);
     reader.seek(SeekFrom::Start(0)).map_err(fail)?;
     match container {
-        Container::Jpeg => jpeg::read(&mut reader).map_err(fail)?.into_header(),
+        Container::Jpeg => {
+            let segments = jpeg::read(&mut reader).map_err(fail)?;
+            segments.into_header(&mut reader)
+        }
         Container::Png => png::read(&mut reader),
         Container::Webp => webp::read(&mut reader),
         Container::Tiff => tiff::read(&mut reader),

@@ -1,8 +1,11 @@
-//! Directories of a TIFF structure, written: what TIFF pictures and EXIF blocks are made of.
+//! Directories of a TIFF structure: what TIFF pictures, EXIF blocks and multi-picture indexes are made of.
 //!
-//! Source: TIFF 6.0, section 2. Little-endian, offsets of 32 bits.
+//! Source: TIFF 6.0, section 2. What is written is little-endian with offsets of 32 bits; either order and
+//! `BigTIFF` are [`read`].
 
 use std::collections::BTreeMap;
+
+pub(crate) mod read;
 
 /// The first bytes of the structure; the offset of the first directory, which comes last, is filled in by
 /// [`Directory::write_first`].
@@ -13,6 +16,8 @@ pub(crate) const HEAD: [u8; 8] = *b"II*\0\0\0\0\0";
 pub(crate) enum Value {
     /// `BYTE`.
     Bytes(Vec<u8>),
+    /// `ASCII`; the zero at its end is added.
+    Ascii(String),
     /// `SHORT`.
     Shorts(Vec<u16>),
     /// `LONG`.
@@ -21,6 +26,10 @@ pub(crate) enum Value {
     Rationals(Vec<(u32, u32)>),
     /// `UNDEFINED`: bytes whose meaning the tag says.
     Undefined(Vec<u8>),
+    /// `SRATIONAL`.
+    SignedRationals(Vec<(i32, i32)>),
+    /// The offset of another directory.
+    Directory(Directory),
 }
 
 /// Tags and their values, ascending, as the format wants them.
@@ -28,6 +37,33 @@ pub(crate) enum Value {
 pub(crate) struct Directory(BTreeMap<u16, Value>);
 
 impl Directory {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn get(&self, tag: u16) -> Option<&Value> {
+        self.0.get(&tag)
+    }
+
+    /// The first number of a tag whose values are whole and not negative.
+    pub(crate) fn number(&self, tag: u16) -> Option<u64> {
+        match self.get(tag)? {
+            Value::Bytes(values) => values.first().map(|value| u64::from(*value)),
+            Value::Shorts(values) => values.first().map(|value| u64::from(*value)),
+            Value::Longs(values) => values.first().map(|value| u64::from(*value)),
+            Value::Ascii(_)
+            | Value::Rationals(_)
+            | Value::Undefined(_)
+            | Value::SignedRationals(_)
+            | Value::Directory(_) => None,
+        }
+    }
+
+    /// Sets every tag of another directory.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().map(|(tag, value)| (*tag, value.clone())));
+    }
+
     pub(crate) fn set(&mut self, tag: u16, value: Value) {
         self.0.insert(tag, value);
     }
@@ -51,7 +87,12 @@ impl Directory {
         // The last four bytes say that no directory follows.
         structure.resize(at + 2 + ENTRY_BYTES * self.0.len() + 4, 0);
         for (index, (tag, value)) in self.0.iter().enumerate() {
-            let (kind, count, bytes) = value.encoded();
+            let (kind, count, bytes) = match value {
+                Value::Directory(directory) => {
+                    (4_u16, 1, directory.append(structure).to_le_bytes().to_vec())
+                }
+                other => other.encoded(),
+            };
             let mut place = [0; 4];
             if bytes.len() <= place.len() {
                 place[..bytes.len()].copy_from_slice(&bytes);
@@ -71,10 +112,11 @@ impl Directory {
 }
 
 impl Value {
-    /// Type, count and bytes.
+    /// Type, count and bytes; a directory has none of its own.
     fn encoded(&self) -> (u16, usize, Vec<u8>) {
         match self {
             Self::Bytes(bytes) => (1, bytes.len(), bytes.clone()),
+            Self::Ascii(text) => (2, text.len() + 1, [text.as_bytes(), b"\0"].concat()),
             Self::Shorts(values) => {
                 (3, values.len(), values.iter().flat_map(|v| v.to_le_bytes()).collect())
             }
@@ -86,6 +128,11 @@ impl Value {
                 (5, values.len(), words.flat_map(|v| v.to_le_bytes()).collect())
             }
             Self::Undefined(bytes) => (7, bytes.len(), bytes.clone()),
+            Self::SignedRationals(values) => {
+                let words = values.iter().flat_map(|(over, under)| [over, under]);
+                (10, values.len(), words.flat_map(|v| v.to_le_bytes()).collect())
+            }
+            Self::Directory(_) => (4, 0, Vec::new()),
         }
     }
 }

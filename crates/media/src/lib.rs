@@ -7,7 +7,7 @@
 //! |---|---|
 //! | what kind of file it is, by its first bytes | [`sniff`] |
 //! | what a probe reports | [`probe()`], `header/` (stills), `tracks` (video and audio) |
-//! | metadata | `exif`, `xmp`, [`gpano`], [`icc`] |
+//! | metadata | `exif` over `ifd` (TIFF's directories), [`gpano`] over `xmp`, [`icc`] |
 //! | pixels | [`decode()`], [`decode_stored`], [`pixels`], [`Encoder`] |
 //!
 //! # Pixels
@@ -19,8 +19,7 @@
 //! # What this crate does not do
 //!
 //! It has no resampling of its own ([`pixels`] calls `panofleet-raster`), decodes no video yet, keeps no
-//! 16-bit or float samples when it decodes, and protects nobody from a hostile file
-//! by itself: a decoder that can be broken is broken here, and the runner's sandbox holds it.
+//! 16-bit or float samples when it decodes, applies no gain map, and protects nobody from a hostile file by itself: a decoder that can be broken is broken here, and the runner's sandbox holds it.
 
 mod decode;
 mod encode;
@@ -42,5 +41,6 @@ mod xmp;
 pub use decode::{Decoded, decode, decode_bytes_max};
 pub use encode::{Embedded, Encoder, Samples};
 pub use error::MediaError;
+pub use exif::Exif;
 pub use frame::{StoredFrame, decode_stored, halve_cube, stored_face};
 pub use probe::{check_has_pixels, probe};

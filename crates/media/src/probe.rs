@@ -5,17 +5,16 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use panofleet_job_schema::Failure;
-use panofleet_job_schema::media_info::{GPano, IccInfo, MediaInfo, PictureInfo};
+use panofleet_job_schema::media_info::{IccInfo, MediaInfo, PictureInfo};
 use panofleet_raster::ExifOrientation;
 
 use crate::error::MediaError;
-use crate::exif;
+use crate::exif::Exif;
 use crate::gpano;
 use crate::header::{self, Header, Metadata};
 use crate::icc::Profile;
 use crate::sniff::{self, Container, Kind, SNIFF_BYTES};
 use crate::tracks;
-use crate::xmp;
 
 /// Describes a file by its contents. The name only matters where it contradicts them: that is a warning.
 ///
@@ -85,15 +84,13 @@ pub(crate) fn check_decoded(container: Container) -> Result<(), MediaError> {
 
 /// The EXIF orientation, 1 to 8.
 pub(crate) fn orientation(metadata: &Metadata) -> u16 {
-    let from_exif = || metadata.exif.as_deref().and_then(exif::orientation);
-    let said = metadata.orientation.filter(|value| (1..=8).contains(value)).or_else(from_exif);
-    said.unwrap_or(1)
+    metadata.exif.as_ref().and_then(Exif::orientation).unwrap_or(1)
 }
 
 fn still(container: Container, header: Header) -> MediaInfo {
     let orientation = orientation(&header.metadata);
     let mut warnings = header.warnings;
-    let gpano = gpano(&header.metadata.xmp, &mut warnings);
+    let gpano = gpano::read(&header.metadata.properties, &mut warnings);
     let icc = header.metadata.icc.map(|bytes| icc_info(bytes, &mut warnings));
     let swapped = ExifOrientation::from_tag(orientation).is_some_and(ExifOrientation::swaps_sides);
     let (width_px, height_px) = if swapped {
@@ -113,6 +110,7 @@ fn still(container: Container, header: Header) -> MediaInfo {
         orientation: orientation as u8,
         frames: header.frames,
         icc,
+        gain_map: header.gain_map,
     };
     MediaInfo {
         container: container.name().into(),
@@ -122,25 +120,9 @@ fn still(container: Container, header: Header) -> MediaInfo {
         tracks: Vec::new(),
         duration_ms: None,
         gpano,
+        capture: header.metadata.exif.as_ref().and_then(Exif::capture),
         warnings,
     }
-}
-
-/// The first packet with Photo Sphere fields has them all.
-fn gpano(packets: &[Vec<u8>], warnings: &mut Vec<String>) -> Option<GPano> {
-    for packet in packets {
-        match xmp::properties(packet) {
-            Ok(properties) => {
-                if let Some(found) = gpano::read(&properties, warnings) {
-                    return Some(found);
-                }
-            }
-            Err(said) => {
-                warnings.push(format!("XMP metadata cannot be read ({said}); it was ignored"))
-            }
-        }
-    }
-    None
 }
 
 fn icc_info(bytes: Vec<u8>, warnings: &mut Vec<String>) -> IccInfo {

@@ -62,8 +62,8 @@ pub(crate) fn probe(container: Container, mut file: File) -> Result<MediaInfo, M
         picture: None,
         tracks,
         duration_ms,
-        gpano: None,
         warnings,
+        ..MediaInfo::default()
     })
 }
 

@@ -6,6 +6,8 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, NamespaceResolver, ResolveResult};
 use quick_xml::{NsReader, XmlVersion, escape};
 
+pub(crate) mod extended;
+
 /// Nesting of elements; XMP needs about five.
 const DEPTH_MAX: u32 = 64;
 

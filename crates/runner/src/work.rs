@@ -55,7 +55,9 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
 
     let mut steps = Steps::default();
     let media = steps.time("probe", || panofleet_media::probe(Path::new(&task.source)))?;
-    send(report, &Frame::Probed { media: Box::new(media.clone()) })?;
+    // What is reported goes into the job and the manifest, which lies beside the outputs; the place where a picture
+    // was taken is only in the file that a probe was asked for.
+    send(report, &Frame::Probed { media: Box::new(media.clone().without_location()) })?;
 
     let (probes, jobs) = plans(task, &media)?;
     if !jobs.is_empty() {
@@ -244,7 +246,7 @@ impl Work<'_> {
         keep: bool,
         output: &Output<'_>,
     ) -> Result<(Summary, Option<Decoded>), StepError> {
-        let Decoded { picture, profile, warnings } = decoded;
+        let Decoded { picture, profile, exif, warnings } = decoded;
         let icc = profile.as_ref().map(Profile::bytes);
         let context = tiles::Context { icc, gpano: self.media.gpano.as_ref() };
         let (mut summary, picture) = match (plan, keep) {
@@ -270,7 +272,8 @@ impl Work<'_> {
             }
         };
         summary.warnings.extend_from_slice(&warnings);
-        let rest = picture.filter(|_| keep).map(|picture| Decoded { picture, profile, warnings });
+        let rest =
+            picture.filter(|_| keep).map(|picture| Decoded { picture, profile, exif, warnings });
         Ok((summary, rest))
     }
 

@@ -169,15 +169,8 @@ fn script(nature: Option<Nature>, task: &Task, random: &mut Random) -> Script {
         script.push_back((Duration::ZERO, Said::End));
         return script;
     }
-    let media = Box::new(MediaInfo {
-        container: "jpeg".to_owned(),
-        bytes: 1000,
-        picture: None,
-        tracks: Vec::new(),
-        duration_ms: None,
-        gpano: None,
-        warnings: Vec::new(),
-    });
+    let media =
+        Box::new(MediaInfo { container: "jpeg".to_owned(), bytes: 1000, ..MediaInfo::default() });
     script.push_back((random.millis(10, 100), Said::Frame(Frame::Probed { media })));
     let (steps, step_ms) = match nature {
         Some(Nature::Slow) => (6, 900),

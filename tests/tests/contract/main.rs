@@ -32,15 +32,7 @@ fn is_running(job: &Job) -> bool {
 }
 
 fn manifest_of(job: &Job, claim: panofleet_job_schema::ClaimId) -> Manifest {
-    let media = MediaInfo {
-        container: "jpeg".into(),
-        bytes: 1,
-        picture: None,
-        tracks: Vec::new(),
-        duration_ms: None,
-        gpano: None,
-        warnings: Vec::new(),
-    };
+    let media = MediaInfo { container: "jpeg".into(), bytes: 1, ..MediaInfo::default() };
     Manifest {
         schema: 1,
         job: job.id,

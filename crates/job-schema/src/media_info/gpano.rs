@@ -205,6 +205,20 @@ impl GPano {
         turned
     }
 
+    /// The same without what it says of programs and dates.
+    #[must_use]
+    pub fn without_origin(self) -> Self {
+        Self {
+            capture_software: None,
+            stitching_software: None,
+            source_photos: None,
+            first_photo_date: None,
+            last_photo_date: None,
+            exposure_locked: None,
+            ..self
+        }
+    }
+
     /// The same after the tilt of the camera was taken out of the pixels. The heading stays, because pitch
     /// and roll turn the sphere about its middle and about the axis to its right; the initial view stays,
     /// because it is counted from the horizon.

@@ -183,20 +183,17 @@ mod tests {
             width_px,
             height_px,
             color: ColorModel::Ycbcr,
-            alpha: false,
             bits_per_sample: 8,
             orientation: 1,
             frames: 1,
-            icc: None,
+            ..PictureInfo::default()
         };
         MediaInfo {
             container: "jpeg".into(),
             bytes: 1,
             picture: Some(picture),
-            tracks: Vec::new(),
-            duration_ms: None,
             gpano,
-            warnings: Vec::new(),
+            ..MediaInfo::default()
         }
     }
 

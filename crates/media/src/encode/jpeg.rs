@@ -5,7 +5,7 @@ use turbojpeg::{Compressor, Image, PixelFormat, Subsamp, YuvPlanesImage};
 
 use super::Embedded;
 use crate::error::MediaError;
-use crate::header::jpeg::{ICC, XMP};
+use crate::header::jpeg::{EXIF, ICC, XMP};
 
 /// Bytes of a segment without its marker and length (T.81, B.1.1.4).
 const SEGMENT_BYTES_MAX: usize = 65_533;
@@ -43,7 +43,7 @@ pub(super) fn encode(
     let (width, height) = (width_px as usize, height_px as usize);
     let image = Image { pixels: rgb, width, pitch: 3 * width, height, format: PixelFormat::RGB };
     let jpeg = compressor.compress_to_vec(image).map_err(failed)?;
-    Ok(tagged(jpeg, embedded))
+    Ok(tagged(jpeg, size, embedded))
 }
 
 pub(super) fn encode_stored(
@@ -82,18 +82,21 @@ pub(super) fn encode_stored(
         subsamp,
     };
     let jpeg = compressor.compress_yuv_planes_to_vec(&image).map_err(failed)?;
-    Ok(tagged(jpeg, embedded))
+    Ok(tagged(jpeg, rect.size, embedded))
 }
 
-fn tagged(jpeg: Vec<u8>, embedded: &Embedded) -> Vec<u8> {
-    if *embedded == Embedded::default() { jpeg } else { with_metadata(&jpeg, embedded) }
+fn tagged(jpeg: Vec<u8>, size: Size, embedded: &Embedded) -> Vec<u8> {
+    if *embedded == Embedded::default() { jpeg } else { with_metadata(&jpeg, size, embedded) }
 }
 
 /// Puts metadata behind the JFIF segment, where readers expect it.
-fn with_metadata(jpeg: &[u8], embedded: &Embedded) -> Vec<u8> {
+fn with_metadata(jpeg: &[u8], size: Size, embedded: &Embedded) -> Vec<u8> {
     // The encoder begins every file with SOI and an APP0 of 16 bytes.
     let (head, rest) = jpeg.split_at(2 + 2 + 16);
     let mut tagged = head.to_vec();
+    if let Some(exif) = &embedded.exif {
+        push_segment(&mut tagged, 0xe1, &[EXIF, &exif.block(size, embedded.icc.is_none())]);
+    }
     if let Some(xmp) = &embedded.xmp {
         push_segment(&mut tagged, 0xe1, &[XMP, xmp.as_bytes()]);
     }

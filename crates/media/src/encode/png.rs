@@ -23,6 +23,9 @@ pub(super) fn encode(
         Some(icc) => info.icc_profile = Some(Cow::Borrowed(icc)),
         None => info.srgb = Some(SrgbRenderingIntent::Perceptual),
     }
+    if let Some(exif) = &embedded.exif {
+        info.exif_metadata = Some(Cow::Owned(exif.block(size, embedded.icc.is_none())));
+    }
     let bytes = match samples {
         Samples::Rgb8(samples) | Samples::Rgba8(samples) => Cow::Borrowed(samples),
         Samples::Rgb16(samples) | Samples::Rgba16(samples) => {

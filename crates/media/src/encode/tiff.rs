@@ -54,7 +54,7 @@ pub(super) fn encode(
     let metadata_bytes =
         embedded.icc.as_ref().map_or(0, Vec::len) + embedded.xmp.as_ref().map_or(0, String::len);
     let bytes: usize =
-        strips.iter().map(|strip| strip.len() + 1 + 16).sum::<usize>() + metadata_bytes + 1024;
+        strips.iter().map(|strip| strip.len() + 1 + 16).sum::<usize>() + metadata_bytes + 64 * 1024;
     if bytes as u64 > FILE_BYTES_MAX {
         return Err(failed(format!("{bytes} bytes are more than a TIFF can have").into()));
     }
@@ -103,6 +103,9 @@ fn description(samples: Samples<'_>, size: Size, embedded: &Embedded) -> Directo
     // Baseline readers want a resolution.
     directory.set(282, Value::Rationals(vec![(72, 1)]));
     directory.set(283, Value::Rationals(vec![(72, 1)]));
+    if let Some(exif) = &embedded.exif {
+        exif.add_to(&mut directory, size, embedded.icc.is_none());
+    }
     if let Some(xmp) = &embedded.xmp {
         directory.set(700, Value::Bytes(xmp.clone().into_bytes()));
     }

@@ -43,15 +43,17 @@ pub(super) fn encode(
     })
 }
 
-/// The extended format (RFC 9649, 2.7): RIFF head, `VP8X`, `ICCP`, the picture, `XMP `.
+/// The extended format (RFC 9649, 2.7): RIFF head, `VP8X`, `ICCP`, the picture, `EXIF`, `XMP `.
 fn with_metadata(webp: &[u8], size: Size, embedded: &Embedded) -> Vec<u8> {
     const HAS_PROFILE: u8 = 0x20;
     const HAS_ALPHA: u8 = 0x10;
+    const HAS_EXIF: u8 = 0x08;
     const HAS_XMP: u8 = 0x04;
 
     let flag = |there: bool, flag: u8| if there { flag } else { 0 };
     let flags = flag(embedded.icc.is_some(), HAS_PROFILE)
         | flag(chunks(webp).any(|(kind, _)| kind == *b"ALPH"), HAS_ALPHA)
+        | flag(embedded.exif.is_some(), HAS_EXIF)
         | flag(embedded.xmp.is_some(), HAS_XMP);
     let [w0, w1, w2, _] = (size.width_px() - 1).to_le_bytes();
     let [h0, h1, h2, _] = (size.height_px() - 1).to_le_bytes();
@@ -62,6 +64,9 @@ fn with_metadata(webp: &[u8], size: Size, embedded: &Embedded) -> Vec<u8> {
     }
     for (kind, body) in chunks(webp).filter(|(kind, _)| kind != b"VP8X") {
         push_chunk(&mut extended, kind, body);
+    }
+    if let Some(exif) = &embedded.exif {
+        push_chunk(&mut extended, *b"EXIF", &exif.block(size, embedded.icc.is_none()));
     }
     if let Some(xmp) = &embedded.xmp {
         push_chunk(&mut extended, *b"XMP ", xmp.as_bytes());

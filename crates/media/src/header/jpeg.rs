@@ -4,20 +4,28 @@
 //! `ExtendedXMP`), ICC.1:2010 annex B.4 (profiles in segments), CIPA DC-007 (`MPF`), Adobe TN 5116 (`Adobe`).
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 
-use panofleet_job_schema::media_info::ColorModel;
+use panofleet_job_schema::media_info::{ColorModel, GainMap};
 
 use super::{Header, METADATA_BYTES_MAX, Metadata, block, bytes, skip};
 use crate::error::MediaError;
 use crate::sniff::Container;
+use crate::xmp::Schema;
+use crate::xmp::extended::Extended;
 
-const EXIF: &[u8] = b"Exif\0\0";
+mod pictures;
+
+pub(crate) const EXIF: &[u8] = b"Exif\0\0";
 pub(crate) const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 pub(crate) const ICC: &[u8] = b"ICC_PROFILE\0";
 const MPF: &[u8] = b"MPF\0";
+const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
 const ADOBE: &[u8] = b"Adobe";
+
+/// Pictures behind the first whose own segments are read, to know a gain map.
+const OTHERS_MAX: usize = 8;
 
 /// What the segments before the first scan say.
 #[derive(Debug, Default)]
@@ -26,14 +34,16 @@ pub(crate) struct Segments {
     first_scan_components: u8,
     /// The `transform` of Adobe's segment; its presence alone means that CMYK is stored inverted.
     pub(crate) adobe_transform: Option<u8>,
-    pictures: Option<u32>,
+    /// The index of a multi-picture file, and where it begins.
+    pictures: Option<(u64, Vec<u8>)>,
     exif: Option<Vec<u8>>,
     xmp: Option<Vec<u8>>,
-    /// By GUID, then offset.
-    extended_xmp: BTreeMap<[u8; 32], BTreeMap<u32, Vec<u8>>>,
+    extended_xmp: Extended,
     /// By sequence number.
     icc: BTreeMap<u8, Vec<u8>>,
     icc_count: u8,
+    /// ISO 21496-1 has a segment for it.
+    iso_gain_map: bool,
     metadata_bytes: usize,
     warnings: Vec<String>,
 }
@@ -74,10 +84,11 @@ pub(crate) fn read(reader: &mut (impl Read + Seek)) -> io::Result<Segments> {
                 segments.frame = Some(frame(marker, &block(reader, length)?)?);
             }
             0xe1 | 0xe2 | 0xee => {
+                let at = reader.stream_position()?;
                 let body = block(reader, length)?;
                 segments.metadata_bytes += body.len();
                 if segments.metadata_bytes <= METADATA_BYTES_MAX {
-                    segments.keep(marker, &body);
+                    segments.keep(marker, at, &body);
                 } else if segments.metadata_bytes - length <= METADATA_BYTES_MAX {
                     segments
                         .warnings
@@ -144,7 +155,7 @@ fn damaged(said: &str) -> io::Error {
 }
 
 impl Segments {
-    fn keep(&mut self, marker: u8, body: &[u8]) {
+    fn keep(&mut self, marker: u8, at: u64, body: &[u8]) {
         if marker == 0xee {
             if let Some([_, _, _, _, _, _, transform, ..]) = body.strip_prefix(ADOBE) {
                 self.adobe_transform = Some(*transform);
@@ -153,19 +164,17 @@ impl Segments {
             self.exif.get_or_insert_with(|| exif.to_vec());
         } else if let Some(xmp) = body.strip_prefix(XMP) {
             self.xmp.get_or_insert_with(|| xmp.to_vec());
-        } else if let Some(part) = body.strip_prefix(EXTENDED_XMP) {
-            if let Some((guid, [_, _, _, _, o3, o2, o1, o0, data @ ..])) = part.split_first_chunk()
-            {
-                let offset = u32::from_be_bytes([*o3, *o2, *o1, *o0]);
-                self.extended_xmp.entry(*guid).or_default().insert(offset, data.to_vec());
-            }
+        } else if let Some(portion) = body.strip_prefix(EXTENDED_XMP) {
+            self.extended_xmp.take(portion);
         } else if let Some(part) = body.strip_prefix(ICC) {
             if let [number, count, data @ ..] = part {
                 self.icc_count = *count;
                 self.icc.entry(*number).or_insert_with(|| data.to_vec());
             }
         } else if let Some(index) = body.strip_prefix(MPF) {
-            self.pictures = pictures(index);
+            self.pictures.get_or_insert_with(|| (at + MPF.len() as u64, index.to_vec()));
+        } else if body.starts_with(GAIN_MAP) {
+            self.iso_gain_map = true;
         }
     }
 
@@ -175,23 +184,78 @@ impl Segments {
         whole.then(|| (1..=self.icc_count).flat_map(|n| &self.icc[&n]).copied().collect())
     }
 
-    /// Extended XMP packets whose parts follow on each other without a gap.
-    fn extended_xmp(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.extended_xmp.values().filter_map(|parts| {
-            let mut packet = Vec::new();
-            for (offset, part) in parts {
-                if *offset as usize != packet.len() {
-                    return None;
-                }
-                packet.extend_from_slice(part);
+    /// EXIF, XMP with its extension, and the profile; what cannot be read is said.
+    fn metadata(&mut self) -> Metadata {
+        let mut metadata = Metadata { icc: self.icc(), ..Metadata::default() };
+        if !self.icc.is_empty() && metadata.icc.is_none() {
+            self.warnings.push("parts of the colour profile are missing; taken for sRGB".into());
+        }
+        if let Some(block) = &self.exif {
+            metadata.take_exif(block, &mut self.warnings);
+        }
+        if let Some(packet) = &self.xmp {
+            metadata.take_xmp(packet, &mut self.warnings);
+        }
+        let named = metadata
+            .property(Schema::Note, "HasExtendedXMP")
+            .and_then(|guid| <&[u8; 32]>::try_from(guid.as_bytes()).ok().copied());
+        match named.map(|guid| self.extended_xmp.packet(guid)) {
+            Some(Ok(packet)) => metadata.take_xmp(&packet, &mut self.warnings),
+            Some(Err(said)) => {
+                self.warnings.push(format!("extended XMP metadata was ignored: {said}"));
             }
-            Some(packet)
-        })
+            None => {}
+        }
+        metadata
     }
 
+    /// The gain map that these segments announce, of the picture that they belong to or as which it comes.
+    fn gain_map(&self, metadata: &Metadata) -> Option<GainMap> {
+        if self.iso_gain_map {
+            Some(GainMap::Iso21496)
+        } else if metadata.property(Schema::GainMap, "Version").is_some() {
+            Some(GainMap::UltraHdr)
+        } else if metadata.property(Schema::AppleGainMap, "HDRGainMapVersion").is_some() {
+            Some(GainMap::Apple)
+        } else {
+            None
+        }
+    }
+
+    /// The other pictures of the file: how many are for people, and which gain map is among them.
+    fn others(&mut self, reader: &mut (impl Read + Seek)) -> (u32, Option<GainMap>) {
+        let Some((at, index)) = &self.pictures else { return (0, None) };
+        let others = match pictures::read(index) {
+            Ok(others) => others,
+            Err(error) => {
+                self.warnings
+                    .push(format!("the index of the file's pictures cannot be read ({error})"));
+                return (0, None);
+            }
+        };
+        let (mut count, mut gain_map) = (0, None);
+        for other in others.iter().filter(|other| !other.is_preview) {
+            // One that is not where the index says is somebody else's trouble.
+            let place = at.saturating_add(other.offset.into());
+            let seen = (count as usize) < OTHERS_MAX && reader.seek(SeekFrom::Start(place)).is_ok();
+            let mut segments = seen.then(|| read(reader).ok()).flatten().unwrap_or_default();
+            let metadata = segments.metadata();
+            match segments.gain_map(&metadata) {
+                Some(found) => gain_map = Some(found),
+                None => count += 1,
+            }
+        }
+        (count, gain_map)
+    }
+
+    /// The header, once the other pictures of the file were looked at.
+    ///
     /// # Errors
     /// `Corrupt` without a frame, `FeatureUnsupported` for other than 8 bits and 1, 3 or 4 components.
-    pub(crate) fn into_header(mut self) -> Result<Header, MediaError> {
+    pub(crate) fn into_header(
+        mut self,
+        reader: &mut (impl Read + Seek),
+    ) -> Result<Header, MediaError> {
         let container = Container::Jpeg;
         let frame =
             self.frame.take().ok_or_else(|| MediaError::corrupt(container, &"no frame header"))?;
@@ -205,56 +269,31 @@ impl Segments {
                 return Err(MediaError::FeatureUnsupported { container, feature });
             }
         };
-        if !self.icc.is_empty() && self.icc().is_none() {
-            self.warnings.push("parts of the colour profile are missing; taken for sRGB".into());
+        let metadata = self.metadata();
+        let (others, gain_map) = self.others(reader);
+        let gain_map = self.gain_map(&metadata).or(gain_map);
+        if gain_map.is_some() {
+            self.warnings.push(
+                "the picture has an HDR gain map; the SDR picture is used, and outputs have no gain map".into(),
+            );
         }
-        // An Ultra HDR picture carries its gain map as a second picture, which nobody wants to see.
-        let gain_map = self.xmp.as_deref().is_some_and(|xmp| contains(xmp, b"hdrgm:Version"));
-        if gain_map {
-            self.warnings.push("the HDR gain map is ignored; the SDR picture is used".into());
+        if others > 0 {
+            let said = format!("the file holds {} pictures; the first one is used", others + 1);
+            self.warnings.push(said);
         }
-        let pictures = self.pictures.unwrap_or(1).max(1);
-        let metadata = Metadata {
-            icc: self.icc(),
-            xmp: self.xmp.iter().cloned().chain(self.extended_xmp()).collect(),
-            exif: self.exif,
-            orientation: None,
-        };
         Ok(Header {
             width_px: frame.width_px.into(),
             height_px: frame.height_px.into(),
             color,
             alpha: false,
             bits_per_sample: frame.bits_per_sample,
-            frames: if gain_map { 1 } else { pictures },
+            frames: 1 + others,
             codec_bytes: frame.coefficient_bytes(self.first_scan_components),
+            gain_map,
             metadata,
             warnings: self.warnings,
         })
     }
-}
-
-/// `NumberOfImages` (tag 0xB001) of a multi-picture index, which is a TIFF structure.
-fn pictures(index: &[u8]) -> Option<u32> {
-    let big_endian = index.starts_with(b"MM");
-    let u16_at = |at: usize| {
-        let two: [u8; 2] = index.get(at..at + 2)?.try_into().ok()?;
-        Some(if big_endian { u16::from_be_bytes(two) } else { u16::from_le_bytes(two) })
-    };
-    let u32_at = |at: usize| {
-        let four: [u8; 4] = index.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) })
-    };
-    let directory = u32_at(4)? as usize;
-    let entries = usize::from(u16_at(directory)?);
-    (0..entries)
-        .map(|entry| directory + 2 + 12 * entry)
-        .find(|at| u16_at(*at) == Some(0xb001))
-        .and_then(|at| u32_at(at + 8))
-}
-
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
 }
 
 #[cfg(test)]
@@ -270,7 +309,8 @@ mod tests {
 
     fn header(segments: &[Vec<u8>]) -> Result<Header, MediaError> {
         let file = [&[0xff, 0xd8][..], &segments.concat(), &[0xff, 0xda, 0, 12, 3]].concat();
-        read(&mut Cursor::new(file)).unwrap().into_header()
+        let mut reader = Cursor::new(file);
+        read(&mut reader).unwrap().into_header(&mut reader)
     }
 
     fn frame_segment(marker: u8, components: u8) -> Vec<u8> {
@@ -284,21 +324,14 @@ mod tests {
     }
 
     #[test]
-    fn profile_and_extended_xmp_are_put_together() {
+    fn a_profile_is_put_together() {
         let icc = |number, data| segment(0xe2, &[ICC, &[number, 2], data].concat());
-        let extended = |offset: u32, data: &[u8]| {
-            let head = [EXTENDED_XMP, &[b'a'; 32], &4_u32.to_be_bytes(), &offset.to_be_bytes()];
-            segment(0xe1, &[&head.concat(), data].concat())
-        };
-        let parts = [icc(2, b"cd"), icc(1, b"ab"), extended(2, b"yz"), extended(0, b"wx"), sof(3)];
-        let found = header(&parts).unwrap();
+        let found = header(&[icc(2, b"cd"), icc(1, b"ab"), sof(3)]).unwrap();
         assert_eq!(found.metadata.icc.as_deref(), Some(&b"abcd"[..]));
-        assert_eq!(found.metadata.xmp, [b"wxyz"]);
         assert_eq!((found.width_px, found.height_px), (512, 256));
 
-        let incomplete = header(&[icc(2, b"cd"), extended(2, b"yz"), sof(3)]).unwrap();
+        let incomplete = header(&[icc(2, b"cd"), sof(3)]).unwrap();
         assert_eq!(incomplete.metadata.icc, None);
-        assert_eq!(incomplete.metadata.xmp, Vec::<Vec<u8>>::new());
         assert_eq!(incomplete.warnings.len(), 1);
     }
 
@@ -323,14 +356,5 @@ mod tests {
         let bytes = |marker| header(&[frame_segment(marker, 3)]).unwrap().codec_bytes;
         assert_eq!(bytes(0xc0), 0);
         assert_eq!(bytes(0xc2), 512 * 256 * 3);
-    }
-
-    #[test]
-    fn pictures_of_a_multi_picture_file_are_counted() {
-        let mut index = b"MM\0*\0\0\0\x08\0\x01".to_vec();
-        index.extend([0xb0, 0x01, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2]);
-        let mpf = segment(0xe2, &[MPF, &index].concat());
-        assert_eq!(header(&[mpf, sof(3)]).unwrap().frames, 2);
-        assert_eq!(header(&[segment(0xe2, b"MPF\0MM"), sof(3)]).unwrap().frames, 1);
     }
 }

@@ -19,15 +19,22 @@ pub(crate) const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
 /// Reads `IHDR` and the metadata, before and after the picture.
 pub(crate) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, MediaError> {
     let mut header = chunks(reader).map_err(|error| MediaError::reading(Container::Png, error))?;
-    // Only the decoder can inflate the profile.
+    // The decoder checks the header, and inflates the profile within bounds.
     reader.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(METADATA_BYTES_MAX as u64);
     let decoder = PngDecoder::with_limits(reader, limits);
     let mut decoder = decoder.map_err(|error| image_error(Container::Png, error))?;
+    let announced = header.metadata.icc.is_some();
     header.metadata.icc = decoder.icc_profile().ok().flatten();
-    if header.metadata.xmp.is_empty() {
-        header.metadata.xmp.extend(decoder.xmp_metadata().ok().flatten());
+    if announced && header.metadata.icc.is_none() {
+        let said = "the colour profile cannot be unpacked, or not within 8 MiB; taken for sRGB";
+        header.warnings.push(said.into());
+    }
+    if header.metadata.properties.is_empty()
+        && let Ok(Some(packet)) = decoder.xmp_metadata()
+    {
+        header.metadata.take_xmp(&packet, &mut header.warnings);
     }
     Ok(header)
 }
@@ -36,7 +43,7 @@ fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<Header> {
     let file_bytes = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(8))?;
     let mut header = Header::bare(0, 0);
-    let mut metadata = Metadata::default();
+    let (mut metadata, mut packets) = (Metadata::default(), 0);
     loop {
         let length = u32::from_be_bytes(bytes(reader)?);
         let kind: [u8; 4] = bytes(reader)?;
@@ -54,9 +61,16 @@ fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<Header> {
                 header.frames = frames.max(1);
                 skip(reader, u64::from(length) - body.len() as u64)?;
             }
-            b"eXIf" if wanted => metadata.exif = Some(block(reader, length as usize)?),
-            b"iTXt" if wanted && metadata.xmp.len() < XMP_PACKETS_MAX => {
-                metadata.xmp.extend(xmp(&block(reader, length as usize)?))
+            b"iCCP" if wanted => metadata.icc = Some(block(reader, length as usize)?),
+            b"eXIf" if wanted => {
+                let block = block(reader, length as usize)?;
+                metadata.take_exif(&block, &mut header.warnings);
+            }
+            b"iTXt" if wanted && packets < XMP_PACKETS_MAX => {
+                if let Some(packet) = xmp(&block(reader, length as usize)?) {
+                    packets += 1;
+                    metadata.take_xmp(&packet, &mut header.warnings);
+                }
             }
             b"IEND" => break,
             // A file that ends inside of its pixels is the decoder's to judge.

@@ -12,19 +12,20 @@ use crate::sniff::Container;
 
 /// Reads the size from the picture's own header and the metadata from the chunks around it.
 pub(crate) fn read(reader: &mut (impl BufRead + Seek)) -> Result<Header, MediaError> {
-    let (metadata, frames) =
+    let (metadata, frames, warnings) =
         chunks(reader).map_err(|error| MediaError::reading(Container::Webp, error))?;
     reader.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
     let decoder = WebPDecoder::new(reader).map_err(|error| image_error(Container::Webp, error))?;
     let (width_px, height_px) = decoder.dimensions();
     let alpha = decoder.color_type().has_alpha();
-    Ok(Header { alpha, frames, metadata, ..Header::bare(width_px, height_px) })
+    Ok(Header { alpha, frames, metadata, warnings, ..Header::bare(width_px, height_px) })
 }
 
-fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<(Metadata, u32)> {
+fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<(Metadata, u32, Vec<String>)> {
     let file_bytes = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(12))?;
-    let (mut metadata, mut frames) = (Metadata::default(), 0);
+    let mut packets = 0;
+    let (mut metadata, mut frames, mut warnings) = (Metadata::default(), 0, Vec::new());
     while reader.stream_position()? + 8 <= file_bytes {
         let kind: [u8; 4] = bytes(reader)?;
         let length = u32::from_le_bytes(bytes(reader)?);
@@ -35,9 +36,10 @@ fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<(Metadata, u32)> {
         }
         match &kind {
             b"ICCP" => metadata.icc = Some(block(reader, length as usize)?),
-            b"EXIF" => metadata.exif = Some(exif(block(reader, length as usize)?)),
-            b"XMP " if metadata.xmp.len() < XMP_PACKETS_MAX => {
-                metadata.xmp.push(block(reader, length as usize)?)
+            b"EXIF" => metadata.take_exif(&block(reader, length as usize)?, &mut warnings),
+            b"XMP " if packets < XMP_PACKETS_MAX => {
+                packets += 1;
+                metadata.take_xmp(&block(reader, length as usize)?, &mut warnings);
             }
             b"ANMF" => {
                 frames += 1;
@@ -47,13 +49,5 @@ fn chunks(reader: &mut (impl Read + Seek)) -> io::Result<(Metadata, u32)> {
         }
         skip(reader, u64::from(length % 2))?;
     }
-    Ok((metadata, frames.max(1)))
-}
-
-/// Some writers put JPEG's prefix before the TIFF structure.
-fn exif(block: Vec<u8>) -> Vec<u8> {
-    match block.strip_prefix(b"Exif\0\0") {
-        Some(tiff) => tiff.to_vec(),
-        None => block,
-    }
+    Ok((metadata, frames.max(1), warnings))
 }

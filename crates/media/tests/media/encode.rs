@@ -7,8 +7,8 @@ use image::ImageDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
-use panofleet_job_schema::PictureFormat;
 use panofleet_job_schema::media_info::GPano;
+use panofleet_job_schema::{MetadataPolicy, PictureFormat};
 use panofleet_media::{Embedded, Encoder, MediaError, Samples, decode, gpano, pixels, probe};
 use panofleet_raster::{Rect, Size};
 
@@ -94,7 +94,8 @@ fn profiles_and_packets_are_embedded_whole() {
     let (rgb, size) = rgb();
     let profile: Vec<u8> = (0..150_001_u32).map(|index| (index * 7 % 251) as u8).collect();
     let xmp = gpano::write(&GPano::whole_sphere(512, 256)).unwrap();
-    let embedded = Embedded { icc: Some(profile.clone()), xmp: Some(xmp.clone()) };
+    let embedded =
+        Embedded { icc: Some(profile.clone()), xmp: Some(xmp.clone()), ..Embedded::default() };
     let encode = |format| {
         Cursor::new(Encoder::new(format, 80, embedded.clone()).unwrap().encode(&rgb, size).unwrap())
     };
@@ -137,7 +138,8 @@ fn a_webp_says_what_it_holds() {
     assert_eq!(flags(Samples::Rgb8(&rgb), embedded), Some(0x20));
     let embedded = Embedded { xmp: xmp.clone(), ..Embedded::default() };
     assert_eq!(flags(Samples::Rgba8(&rgba), embedded), Some(0x14));
-    assert_eq!(flags(Samples::Rgba8(&rgba), Embedded { icc, xmp }), Some(0x34));
+    let exif = decode(&fixture("metadata/camera.jpg")).unwrap().exif;
+    assert_eq!(flags(Samples::Rgba8(&rgba), Embedded { icc, xmp, exif }), Some(0x3c));
 }
 
 #[test]
@@ -155,6 +157,79 @@ fn what_is_written_is_probed_in_every_format() {
         let media = probe(&path).unwrap();
         assert_eq!(media.gpano.as_ref(), Some(&written), "{format:?}");
         assert_eq!(media.warnings, Vec::<String>::new(), "{format:?}");
+    }
+}
+
+/// What a derivative tells, by FFmpeg's reader of EXIF, and what no derivative may tell.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "FFmpeg's own reader is the reference")]
+fn exif_is_kept_as_far_as_the_policy_says() {
+    let (rgb, size) = rgb();
+    let exif = decode(&fixture("metadata/camera.jpg")).unwrap().exif;
+    let folder = tempfile::tempdir().unwrap();
+    for format in
+        [PictureFormat::Jpeg, PictureFormat::Webp, PictureFormat::Png, PictureFormat::Tiff]
+    {
+        for (policy, camera, place) in [
+            (MetadataPolicy::Strip, false, false),
+            (MetadataPolicy::Keep, true, true),
+            (MetadataPolicy::KeepWithoutLocation, true, false),
+        ] {
+            let embedded = Embedded::derivative(policy, None, None, exif.as_ref());
+            let body = Encoder::new(format, 80, embedded).unwrap().encode(&rgb, size).unwrap();
+            for secret in ["MAKER-NOTE", "SERIAL-0815", "USER-COMMENT", "PREVIEW"] {
+                let found = body.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{format:?}, {policy:?}: {secret}");
+            }
+            let path = folder.path().join(format!("{policy:?}.{}", format.extension()));
+            std::fs::write(&path, body).unwrap();
+            let media = probe(&path).unwrap();
+            assert_eq!(media.warnings, Vec::<String>::new(), "{format:?}, {policy:?}");
+            assert_eq!(media.picture.unwrap().orientation, 1, "{format:?}, {policy:?}");
+            let capture = media.capture.unwrap_or_default();
+            assert_eq!(capture.model.is_some(), camera, "{format:?}, {policy:?}");
+            assert_eq!(capture.location.is_some(), place, "{format:?}, {policy:?}");
+            if matches!(format, PictureFormat::Jpeg | PictureFormat::Webp) {
+                let read = Command::new("ffprobe")
+                    .args(["-v", "error", "-show_entries", "frame_tags", "-of", "flat"])
+                    .arg(&path)
+                    .output()
+                    .expect("the program `ffprobe`, which this test needs");
+                let tags = String::from_utf8_lossy(&read.stdout);
+                for (tag, there) in [
+                    ("tags.Model=\"Globe 1\"", camera),
+                    ("1:250 ", camera),
+                    ("tags.DateTimeOriginal=\"2026:02:28 23:59:58\"", camera),
+                    ("tags.Orientation=\"    1\"", camera),
+                    ("tags.GPSAltitude=", place),
+                ] {
+                    assert_eq!(
+                        tags.contains(tag),
+                        there,
+                        "{format:?}, {policy:?}: {tag} in {tags}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A derivative of an Ultra HDR picture is an ordinary one: a map of other pixels would spoil it.
+#[test]
+fn no_gain_map_outlives_its_picture() {
+    for name in ["ultra-hdr.jpg", "iso-gain-map.jpg", "apple-gain-map.jpg"] {
+        let decoded = decode(&fixture("metadata").join(name)).unwrap();
+        let gpano = GPano::whole_sphere(512, 256);
+        let policy = MetadataPolicy::Keep;
+        let embedded = Embedded::derivative(policy, None, Some(&gpano), decoded.exif.as_ref());
+        let whole = Rect::whole(decoded.picture.size());
+        let rgb = pixels::interleaved(&decoded.picture, whole).unwrap();
+        let mut encoder = Encoder::new(PictureFormat::Jpeg, 80, embedded).unwrap();
+        let body = encoder.encode(&rgb, decoded.picture.size()).unwrap();
+        for word in ["hdrgm", "HDRGainMap", "21496", "MPF", "Semantic"] {
+            let found = body.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!found, "{name}: {word}");
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a probe says about each fixture.
 
-use panofleet_job_schema::media_info::{ColorModel, GPano, MediaInfo, PictureInfo, TrackInfo};
+use panofleet_job_schema::media_info::{
+    Capture, ColorModel, GPano, GainMap, Location, MediaInfo, PictureInfo, TrackInfo,
+};
 
 use crate::fixture;
 
@@ -14,11 +16,10 @@ fn plain(width_px: u32, height_px: u32, color: ColorModel) -> PictureInfo {
         width_px,
         height_px,
         color,
-        alpha: false,
         bits_per_sample: 8,
         orientation: 1,
         frames: 1,
-        icc: None,
+        ..PictureInfo::default()
     }
 }
 
@@ -95,6 +96,69 @@ fn metadata_of_other_formats() {
 }
 
 #[test]
+fn how_a_picture_was_taken() {
+    let expected = Capture {
+        taken_at: Some("2026-02-28T23:59:58.07+08:00".into()),
+        make: Some("Panofleet".into()),
+        model: Some("Globe 1".into()),
+        lens: Some("Globe 7.3 mm".into()),
+        software: Some("globe 2.1".into()),
+        exposure_s: Some(1.0 / 250.0),
+        f_number: Some(2.8),
+        iso: Some(200),
+        focal_length_mm: Some(1.31),
+        location: Some(Location {
+            latitude_deg: 22.0 + 17.0 / 60.0 + 30.12 / 3600.0,
+            longitude_deg: 114.0 + 10.0 / 60.0,
+            altitude_m: Some(552.0),
+            heading_deg: Some(13.5),
+        }),
+    };
+    for name in ["metadata/camera.jpg", "metadata/camera.png"] {
+        let media = probe(name);
+        assert_eq!(media.capture, Some(expected.clone()), "{name}");
+        assert_eq!(media.picture.unwrap().orientation, 6, "{name}");
+        assert_eq!(media.warnings, Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(probe("orientation-6.jpg").capture, None);
+}
+
+/// A gain map is no picture for people; a preview neither.
+#[test]
+fn several_pictures_in_a_file() {
+    for (name, frames, gain_map, words) in [
+        ("ultra-hdr.jpg", 1, Some(GainMap::UltraHdr), "HDR gain map"),
+        ("iso-gain-map.jpg", 1, Some(GainMap::Iso21496), "HDR gain map"),
+        ("apple-gain-map.jpg", 1, Some(GainMap::Apple), "HDR gain map"),
+        ("two-eyes.mpo", 2, None, "the file holds 2 pictures; the first one is used"),
+        ("with-preview.jpg", 1, None, ""),
+    ] {
+        let media = probe(&format!("metadata/{name}"));
+        let picture = media.picture.unwrap();
+        assert_eq!((picture.frames, picture.gain_map), (frames, gain_map), "{name}");
+        assert_eq!(media.warnings.is_empty(), words.is_empty(), "{name}: {:?}", media.warnings);
+        assert!(media.warnings.iter().all(|said| said.contains(words)), "{:?}", media.warnings);
+    }
+}
+
+/// Metadata of more than one segment, and what is wrong with it.
+#[test]
+fn extended_xmp() {
+    let media = probe("metadata/extended-xmp.jpg");
+    assert_eq!(media.gpano.map(|gpano| gpano.full_width_px), Some(Some(4000)));
+    assert_eq!(media.warnings.len(), 1, "{:?}", media.warnings);
+    assert!(media.warnings[0].contains("probably resized"), "{:?}", media.warnings);
+    for (name, words) in
+        [("changed", "its MD5 differs"), ("half", "bytes 0 to 65000 of it are missing")]
+    {
+        let media = probe(&format!("metadata/extended-xmp-{name}.jpg"));
+        assert_eq!(media.gpano, None);
+        assert_eq!(media.warnings.len(), 1, "{:?}", media.warnings);
+        assert!(media.warnings[0].contains(words), "{:?}", media.warnings);
+    }
+}
+
+#[test]
 fn profiles_by_name_and_size() {
     for name in ["display-p3.jpg", "display-p3.png"] {
         let icc = probe(name).picture.unwrap().icc.unwrap();
@@ -108,6 +172,9 @@ fn profiles_by_name_and_size() {
 fn oddities_are_warnings() {
     for (name, words) in [
         ("broken-profile.jpg", "colour profile cannot be read"),
+        ("metadata/broken-exif.jpg", "EXIF metadata cannot be read"),
+        ("broken/icc-bomb.png", "colour profile"),
+        ("broken/icc-bomb.jpg", "colour profile cannot be read"),
         ("broken/deep-xmp.jpg", "nested more than"),
         ("broken/entities-xmp.jpg", "declares a document type"),
         ("broken/really-png.jpg", "the name ends in .jpg, but the file is PNG"),

@@ -19,6 +19,8 @@ fn broken_files_are_refused_by_name() {
         ("huge-header.jpg", "picture_too_large", "65500×65500"),
         ("bomb.png", "picture_too_large", "25000×25000"),
         ("animated.gif", "format_unsupported", "GIF pictures are recognised but not read; convert"),
+        ("photo.heic", "format_unsupported", "HEIC pictures are recognised but not read; convert"),
+        ("photo.avif", "format_unsupported", "AVIF pictures are recognised but not read; convert"),
         ("playlist.mp4", "playlist_refused", "an HLS playlist"),
         ("concat.mp4", "playlist_refused", "a concat script"),
         ("no-tracks.mp4", "file_damaged", "mp4 file is damaged"),

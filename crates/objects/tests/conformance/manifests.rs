@@ -56,15 +56,7 @@ fn manifest(attempt: u32) -> Manifest {
         source: SourceRecord {
             bytes: 1,
             sha256: "00".repeat(32),
-            media: MediaInfo {
-                container: "jpeg".to_owned(),
-                bytes: 1,
-                picture: None,
-                tracks: Vec::new(),
-                duration_ms: None,
-                gpano: None,
-                warnings: Vec::new(),
-            },
+            media: MediaInfo { container: "jpeg".to_owned(), bytes: 1, ..MediaInfo::default() },
         },
         outputs: BTreeMap::new(),
         steps: Vec::new(),

@@ -128,15 +128,11 @@ fn media() -> MediaInfo {
             width_px: 4096,
             height_px: 2048,
             color: ColorModel::Ycbcr,
-            alpha: false,
             bits_per_sample: 8,
             orientation: 1,
             frames: 1,
-            icc: None,
+            ..PictureInfo::default()
         }),
-        tracks: Vec::new(),
-        duration_ms: None,
-        gpano: None,
-        warnings: Vec::new(),
+        ..MediaInfo::default()
     }
 }

@@ -100,3 +100,12 @@ fn a_probe_is_written_as_it_was_reported() {
         assert_eq!(run.summary("what").0["probe"], "probe.json");
     }
 }
+
+/// The report goes into the manifest, which lies beside outputs that may have been stripped of it.
+#[test]
+fn only_a_probe_that_was_asked_for_says_where_a_picture_was_taken() {
+    let run = run(&fixture("metadata/camera.jpg"), r#"{"what": {"op": "media.probe"}}"#).done();
+    assert_eq!(run.json("what", "probe.json")["capture"]["location"]["altitude_m"], 552.0);
+    let capture = run.media().capture.clone().unwrap();
+    assert_eq!((capture.model.as_deref(), capture.location), (Some("Globe 1"), None));
+}
