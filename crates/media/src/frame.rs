@@ -54,7 +54,7 @@ pub fn decode_stored(path: &Path, keep_profile: bool) -> Result<Option<StoredFra
         && probe::orientation(&header.metadata) == 1
         && header.width_px % 2 == 0
         && header.height_px % 2 == 0;
-    let (profile, mut warnings) = decode::usable_profile(&header);
+    let (profile, mut warnings) = decode::usable_profile::<u8>(&header);
     let profile = profile.filter(|profile| !profile.is_srgb());
     if !is_plain || (profile.is_some() && !keep_profile) {
         return Ok(None);

@@ -4,10 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use moxcms::{
-    ColorProfile, DataColorSpace, Layout, ProfileText, Transform8BitExecutor, TransformOptions,
+    ColorProfile, DataColorSpace, Layout, ProfileText, Transform8BitExecutor,
+    Transform16BitExecutor, TransformOptions,
 };
 use panofleet_raster::{Picture, RasterError};
 
+use crate::depth::Depth;
 use crate::planes;
 
 /// Bytes of the largest profile that is read. Press profiles have about 2 MiB.
@@ -24,6 +26,16 @@ pub enum Space {
     Cmyk,
 }
 
+impl Space {
+    const fn layout(self) -> Layout {
+        match self {
+            Self::Gray => Layout::Gray,
+            Self::Rgb => Layout::Rgb,
+            Self::Cmyk => Layout::Rgba,
+        }
+    }
+}
+
 /// An embedded profile that could be read, with its way to sRGB.
 #[derive(Clone)]
 pub struct Profile {
@@ -31,6 +43,8 @@ pub struct Profile {
     space: Space,
     description: Option<String>,
     to_srgb: Arc<Transform8BitExecutor>,
+    /// For 16 bits, once it is asked for.
+    deep_to_srgb: Option<Arc<Transform16BitExecutor>>,
     is_srgb: bool,
 }
 
@@ -58,20 +72,37 @@ impl Profile {
 
     fn read(bytes: Vec<u8>) -> Result<Self, String> {
         let profile = ColorProfile::new_from_slice(&bytes).map_err(|error| error.to_string())?;
-        let (space, layout) = match profile.color_space {
-            DataColorSpace::Gray => (Space::Gray, Layout::Gray),
-            DataColorSpace::Rgb => (Space::Rgb, Layout::Rgb),
-            DataColorSpace::Cmyk => (Space::Cmyk, Layout::Rgba),
+        let space = match profile.color_space {
+            DataColorSpace::Gray => Space::Gray,
+            DataColorSpace::Rgb => Space::Rgb,
+            DataColorSpace::Cmyk => Space::Cmyk,
             other => return Err(format!("its colour space is {other:?}")),
         };
         let srgb = ColorProfile::new_srgb();
         let to_srgb = profile
-            .create_transform_8bit(layout, &srgb, Layout::Rgb, TransformOptions::default())
+            .create_transform_8bit(space.layout(), &srgb, Layout::Rgb, TransformOptions::default())
             .map_err(|error| error.to_string())?;
         let description = profile.description.as_ref().and_then(text);
-        let mut read = Self { bytes, space, description, to_srgb, is_srgb: false };
+        let mut read =
+            Self { bytes, space, description, to_srgb, deep_to_srgb: None, is_srgb: false };
         read.is_srgb = read.moves_nothing();
         Ok(read)
+    }
+
+    /// The same, ready for 16 bits too.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub(crate) fn deep(self) -> Result<Self, String> {
+        let transform = || {
+            let profile = ColorProfile::new_from_slice(&self.bytes)?;
+            let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
+            profile.create_transform_16bit(self.space.layout(), &srgb, Layout::Rgb, options)
+        };
+        let made = catch_unwind(AssertUnwindSafe(transform))
+            .unwrap_or(Err(moxcms::CmsError::InvalidProfile));
+        let deep_to_srgb = Some(made.map_err(|error| error.to_string())?);
+        Ok(Self { deep_to_srgb, ..self })
     }
 
     /// The profile as it stands in the file.
@@ -103,6 +134,12 @@ impl Profile {
         }
     }
 
+    /// The same for 16 bits, with a profile that was made [`deep`](Self::deep).
+    pub(crate) fn deep_to_srgb(&self, device: &[u16], rgb: &mut [u16]) {
+        let done = self.deep_to_srgb.as_ref().map(|executor| executor.transform(device, rgb));
+        debug_assert!(matches!(done, Some(Ok(()))), "{} and {} values", device.len(), rgb.len());
+    }
+
     /// Whether no colour of a 9 × 9 × 9 lattice moves by more than one step: then it is sRGB under some
     /// name, and a conversion would only cost time and rounding.
     fn moves_nothing(&self) -> bool {
@@ -123,13 +160,16 @@ impl Profile {
 ///
 /// # Errors
 /// None that a picture which was one before can meet.
-pub(crate) fn convert(picture: Picture<u8>, profile: &Profile) -> Result<Picture<u8>, RasterError> {
+pub(crate) fn convert<S: Depth>(
+    picture: Picture<S>,
+    profile: &Profile,
+) -> Result<Picture<S>, RasterError> {
     if profile.is_srgb || profile.space != Space::Rgb {
         return Ok(picture);
     }
     planes::convert_colour(picture, |rgb| {
         let device = rgb.to_vec();
-        profile.to_srgb(&device, rgb);
+        S::to_srgb(profile, &device, rgb);
     })
 }
 

@@ -8,20 +8,21 @@
 //! | what kind of file it is, by its first bytes | [`sniff`] |
 //! | what a probe reports | [`probe()`], `header/` (stills), `tracks` (video and audio) |
 //! | metadata | `exif` over `ifd` (TIFF's directories), [`gpano`] over `xmp`, [`icc`] |
-//! | pixels | [`decode()`], [`decode_stored`], [`pixels`], [`Encoder`] |
+//! | pixels | [`decode()`], [`decode_deep`], [`decode_stored`], [`pixels`], [`Encoder`] |
 //!
 //! # Pixels
 //!
-//! A decoded picture is upright (EXIF orientation applied), planar RGB or RGB with straight alpha, 8 bits,
-//! in the colour space of the profile that comes with it or in sRGB. Limits are checked from the header,
+//! A decoded picture is upright (EXIF orientation applied), planar RGB or RGB with straight alpha, 8 or 16 bits
+//! as the caller likes, in the colour space of the profile that comes with it or in sRGB. Limits are checked from the header,
 //! before anything of the picture's size is allocated.
 //!
 //! # What this crate does not do
 //!
-//! It has no resampling of its own ([`pixels`] calls `panofleet-raster`), decodes no video yet, keeps no
-//! 16-bit or float samples when it decodes, applies no gain map, and protects nobody from a hostile file by itself: a decoder that can be broken is broken here, and the runner's sandbox holds it.
+//! It has no resampling of its own ([`pixels`] calls `panofleet-raster`), decodes no video yet, reads no
+//! floating-point samples, applies no gain map, and protects nobody from a hostile file by itself: a decoder that can be broken is broken here, and the runner's sandbox holds it.
 
 mod decode;
+mod depth;
 mod encode;
 mod error;
 mod exif;
@@ -38,7 +39,7 @@ pub mod sniff;
 mod tracks;
 mod xmp;
 
-pub use decode::{Decoded, decode, decode_bytes_max};
+pub use decode::{Decoded, decode, decode_bytes_max, decode_deep, decode_deep_bytes_max};
 pub use encode::{Embedded, Encoder, Samples};
 pub use error::MediaError;
 pub use exif::Exif;

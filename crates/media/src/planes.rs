@@ -1,31 +1,32 @@
 //! Interleaved samples to planes, on all threads.
 
-use panofleet_raster::{Picture, Plane, RasterError, Size};
+use panofleet_raster::{Picture, Plane, RasterError, Sample, Size};
 use rayon::prelude::*;
 
 /// Pixels that one thread takes at a time: 64 KiB a plane.
 const CHUNK_PX: usize = 64 * 1024;
 
-/// Splits `height × width × N` samples into N planes of 8 bits, each value through `eight`.
+/// Splits `height × width × N` samples into N planes, each value through `convert`.
 ///
 /// # Errors
 /// What [`Plane::new`] says about sizes.
-pub(crate) fn split<const N: usize, S: Copy + Sync>(
+pub(crate) fn split<const N: usize, S: Copy + Sync, T: Sample>(
     samples: &[S],
     size: Size,
-    eight: impl Fn(S) -> u8 + Sync,
-) -> Result<Vec<Plane<u8>>, RasterError> {
-    let mut planes: [Vec<u8>; N] = std::array::from_fn(|_| vec![0; size.area_px() as usize]);
+    convert: impl Fn(S) -> T + Sync,
+) -> Result<Vec<Plane<T>>, RasterError> {
+    let mut planes: [Vec<T>; N] =
+        std::array::from_fn(|_| vec![T::default(); size.area_px() as usize]);
     let mut rests = planes.each_mut().map(|plane| plane.chunks_mut(CHUNK_PX));
     let mut chunks = Vec::new();
     for from in samples.chunks(CHUNK_PX * N) {
-        let to: Vec<&mut [u8]> = rests.iter_mut().filter_map(Iterator::next).collect();
+        let to: Vec<&mut [T]> = rests.iter_mut().filter_map(Iterator::next).collect();
         chunks.push((from, to));
     }
     chunks.into_par_iter().for_each(|(from, to)| {
         for (channel, plane) in to.into_iter().enumerate() {
             for (to, pixel) in plane.iter_mut().zip(from.as_chunks::<N>().0) {
-                *to = eight(pixel[channel]);
+                *to = convert(pixel[channel]);
             }
         }
     });
@@ -36,10 +37,10 @@ pub(crate) fn split<const N: usize, S: Copy + Sync>(
 ///
 /// # Errors
 /// What the planes of a picture must fulfil, which these do.
-pub(crate) fn convert_colour(
-    picture: Picture<u8>,
-    convert: impl Fn(&mut [u8]) + Sync,
-) -> Result<Picture<u8>, RasterError> {
+pub(crate) fn convert_colour<S: Sample>(
+    picture: Picture<S>,
+    convert: impl Fn(&mut [S]) + Sync,
+) -> Result<Picture<S>, RasterError> {
     let mut planes = picture.into_planes();
     if let [red, green, blue, ..] = &mut planes[..] {
         let bands = red

@@ -7,7 +7,8 @@ use panofleet_job_schema::media_info::ColorModel;
 use panofleet_raster::{Picture, Plane, Size, Subsampling};
 use turbojpeg::{DecompressHeader, Decompressor, Image, PixelFormat, YuvImage};
 
-use super::{gray_table, raster};
+use super::{gray_to_rgb, raster};
+use crate::depth::Depth;
 use crate::error::MediaError;
 use crate::frame;
 use crate::header::{self, Header};
@@ -25,12 +26,12 @@ const SCANS_MAX: u32 = 500;
 const JPEG: Container = Container::Jpeg;
 
 /// Decodes to RGB. The profile comes back if the pixels are still in its space.
-pub(super) fn decode(
+pub(super) fn decode<S: Depth>(
     file: &File,
     header: &Header,
     profile: Option<Profile>,
     warnings: &mut Vec<String>,
-) -> Result<(Picture<u8>, Option<Profile>), MediaError> {
+) -> Result<(Picture<S>, Option<Profile>), MediaError> {
     if header.bits_per_sample != 8 {
         let feature = format!("{} bit samples", header.bits_per_sample);
         return Err(MediaError::FeatureUnsupported { container: JPEG, feature });
@@ -39,20 +40,14 @@ pub(super) fn decode(
     match header.color {
         ColorModel::Gray => {
             let (size, gray) = decompress(&jpeg, PixelFormat::GRAY, warnings)?;
-            let table = gray_table(profile.as_ref());
-            let plane = |channel: usize| {
-                Plane::new(
-                    size,
-                    gray.iter().map(|value| table[usize::from(*value)][channel]).collect(),
-                )
-            };
-            let planes: Result<_, _> = (0..3).map(plane).collect();
+            let gray = Plane::new(size, gray.into_iter().map(S::of_eight).collect());
+            let planes = gray.and_then(|gray| gray_to_rgb(&gray, profile.as_ref()));
             Ok((planes.and_then(Picture::from_planes).map_err(raster(JPEG))?, None))
         }
         ColorModel::Rgb | ColorModel::Ycbcr => {
             let (size, rgb) = decompress(&jpeg, PixelFormat::RGB, warnings)?;
             drop(jpeg);
-            let planes = planes::split::<3, _>(&rgb, size, |value| value);
+            let planes = planes::split::<3, _, _>(&rgb, size, S::of_eight);
             Ok((planes.and_then(Picture::from_planes).map_err(raster(JPEG))?, profile))
         }
         ColorModel::Cmyk => {
@@ -68,7 +63,7 @@ pub(super) fn decode(
                 None if profile.is_some() => "printing inks were converted to sRGB by their profile".into(),
                 None => "printing inks without a profile were converted roughly; save the picture as RGB".into(),
             });
-            let planes = planes::split::<3, _>(&rgb, size, |value| value);
+            let planes = planes::split::<3, _, _>(&rgb, size, S::of_eight);
             Ok((planes.and_then(Picture::from_planes).map_err(raster(JPEG))?, None))
         }
     }

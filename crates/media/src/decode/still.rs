@@ -8,7 +8,8 @@ use image::{ColorType, ImageDecoder, ImageError, Limits};
 use panofleet_job_schema::media_info::ColorModel;
 use panofleet_raster::{Picture, Plane, RasterError, Size};
 
-use super::{gray_table, raster};
+use super::{gray_to_rgb, raster};
+use crate::depth::Depth;
 use crate::error::MediaError;
 use crate::header::{self, Header};
 use crate::icc::{Profile, Space};
@@ -19,13 +20,13 @@ use crate::sniff::Container;
 const CODEC_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Decodes to RGB or RGB and alpha. The profile comes back if the pixels are still in its space.
-pub(super) fn decode(
+pub(super) fn decode<S: Depth>(
     container: Container,
     file: &File,
     header: &Header,
     profile: Option<Profile>,
     warnings: &mut Vec<String>,
-) -> Result<(Picture<u8>, Option<Profile>), MediaError> {
+) -> Result<(Picture<S>, Option<Profile>), MediaError> {
     let mut reader = BufReader::new(file);
     reader.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
     let fail = |error| image_error(container, error);
@@ -74,47 +75,43 @@ fn samples(
     Ok((size, kind, samples))
 }
 
-/// Three or four planes of 8 bits; `None` for floating-point samples.
-fn planes(
+/// Three or four planes; `None` for floating-point samples.
+fn planes<S: Depth>(
     kind: ColorType,
     samples: &[u8],
     size: Size,
     gray: Option<&Profile>,
-) -> Option<Result<Vec<Plane<u8>>, RasterError>> {
+) -> Option<Result<Vec<Plane<S>>, RasterError>> {
     let wide = samples.as_chunks::<2>().0;
-    let same = |value| value;
+    let (eight, sixteen) = (S::of_eight, S::of_sixteen);
     Some(match kind {
-        ColorType::L8 => planes::split::<1, _>(samples, size, same).and_then(|p| colour(p, gray)),
-        ColorType::La8 => planes::split::<2, _>(samples, size, same).and_then(|p| colour(p, gray)),
-        ColorType::Rgb8 => planes::split::<3, _>(samples, size, same),
-        ColorType::Rgba8 => planes::split::<4, _>(samples, size, same),
-        ColorType::L16 => planes::split::<1, _>(wide, size, eight).and_then(|p| colour(p, gray)),
-        ColorType::La16 => planes::split::<2, _>(wide, size, eight).and_then(|p| colour(p, gray)),
-        ColorType::Rgb16 => planes::split::<3, _>(wide, size, eight),
-        ColorType::Rgba16 => planes::split::<4, _>(wide, size, eight),
+        ColorType::L8 => {
+            planes::split::<1, _, _>(samples, size, eight).and_then(|p| colour(p, gray))
+        }
+        ColorType::La8 => {
+            planes::split::<2, _, _>(samples, size, eight).and_then(|p| colour(p, gray))
+        }
+        ColorType::Rgb8 => planes::split::<3, _, _>(samples, size, eight),
+        ColorType::Rgba8 => planes::split::<4, _, _>(samples, size, eight),
+        ColorType::L16 => {
+            planes::split::<1, _, _>(wide, size, sixteen).and_then(|p| colour(p, gray))
+        }
+        ColorType::La16 => {
+            planes::split::<2, _, _>(wide, size, sixteen).and_then(|p| colour(p, gray))
+        }
+        ColorType::Rgb16 => planes::split::<3, _, _>(wide, size, sixteen),
+        ColorType::Rgba16 => planes::split::<4, _, _>(wide, size, sixteen),
         _ => return None,
     })
 }
 
-/// `v · 255 / 65,535`, rounded to nearest; there are no halves. Source: PNG, third edition, 13.12.
-fn eight(native_endian: [u8; 2]) -> u8 {
-    ((u32::from(u16::from_ne_bytes(native_endian)) + 128) / 257) as u8
-}
-
 /// Gray, with or without alpha, to RGB.
-fn colour(
-    mut planes: Vec<Plane<u8>>,
+fn colour<S: Depth>(
+    mut planes: Vec<Plane<S>>,
     profile: Option<&Profile>,
-) -> Result<Vec<Plane<u8>>, RasterError> {
-    let table = gray_table(profile);
+) -> Result<Vec<Plane<S>>, RasterError> {
     let alpha = planes.split_off(1);
-    let gray = &planes[0];
-    let channel = |channel: usize| {
-        let values = gray.samples().iter().map(|value| table[usize::from(*value)][channel]);
-        Plane::new(gray.size(), values.collect())
-    };
-    let rgb = (0..3).map(channel).collect::<Result<Vec<_>, _>>()?;
-    Ok(rgb.into_iter().chain(alpha).collect())
+    Ok(gray_to_rgb(&planes[0], profile)?.into_iter().chain(alpha).collect())
 }
 
 /// What a codec's error means for the file's owner.
@@ -145,17 +142,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sixteen_bits_round_to_nearest() {
-        for value in [0, 128, 129, 256, 257, 385, 386, 32_767, 32_768, 65_406, 65_407, 65_535] {
-            let expected = (f64::from(value) * 255.0 / 65_535.0).round() as u8;
-            assert_eq!(eight(u16::to_ne_bytes(value)), expected, "{value}");
-        }
-    }
-
-    #[test]
     fn gray_and_alpha_become_four_planes() {
         let size = Size::new(2, 1).unwrap();
-        let found = planes(ColorType::La8, &[10, 255, 20, 0], size, None).unwrap().unwrap();
+        let found = planes::<u8>(ColorType::La8, &[10, 255, 20, 0], size, None).unwrap().unwrap();
         let found: Vec<_> = found.iter().map(Plane::samples).collect();
         assert_eq!(found, [[10, 20], [10, 20], [10, 20], [255, 0]]);
     }

@@ -1,7 +1,10 @@
 //! Pixels against values that do not come from the decoder.
 
-use panofleet_media::{Decoded, icc, pixels};
-use panofleet_raster::{Picture, Rect};
+use panofleet_job_schema::PictureFormat;
+use panofleet_media::{
+    Decoded, Embedded, Encoder, Samples, decode_deep, decode_deep_bytes_max, icc, pixels,
+};
+use panofleet_raster::{Picture, Rect, Size};
 use turbojpeg::{Compressor, Image, PixelFormat};
 
 use crate::{fixture, scene};
@@ -92,6 +95,83 @@ fn sixteen_bits_are_rounded() {
         let deep = [(index * 1031) as u16, (65_535 - index * 31) as u16, (x * y * 33) as u16];
         let expected = deep.map(|value| (f64::from(value) / 257.0).round() as u8);
         assert_eq!(pixel(&picture, x as usize, y as usize), expected, "{x}, {y}");
+    }
+}
+
+#[test]
+fn sixteen_bits_are_kept_where_they_are_asked_for() {
+    let picture = decode_deep(&fixture("deep.png")).unwrap().picture;
+    let values = |picture: &Picture<u16>, x: usize, y: usize| -> Vec<u16> {
+        picture.planes().iter().map(|plane| plane.row(y)[x]).collect()
+    };
+    for index in 0..64 * 32_u32 {
+        let (x, y) = (index % 64, index / 64);
+        let deep = [(index * 1031) as u16, (65_535 - index * 31) as u16, (x * y * 33) as u16];
+        assert_eq!(values(&picture, x as usize, y as usize), deep, "{x}, {y}");
+    }
+    let spread = decode_deep(&fixture("alpha.png")).unwrap().picture;
+    assert_eq!(values(&spread, 5, 3), [200, 100, 50, 40].map(|value| value * 257));
+    for name in ["equirect.jpg", "orientation-6.jpg", "equirect.tiff", "cmyk-profile.jpg"] {
+        let (flat, deep) = (decode(name).picture, decode_deep(&fixture(name)).unwrap().picture);
+        let same = flat.planes().iter().zip(deep.planes()).all(|(flat, deep)| {
+            let spread = flat.samples().iter().map(|value| u16::from(*value) * 257);
+            spread.eq(deep.samples().iter().copied())
+        });
+        assert!(same, "{name}");
+    }
+    // As PNG: three planes of 16 bits each from as many interleaved ones.
+    let pixels = 64 * 32;
+    assert_eq!(decode_deep_bytes_max(&fixture("deep.png")).unwrap(), pixels * (6 + 6));
+}
+
+/// TIFF with strips and differences, both by the encoder whose files FFmpeg reads.
+#[test]
+fn sixteen_bits_go_through_tiff_and_png() {
+    let size = Size::new(123, 45).unwrap();
+    let noise = |index: u32| index.wrapping_mul(2_654_435_761).rotate_left(13) as u16;
+    let rgba: Vec<u16> = (0..123 * 45 * 4).map(noise).collect();
+    let folder = tempfile::tempdir().unwrap();
+    for format in [PictureFormat::Png, PictureFormat::Tiff] {
+        let mut encoder = Encoder::new(format, 1, Embedded::default()).unwrap();
+        let body = encoder.encode_samples(Samples::Rgba16(&rgba), size).unwrap();
+        let path = folder.path().join(format!("deep.{}", format.extension()));
+        std::fs::write(&path, body).unwrap();
+        let picture = decode_deep(&path).unwrap().picture;
+        assert!(picture.to_interleaved(Rect::whole(size)).unwrap() == rgba, "{format:?}");
+    }
+}
+
+/// Between the steps of 8 bits: Display P3 to sRGB by the formulas of CSS Color 4.
+#[test]
+fn profiles_convert_sixteen_bits() {
+    let profile = decode("display-p3.png").profile.unwrap().bytes().to_vec();
+    let embedded = Embedded { icc: Some(profile), ..Embedded::default() };
+    let stored = [51_234, 25_777, 12_901, 23_456, 46_001, 15_432];
+    let size = Size::new(2, 1).unwrap();
+    let mut encoder = Encoder::new(PictureFormat::Png, 1, embedded).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let body = encoder.encode_samples(Samples::Rgb16(&stored), size).unwrap();
+    std::fs::write(file.path(), body).unwrap();
+    let picture = decode_deep(file.path()).unwrap().into_srgb().unwrap().picture;
+    let found = picture.to_interleaved(Rect::whole(size)).unwrap();
+    let linear = |value: u16| {
+        let v = f64::from(value) / 65_535.0;
+        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    };
+    let encoded = |v: f64| {
+        65_535.0 * if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }
+    };
+    const MATRIX: [[f64; 3]; 3] = [
+        [1.224_940_1, -0.224_940_4, 0.0],
+        [-0.042_056_95, 1.042_057_1, 0.0],
+        [-0.019_637_55, -0.078_636_05, 1.098_273_5],
+    ];
+    for (found, stored) in found.as_chunks::<3>().0.iter().zip(stored.as_chunks::<3>().0) {
+        for (value, row) in found.iter().zip(MATRIX) {
+            let light: f64 = row.iter().zip(stored).map(|(weight, v)| weight * linear(*v)).sum();
+            let off = (f64::from(*value) - encoded(light.clamp(0.0, 1.0))).abs();
+            assert!(off <= 64.0, "{stored:?} → {found:?}: off by {off}");
+        }
     }
 }
 
