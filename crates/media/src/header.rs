@@ -1,6 +1,5 @@
 //! What the header of a still picture says, before any pixel is decoded. A file per format.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use panofleet_job_schema::limits;
@@ -24,6 +23,9 @@ pub(crate) const METADATA_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// XMP packets that are read of one file.
 pub(crate) const XMP_PACKETS_MAX: usize = 4;
+
+/// Characters of what a reader says about broken metadata.
+const SAID_CHARS_MAX: usize = 200;
 
 /// The header of a still picture.
 #[derive(Debug)]
@@ -72,6 +74,8 @@ impl Metadata {
         match xmp::properties(packet) {
             Ok(properties) => self.properties.extend(properties),
             Err(said) => {
+                // What is said may repeat what is written there.
+                let said: String = said.chars().take(SAID_CHARS_MAX).collect();
                 warnings.push(format!("XMP metadata cannot be read ({said}); it was ignored"));
             }
         }
@@ -107,8 +111,8 @@ impl Header {
 /// # Errors
 /// `Truncated` and `Corrupt` for a header that cannot be followed; `FormatUnsupported` for a flavour that
 /// is not even described; `Io`.
-pub(crate) fn read(container: Container, file: &File) -> Result<Header, MediaError> {
-    let mut reader = BufReader::new(file);
+pub(crate) fn read(container: Container, source: impl Read + Seek) -> Result<Header, MediaError> {
+    let mut reader = BufReader::new(source);
     let fail = |error| MediaError::reading(container, error);
     reader.seek(SeekFrom::Start(0)).map_err(fail)?;
     match container {

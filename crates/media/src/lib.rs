@@ -44,4 +44,4 @@ pub use encode::{Embedded, Encoder, Samples};
 pub use error::MediaError;
 pub use exif::Exif;
 pub use frame::{StoredFrame, decode_stored, halve_cube, stored_face};
-pub use probe::{check_has_pixels, probe};
+pub use probe::{check_has_pixels, probe, probe_bytes};

@@ -1,7 +1,7 @@
 //! What a file is, without decoding it.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use panofleet_job_schema::Failure;
@@ -28,13 +28,7 @@ pub fn probe(path: &Path) -> Result<MediaInfo, MediaError> {
     let mut media = match container.kind() {
         Kind::Script => return Err(MediaError::NamesOtherFiles(container)),
         Kind::Tracks => tracks::probe(container, file)?,
-        Kind::Still => still(container, header::read(container, &file)?),
-        Kind::OtherStill => match header::read(container, &file) {
-            Ok(header) => still(container, header),
-            // Its format is all that can be said about it.
-            Err(MediaError::FormatUnsupported(_)) => still(container, Header::bare(0, 0)),
-            Err(error) => return Err(error),
-        },
+        Kind::Still | Kind::OtherStill => probe_still(container, &file)?,
     };
     media.bytes = bytes;
     if let Some(ending) = path.extension().and_then(|ending| ending.to_str())
@@ -43,6 +37,33 @@ pub fn probe(path: &Path) -> Result<MediaInfo, MediaError> {
         media.warnings.push(format!("the name ends in .{ending}, but the file is {container}"));
     }
     Ok(media)
+}
+
+/// Describes a still picture whose file is in memory.
+///
+/// # Errors
+/// As [`probe`]; a file with tracks is refused by its format.
+pub fn probe_bytes(bytes: &[u8]) -> Result<MediaInfo, MediaError> {
+    let container = container(&bytes[..bytes.len().min(SNIFF_BYTES)])?;
+    match container.kind() {
+        Kind::Script => Err(MediaError::NamesOtherFiles(container)),
+        Kind::Tracks => Err(MediaError::FormatUnsupported(container)),
+        Kind::Still | Kind::OtherStill => {
+            let media = probe_still(container, Cursor::new(bytes))?;
+            Ok(MediaInfo { bytes: bytes.len() as u64, ..media })
+        }
+    }
+}
+
+fn probe_still(container: Container, source: impl Read + Seek) -> Result<MediaInfo, MediaError> {
+    match header::read(container, source) {
+        Ok(header) => Ok(still(container, header)),
+        // Its format is all that can be said about it.
+        Err(MediaError::FormatUnsupported(_)) if container.kind() == Kind::OtherStill => {
+            Ok(still(container, Header::bare(0, 0)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Refuses a source whose pixels nobody here can read, by the name of its format.
@@ -64,13 +85,17 @@ pub(crate) fn sniff_file(file: &File) -> Result<(Container, u64), MediaError> {
     reader.seek(SeekFrom::Start(0)).map_err(MediaError::Io)?;
     let mut head = Vec::with_capacity(SNIFF_BYTES);
     reader.take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(MediaError::Io)?;
+    Ok((container(&head)?, file.metadata().map_err(MediaError::Io)?.len()))
+}
+
+/// The format of a file that begins with `head`.
+fn container(head: &[u8]) -> Result<Container, MediaError> {
     if head.is_empty() {
         return Err(MediaError::Empty);
     }
-    let container = sniff::sniff(&head).ok_or_else(|| MediaError::UnknownFormat {
+    sniff::sniff(head).ok_or_else(|| MediaError::UnknownFormat {
         begin: head[..head.len().min(12)].escape_ascii().to_string(),
-    })?;
-    Ok((container, file.metadata().map_err(MediaError::Io)?.len()))
+    })
 }
 
 /// `Ok` for a format that [`decode`](crate::decode()) reads.

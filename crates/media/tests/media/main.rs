@@ -9,9 +9,15 @@ mod decode;
 #[cfg(test)]
 mod encode;
 #[cfg(test)]
+mod mutations;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 mod refusals;
+
+#[cfg(test)]
+#[path = "../../../../fuzz/check.rs"]
+mod check;
 
 #[path = "../../../../fixtures/scene.rs"]
 #[expect(dead_code, reason = "no cube face is looked at here")]
