@@ -104,34 +104,39 @@ impl Exif {
 
     /// The block of an upright picture of this size; `srgb` says that its colours are sRGB's.
     pub(crate) fn block(&self, size: Size, srgb: bool) -> Vec<u8> {
-        let mut directory = Directory::default();
-        self.add_to(&mut directory, size, srgb);
-        // What a JPEG has to have (4.6.8, table 17): 72 points per inch, and chroma centred between lumas.
-        directory.set(0x011a, Value::Rationals(vec![(72, 1)]));
-        directory.set(0x011b, Value::Rationals(vec![(72, 1)]));
-        directory.set(0x0128, Value::Shorts(vec![2]));
-        directory.set(0x0213, Value::Shorts(vec![1]));
+        let mut main = Directory::default();
+        // What has to be there (4.6.8, tables 17 and 18), which TIFF says by tags of its own or not at all: 72
+        // points an inch, chroma in the middle of its pixels, luma and both chromas and nothing, the size.
+        main.set(0x011a, Value::Rationals(vec![(72, 1)]));
+        main.set(0x011b, Value::Rationals(vec![(72, 1)]));
+        main.set(0x0128, Value::Shorts(vec![2]));
+        main.set(0x0213, Value::Shorts(vec![1]));
+        let mut camera = Directory::default();
+        camera.set(0x9101, Value::Undefined(vec![1, 2, 3, 0]));
+        camera.set(0xa002, Value::Longs(vec![size.width_px()]));
+        camera.set(0xa003, Value::Longs(vec![size.height_px()]));
+        self.set_in(&mut main, camera, srgb);
         let mut block = HEAD.to_vec();
-        directory.write_first(&mut block);
+        main.write_first(&mut block);
         block
     }
 
-    /// Sets the tags of an upright picture of this size among those of a first directory.
-    pub(crate) fn add_to(&self, main: &mut Directory, size: Size, srgb: bool) {
+    /// Sets the tags of an upright picture among those of a TIFF's first directory.
+    pub(crate) fn add_to(&self, main: &mut Directory, srgb: bool) {
+        self.set_in(main, Directory::default(), srgb);
+    }
+
+    fn set_in(&self, main: &mut Directory, mut camera: Directory, srgb: bool) {
         const UPRIGHT: u16 = 1;
         const SRGB: u16 = 1;
         const UNCALIBRATED: u16 = 0xffff;
 
         main.extend(&self.picture);
         main.set(ORIENTATION, Value::Shorts(vec![UPRIGHT]));
-        let mut camera = self.camera.clone();
+        camera.extend(&self.camera);
         camera.set(0x9000, Value::Undefined(b"0232".to_vec()));
-        // Luma and both chromas, and nothing.
-        camera.set(0x9101, Value::Undefined(vec![1, 2, 3, 0]));
         camera.set(0xa000, Value::Undefined(b"0100".to_vec()));
         camera.set(0xa001, Value::Shorts(vec![if srgb { SRGB } else { UNCALIBRATED }]));
-        camera.set(0xa002, Value::Longs(vec![size.width_px()]));
-        camera.set(0xa003, Value::Longs(vec![size.height_px()]));
         main.set(CAMERA_DIRECTORY, Value::Directory(camera));
         if !self.place.is_empty() {
             let mut place = self.place.clone();

@@ -104,7 +104,7 @@ fn description(samples: Samples<'_>, size: Size, embedded: &Embedded) -> Directo
     directory.set(282, Value::Rationals(vec![(72, 1)]));
     directory.set(283, Value::Rationals(vec![(72, 1)]));
     if let Some(exif) = &embedded.exif {
-        exif.add_to(&mut directory, size, embedded.icc.is_none());
+        exif.add_to(&mut directory, embedded.icc.is_none());
     }
     if let Some(xmp) = &embedded.xmp {
         directory.set(700, Value::Bytes(xmp.clone().into_bytes()));
