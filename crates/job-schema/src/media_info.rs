@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 mod capture;
 mod gpano;
 
-pub use capture::{Capture, Location};
+pub use capture::{Capture, Location, Unstitched};
 pub use gpano::{GPano, ValidArea};
 
 /// A probed source file.
@@ -30,6 +30,9 @@ pub struct MediaInfo {
     /// When, where and with what the picture was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Capture>,
+    /// What the camera says of lenses whose pictures are not joined yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unstitched: Option<Unstitched>,
     /// What is odd about the file without making it unusable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

@@ -31,6 +31,7 @@ pub mod gpano;
 mod header;
 pub mod icc;
 mod ifd;
+mod insta360;
 pub mod measure;
 pub mod pixels;
 mod planes;

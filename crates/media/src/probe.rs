@@ -5,7 +5,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use panofleet_job_schema::Failure;
-use panofleet_job_schema::media_info::{IccInfo, MediaInfo, PictureInfo};
+use panofleet_job_schema::media_info::{IccInfo, MediaInfo, PictureInfo, Unstitched};
 use panofleet_raster::ExifOrientation;
 
 use crate::error::MediaError;
@@ -13,6 +13,7 @@ use crate::exif::Exif;
 use crate::gpano;
 use crate::header::{self, Header, Metadata};
 use crate::icc::Profile;
+use crate::insta360;
 use crate::sniff::{self, Container, Kind, SNIFF_BYTES};
 use crate::tracks;
 
@@ -55,9 +56,25 @@ pub fn probe_bytes(bytes: &[u8]) -> Result<MediaInfo, MediaError> {
     }
 }
 
-fn probe_still(container: Container, source: impl Read + Seek) -> Result<MediaInfo, MediaError> {
-    match header::read(container, source) {
-        Ok(header) => Ok(still(container, header)),
+fn probe_still(
+    container: Container,
+    mut source: impl Read + Seek,
+) -> Result<MediaInfo, MediaError> {
+    match header::read(container, &mut source) {
+        Ok(header) => {
+            let mut media = still(container, header);
+            // Whoever joined the pictures wrote what came out.
+            if container == Container::Jpeg && media.gpano.is_none() {
+                media.unstitched = insta360::read(&mut source);
+            }
+            if let Some(Unstitched { maker, .. }) = &media.unstitched {
+                media.warnings.push(format!(
+                    "the file is from a camera of {maker} and has no GPano metadata: it probably shows what the \
+                     camera's lenses saw, and is no panorama yet"
+                ));
+            }
+            Ok(media)
+        }
         // Its format is all that can be said about it.
         Err(MediaError::FormatUnsupported(_)) if container.kind() == Kind::OtherStill => {
             Ok(still(container, Header::bare(0, 0)))
@@ -145,6 +162,7 @@ fn still(container: Container, header: Header) -> MediaInfo {
         tracks: Vec::new(),
         duration_ms: None,
         gpano,
+        unstitched: None,
         capture: header.metadata.exif.as_ref().and_then(Exif::capture),
         warnings,
     }

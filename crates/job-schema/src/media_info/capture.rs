@@ -39,6 +39,19 @@ pub struct Capture {
     pub location: Option<Location>,
 }
 
+/// What a camera left in a file that shows what its lenses saw, for whoever stitches it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unstitched {
+    /// The maker, whose way of writing it this is.
+    pub maker: String,
+    /// The model of the camera.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Centres, radii, angles and distortions of the lenses, as the camera wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<String>,
+}
+
 /// A place on earth (WGS 84).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Location {

@@ -132,6 +132,7 @@ fn several_pictures_in_a_file() {
         ("apple-gain-map.jpg", 1, Some(GainMap::Apple), "HDR gain map"),
         ("two-eyes.mpo", 2, None, "the file holds 2 pictures; the first one is used"),
         ("with-preview.jpg", 1, None, ""),
+        ("two-lenses.insp", 1, None, "is no panorama yet"),
     ] {
         let media = probe(&format!("metadata/{name}"));
         let picture = media.picture.unwrap();
@@ -139,6 +140,14 @@ fn several_pictures_in_a_file() {
         assert_eq!(media.warnings.is_empty(), words.is_empty(), "{name}: {:?}", media.warnings);
         assert!(media.warnings.iter().all(|said| said.contains(words)), "{:?}", media.warnings);
     }
+}
+
+#[test]
+fn what_a_camera_says_of_its_lenses() {
+    let found = probe("metadata/two-lenses.insp").unstitched.unwrap();
+    assert_eq!((found.maker.as_str(), found.model.as_deref()), ("Insta360", Some("Insta360 X3")));
+    assert_eq!(found.calibration.as_deref(), Some("2_720.5_719.25_721_0_0_90_6080_3040_65"));
+    assert_eq!(probe("metadata/camera.jpg").unstitched, None);
 }
 
 /// Metadata of more than one segment, and what is wrong with it.
