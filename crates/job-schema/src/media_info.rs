@@ -4,9 +4,13 @@ use serde::{Deserialize, Serialize};
 
 mod capture;
 mod gpano;
+mod sphere;
+mod track;
 
 pub use capture::{Capture, Location, Unstitched};
 pub use gpano::{GPano, ValidArea};
+pub use sphere::{EyeLayout, SphereInfo, SphereMargins, SphereMetadata, SphereProjection};
+pub use track::{ColorInfo, DynamicRange, FrameTiming, TrackInfo};
 
 /// A probed source file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -109,39 +113,4 @@ pub struct IccInfo {
     /// Its description, such as `Display P3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-}
-
-/// One track of a file with tracks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrackInfo {
-    /// Place in the file, from 0.
-    pub index: u32,
-    /// `video`, `audio`, `subtitle`, `data`.
-    pub kind: String,
-    /// FFmpeg's name of the codec: `h264`, `hevc`, `aac`.
-    pub codec: String,
-    /// Coded width of a video track.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub width_px: Option<u32>,
-    /// Coded height of a video track.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub height_px: Option<u32>,
-    /// Average frame rate of a video track, as a fraction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub frame_rate: Option<(i32, i32)>,
-    /// FFmpeg's name of the pixel format.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pixel_format: Option<String>,
-    /// Clockwise rotation that a player applies: 0, 90, 180 or 270.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rotation_deg: Option<i32>,
-    /// Samples per second of an audio track.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sample_rate_hz: Option<u32>,
-    /// Channels of an audio track.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channels: Option<u32>,
-    /// Average bit rate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bits_per_second: Option<u64>,
 }

@@ -80,6 +80,14 @@ pub enum MediaError {
         /// The limit.
         bytes_max: u64,
     },
+    /// A video that nobody here decodes, or makes a picture of.
+    #[error("the video cannot be used: {0}; convert it to H.264 or HEVC in 4:2:0")]
+    VideoUnsupported(String),
+    /// A video track from which no frame came.
+    #[error(
+        "no frame of the video can be decoded; play it to see whether it is damaged, and export it again"
+    )]
+    NoFrames,
     /// The disk or the file system.
     #[error("cannot read the source")]
     Io(#[source] io::Error),
@@ -117,6 +125,8 @@ impl MediaError {
             Self::FormatUnsupported(_) | Self::FeatureUnsupported { .. } => "format_unsupported",
             Self::Truncated { .. } => "file_truncated",
             Self::Corrupt { .. } => "file_damaged",
+            Self::VideoUnsupported(_) => "video_unsupported",
+            Self::NoFrames => "video_damaged",
             Self::TooLarge { .. } | Self::FileTooLarge { .. } => "picture_too_large",
             Self::OutputTooLarge { .. } => "output_too_large",
             Self::Io(_) => "source_unreadable",
@@ -139,6 +149,8 @@ impl MediaError {
             | Self::FeatureUnsupported { .. }
             | Self::Truncated { .. }
             | Self::Corrupt { .. }
+            | Self::VideoUnsupported(_)
+            | Self::NoFrames
             | Self::TooLarge { .. }
             | Self::FileTooLarge { .. }
             | Self::OutputTooLarge { .. } => ErrorClass::Rejected,

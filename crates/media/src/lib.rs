@@ -8,6 +8,7 @@
 //! | what kind of file it is, by its first bytes | [`sniff`] |
 //! | what a probe reports | [`probe()`], `header/` (stills), `tracks` (video and audio) |
 //! | metadata | `exif` over `ifd` (TIFF's directories), [`gpano`] over `xmp`, [`icc`] |
+//! | frames of video | [`video`] |
 //! | pixels | [`decode()`], [`decode_deep`], [`decode_stored`], [`pixels`], [`Encoder`] |
 //!
 //! # Pixels
@@ -18,8 +19,9 @@
 //!
 //! # What this crate does not do
 //!
-//! It has no resampling of its own ([`pixels`] calls `panofleet-raster`), decodes no video yet, reads no
-//! floating-point samples, applies no gain map, and protects nobody from a hostile file by itself: a decoder that can be broken is broken here, and the runner's sandbox holds it.
+//! It has no resampling of its own ([`pixels`] calls `panofleet-raster`), reads no floating-point samples, applies no gain
+//! map, and protects nobody from a hostile file by itself: a decoder that can be broken is broken here, and the runner's
+//! sandbox holds it.
 
 mod decode;
 mod depth;
@@ -38,6 +40,7 @@ mod planes;
 mod probe;
 pub mod sniff;
 mod tracks;
+pub mod video;
 mod xmp;
 
 pub use decode::{Decoded, decode, decode_bytes_max, decode_deep, decode_deep_bytes_max};

@@ -28,7 +28,7 @@ pub fn probe(path: &Path) -> Result<MediaInfo, MediaError> {
     let (container, bytes) = sniff_file(&file)?;
     let mut media = match container.kind() {
         Kind::Script => return Err(MediaError::NamesOtherFiles(container)),
-        Kind::Tracks => tracks::probe(container, file)?,
+        Kind::Tracks => tracks::probe(container, &file)?,
         Kind::Still | Kind::OtherStill => probe_still(container, &file)?,
     };
     media.bytes = bytes;

@@ -7,11 +7,17 @@ mod checksums;
 #[cfg(test)]
 mod decode;
 #[cfg(test)]
+mod decode_video;
+#[cfg(test)]
 mod encode;
+#[cfg(test)]
+mod footage;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
 mod probe;
+#[cfg(test)]
+mod probe_video;
 #[cfg(test)]
 mod refusals;
 

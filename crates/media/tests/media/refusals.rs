@@ -24,7 +24,7 @@ fn broken_files_are_refused_by_name() {
         ("playlist.mp4", "playlist_refused", "an HLS playlist"),
         ("concat.mp4", "playlist_refused", "a concat script"),
         ("no-tracks.mp4", "file_damaged", "mp4 file is damaged"),
-        ("../tracks/truncated.mp4", "file_damaged", "no video, audio or subtitles"),
+        ("../tracks/truncated.mp4", "file_truncated", "upload it again"),
         ("../tracks/tone.wav", "format_unsupported", "wav"),
     ] {
         let path = fixture("broken").join(name);
