@@ -46,14 +46,15 @@ impl Run {
         let Source::File(source) = spec.source.clone() else {
             bail!("a local run needs a file: give --source FILE, or `file:…` as the job's source");
         };
-        let timeout = spec.timeout.unwrap_or(config.policy.attempt_timeout(spec.lane()));
+        let lane = spec.lane();
+        let timeout = spec.timeout.unwrap_or(config.policy.attempt_timeout(lane));
         let local = LocalRun {
             runner: panofleet_worker::config::find_runner(&config.worker.runner)?,
             source,
             outputs: spec.outputs,
             out: self.out.clone(),
             limits: config.worker.child.into(),
-            stall: config.worker.image_stall.0,
+            stall: config.worker.stall(lane).0,
             timeout: timeout.0,
         };
         let bar = work_bar("starting", shared.json);
