@@ -20,6 +20,8 @@ pub struct TrackEdit {
     pub entry_boxes: Vec<u8>,
     /// Boxes at the end of `trak`.
     pub track_boxes: Vec<u8>,
+    /// How frames are turned when they are shown: clockwise by 90, 180 or 270 degrees. 0 leaves the matrix alone.
+    pub rotation_deg: i32,
 }
 
 /// A changed copy of a `moov`.
@@ -91,12 +93,28 @@ impl TrackWriter<'_> {
                 (b"stbl", b"stsd") => around(to, &found, |to| self.write_entries(&found, to))?,
                 (b"stbl", b"stco") => self.write_offsets::<4>(&found, to)?,
                 (b"stbl", b"co64") => self.write_offsets::<8>(&found, to)?,
+                (b"trak", b"tkhd") => to.extend(self.turned(&found)?),
                 (b"trak", b"uuid")
                     if self.edit.is_some() && found.body.starts_with(&crate::v1::UUID) => {}
                 _ => to.extend(found.whole),
             }
         }
         Ok(())
+    }
+
+    /// A `tkhd` with the matrix that turns frames by the edit's angle.
+    fn turned(&self, tkhd: &BoxRef<'_>) -> Result<Vec<u8>, BoxError> {
+        let mut whole = tkhd.whole.to_vec();
+        let Some(matrix) = self.edit.and_then(|edit| matrix(edit.rotation_deg)) else {
+            return Ok(whole);
+        };
+        let version = tkhd.body.first().copied().unwrap_or(0);
+        // Behind times, durations, layer, group and volume (ISO/IEC 14496-12, 8.3.2).
+        let at = whole.len() - tkhd.body.len() + if version == 0 { 40 } else { 52 };
+        let bytes: Vec<u8> = matrix.iter().flat_map(|value| value.to_be_bytes()).collect();
+        let place = whole.get_mut(at..at + bytes.len()).ok_or(BoxError::Short(tkhd.kind))?;
+        place.copy_from_slice(&bytes);
+        Ok(whole)
     }
 
     fn write_entries(&self, stsd: &BoxRef<'_>, to: &mut Vec<u8>) -> Result<(), BoxError> {
@@ -156,6 +174,20 @@ impl TrackWriter<'_> {
         });
         Ok(())
     }
+}
+
+/// The nine numbers of a quarter turn, in 16.16 and 2.30 fixed point; `None` for no turn.
+///
+/// A point (x, y) is shown at (a·x + c·y, b·x + d·y).
+const fn matrix(rotation_deg: i32) -> Option<[i32; 9]> {
+    const ONE: i32 = 1 << 16;
+    let [a, b, c, d] = match rotation_deg.rem_euclid(360) {
+        90 => [0, ONE, -ONE, 0],
+        180 => [-ONE, 0, 0, -ONE],
+        270 => [0, -ONE, ONE, 0],
+        _ => return None,
+    };
+    Some([a, b, 0, c, d, 0, 0, 0, 1 << 30])
 }
 
 /// Writes a box of the same name around what `body` writes.

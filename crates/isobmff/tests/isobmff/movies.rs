@@ -124,7 +124,9 @@ fn metadata_is_put_where_it_belongs_and_is_never_stale() {
         ..v1::Spherical::default()
     };
     about.write(&mut track_boxes);
-    let edit = MovieEdit { tracks: vec![TrackEdit { track_id: 3, entry_boxes, track_boxes }] };
+    let edit = MovieEdit {
+        tracks: vec![TrackEdit { track_id: 3, entry_boxes, track_boxes, ..TrackEdit::default() }],
+    };
     let mut edited = edit.apply(&movie(&stale, &[48]), |_| 0).unwrap();
     // A second edit replaces the first.
     for _ in 0..2 {
@@ -137,6 +139,28 @@ fn metadata_is_put_where_it_belongs_and_is_never_stale() {
         assert_eq!(read.tracks[0].entries[0].stereo, Some(StereoMode::TopBottom));
         edited = edit.apply(moov.body, |_| 0).unwrap();
     }
+}
+
+/// The matrix that FFmpeg writes for a quarter turn, at its place in a `tkhd` of version 0.
+#[test]
+fn frames_are_turned_by_the_matrix() {
+    let edit = TrackEdit { track_id: 3, rotation_deg: 90, ..TrackEdit::default() };
+    let mut moov = movie(&[], &[48]);
+    // The fixture's `tkhd` is short: too short for a matrix.
+    let edits = MovieEdit { tracks: vec![edit] };
+    assert_eq!(edits.apply(&moov, |_| 0), Err(BoxError::Short(FourCc(*b"tkhd"))));
+    moov.clear();
+    write_box(&mut moov, b"trak", |to| {
+        write_full_box(to, b"tkhd", 0, 3, |to| {
+            numbers(to, &[0, 0, 3, 0, 1200, 0, 0, 0, 0]);
+            numbers(to, &[0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000, 320 << 16, 160 << 16]);
+        });
+    });
+    let edited = edits.apply(&moov, |_| 0).unwrap();
+    let body = find(find(&edited, &[b"moov"]).body, &[b"trak", b"tkhd"]).body;
+    let mut expected = Vec::new();
+    numbers(&mut expected, &[0, 0x1_0000, 0, 0xffff_0000, 0, 0, 0, 0, 0x4000_0000, 320 << 16]);
+    assert_eq!(body[40..80], expected);
 }
 
 /// A `moov` that goes before the samples moves them by its own length.
@@ -212,7 +236,12 @@ fn no_damage_makes_it_panic() {
         }
         let read = Movie::parse(&bytes);
         refused += usize::from(read.is_err());
-        let edit = TrackEdit { track_id: 3, entry_boxes: sphere(), track_boxes: Vec::new() };
+        let edit = TrackEdit {
+            track_id: 3,
+            entry_boxes: sphere(),
+            track_boxes: Vec::new(),
+            ..TrackEdit::default()
+        };
         let edited = MovieEdit { tracks: vec![edit] }.apply(&bytes, |moov| moov);
         if let Ok(edited) = edited {
             assert!(edited.len() < 2 * whole.len() + 1024, "{} bytes", edited.len());

@@ -141,7 +141,9 @@ fn spherical(
     track_boxes: Vec<u8>,
 ) -> MediaInfo {
     let plain = footage.make("plain.mp4", &format!("{PICTURE} -t 0.2 -c:v libx264"));
-    let edit = MovieEdit { tracks: vec![TrackEdit { track_id: 1, entry_boxes, track_boxes }] };
+    let edit = MovieEdit {
+        tracks: vec![TrackEdit { track_id: 1, entry_boxes, track_boxes, ..TrackEdit::default() }],
+    };
     let path = footage.write(name, &edited(&std::fs::read(plain).unwrap(), &edit));
     probe(&path).unwrap()
 }
