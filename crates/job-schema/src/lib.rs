@@ -9,6 +9,7 @@
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
 //! | which regions a job may run in | [`route`] |
 //! | which part of the sphere a panorama shows | `panorama` |
+//! | which track of a video is used, and how its frames stand | `footage` |
 //! | jobs that are split and joined | [`family`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
 //! | every limit | [`limits`] |
@@ -25,6 +26,7 @@ pub mod envelope;
 pub mod failure;
 pub mod family;
 mod fit;
+mod footage;
 pub mod ids;
 pub mod job;
 pub mod lifecycle;

@@ -61,6 +61,10 @@ pub const START_AHEAD_S_MAX: u64 = 30 * 24 * 3600;
 pub const PICTURE_SIDE_PX_MAX: u32 = 65_535;
 /// Pixels of a source picture that the runner is willing to hold in memory.
 pub const PICTURE_PIXELS_MAX: u64 = 300_000_000;
+/// Width or height of a video's frame, in pixels.
+pub const VIDEO_SIDE_PX_MAX: u32 = 16_384;
+/// Small frames of one video.
+pub const SPRITES_MAX: u32 = 2000;
 /// Width of a cube face, in pixels: 16 tiles of 768. A picture whose sphere would need more is made smaller.
 pub const FACE_SIDE_PX_MAX: u32 = 12_288;
 /// Longest side of a picture that is made of a panorama.

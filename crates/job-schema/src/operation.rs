@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 pub use crate::fit::{Enlarge, Fit};
+use crate::footage;
+pub use crate::footage::FootagePlan;
 use crate::ids::Lane;
 use crate::media_info::MediaInfo;
 pub use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
@@ -26,6 +28,11 @@ pub use crate::operations::pano_tiles::{PanoTiles, TilesPlan};
 pub use crate::operations::pano_view::PanoView;
 pub use crate::operations::shared::{
     Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat,
+};
+pub use crate::operations::video_poster::{FrameView, LookPlan, PosterPlan, VideoPoster};
+pub use crate::operations::video_sprites::{SpritesPlan, VideoSprites};
+pub use crate::operations::video_transcode::{
+    DamagePolicy, EncoderPreset, TranscodePlan, VideoTranscode,
 };
 pub use crate::panorama::{
     CubeGrid, EyePlan, LensKind, LensOrder, PanoramaSource, PictureProjection, ProjectionName,
@@ -64,6 +71,15 @@ pub enum Operation {
     /// A picture to another size, part or format.
     #[serde(rename = "image.convert")]
     ImageConvert(ImageConvert),
+    /// One frame of a video as a picture.
+    #[serde(rename = "video.poster")]
+    VideoPoster(VideoPoster),
+    /// Small frames of a whole video in sheets.
+    #[serde(rename = "video.sprites")]
+    VideoSprites(VideoSprites),
+    /// One MP4 that plays everywhere.
+    #[serde(rename = "video.transcode")]
+    VideoTranscode(VideoTranscode),
     /// What the source is.
     #[serde(rename = "media.probe")]
     MediaProbe(MediaProbe),
@@ -84,6 +100,12 @@ pub enum Plan {
     Thumbnail(ThumbnailPlan),
     /// Write other pictures of the same pixels.
     Convert(ConvertPlan),
+    /// Write one frame of a video.
+    Poster(PosterPlan),
+    /// Write sheets of small frames.
+    Sprites(SpritesPlan),
+    /// Write one MP4.
+    Transcode(Box<TranscodePlan>),
     /// Write what the probe found.
     Probe,
 }
@@ -101,6 +123,9 @@ impl Operation {
             Self::PanoSocial(_) => "pano.social",
             Self::ImageThumbnail(_) => "image.thumbnail",
             Self::ImageConvert(_) => "image.convert",
+            Self::VideoPoster(_) => "video.poster",
+            Self::VideoSprites(_) => "video.sprites",
+            Self::VideoTranscode(_) => "video.transcode",
             Self::MediaProbe(_) => "media.probe",
             Self::FleetNoop(_) => "fleet.noop",
         }
@@ -120,6 +145,7 @@ impl Operation {
             | Self::ImageConvert(_)
             | Self::MediaProbe(_)
             | Self::FleetNoop(_) => Lane::Image,
+            Self::VideoPoster(_) | Self::VideoSprites(_) | Self::VideoTranscode(_) => Lane::Video,
         }
     }
 
@@ -138,6 +164,9 @@ impl Operation {
             Self::PanoSocial(operation) => operation.check(),
             Self::ImageThumbnail(operation) => operation.check(),
             Self::ImageConvert(operation) => operation.check(),
+            Self::VideoPoster(operation) => operation.check(),
+            Self::VideoSprites(operation) => operation.check(),
+            Self::VideoTranscode(operation) => operation.check(),
             Self::MediaProbe(_) => Ok(()),
             Self::FleetNoop(operation) => operation.check(),
         }
@@ -146,18 +175,28 @@ impl Operation {
     /// How long a slow worker may take for it: a second for each megapixel that is read and for each that a panorama
     /// is rendered to, ten times what one core of a fast one takes.
     pub fn time_for(&self, media: &MediaInfo) -> Duration {
-        let made_px = match self {
-            Self::MediaProbe(_) | Self::FleetNoop(_) => return Duration::ZERO,
-            _ => match self.plan(media) {
-                Ok(Plan::Render(plan)) => plan.pixels(),
-                _ => 0,
-            },
-        };
         let read_px = media
             .picture
             .as_ref()
             .map_or(0, |picture| u64::from(picture.width_px) * u64::from(picture.height_px));
-        Duration::from_secs((read_px + made_px).div_ceil(1_000_000))
+        match self {
+            // All frames, if keyframes are that far apart; a slow worker decodes 20 megapixels a second.
+            Self::VideoPoster(_) | Self::VideoSprites(_) => {
+                Duration::from_secs(60 + footage::decoded_px(media).div_ceil(20_000_000))
+            }
+            // And encodes a megapixel a second with the slowest of its settings.
+            Self::VideoTranscode(_) => {
+                Duration::from_secs(60 + footage::decoded_px(media).div_ceil(1_000_000))
+            }
+            Self::MediaProbe(_) | Self::FleetNoop(_) => Duration::ZERO,
+            _ => {
+                let made_px = match self.plan(media) {
+                    Ok(Plan::Render(plan)) => plan.pixels(),
+                    _ => 0,
+                };
+                Duration::from_secs((read_px + made_px).div_ceil(1_000_000))
+            }
+        }
     }
 
     /// The steps for a probed source.
@@ -175,6 +214,11 @@ impl Operation {
             Self::PanoSocial(operation) => operation.plan(media).map(Plan::Render),
             Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
             Self::ImageConvert(operation) => operation.plan(media).map(Plan::Convert),
+            Self::VideoPoster(operation) => operation.plan(media).map(Plan::Poster),
+            Self::VideoSprites(operation) => operation.plan(media).map(Plan::Sprites),
+            Self::VideoTranscode(operation) => {
+                operation.plan(media).map(|plan| Plan::Transcode(Box::new(plan)))
+            }
             Self::MediaProbe(_) => Ok(Plan::Probe),
             Self::FleetNoop(_) => Err(Failure::rejected(
                 "nothing_to_plan",
@@ -196,6 +240,9 @@ impl Operation {
                 crate::operations::pano_social::DOC,
                 crate::operations::image_thumbnail::DOC,
                 crate::operations::image_convert::DOC,
+                crate::operations::video_poster::DOC,
+                crate::operations::video_sprites::DOC,
+                crate::operations::video_transcode::DOC,
                 crate::operations::media_probe::DOC,
                 crate::operations::fleet_noop::DOC,
             ]

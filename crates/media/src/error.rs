@@ -88,6 +88,12 @@ pub enum MediaError {
         "no frame of the video can be decoded; play it to see whether it is damaged, and export it again"
     )]
     NoFrames,
+    /// A video of which not all can be decoded, where the job says that it must.
+    #[error("the video is {0}; export it again, or set `damage` to `best_effort`")]
+    VideoDamaged(String),
+    /// The file that is being written.
+    #[error("cannot write the result")]
+    Write(#[source] io::Error),
     /// The disk or the file system.
     #[error("cannot read the source")]
     Io(#[source] io::Error),
@@ -126,10 +132,11 @@ impl MediaError {
             Self::Truncated { .. } => "file_truncated",
             Self::Corrupt { .. } => "file_damaged",
             Self::VideoUnsupported(_) => "video_unsupported",
-            Self::NoFrames => "video_damaged",
+            Self::NoFrames | Self::VideoDamaged(_) => "video_damaged",
             Self::TooLarge { .. } | Self::FileTooLarge { .. } => "picture_too_large",
             Self::OutputTooLarge { .. } => "output_too_large",
             Self::Io(_) => "source_unreadable",
+            Self::Write(_) => "result_unwritable",
             Self::Encode { .. } => "encode_failed",
         }
     }
@@ -140,7 +147,7 @@ impl MediaError {
     /// our doing.
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Io(_) => ErrorClass::Transient,
+            Self::Io(_) | Self::Write(_) => ErrorClass::Transient,
             Self::Encode { .. } => ErrorClass::Bug,
             Self::Empty
             | Self::UnknownFormat { .. }
@@ -151,6 +158,7 @@ impl MediaError {
             | Self::Corrupt { .. }
             | Self::VideoUnsupported(_)
             | Self::NoFrames
+            | Self::VideoDamaged(_)
             | Self::TooLarge { .. }
             | Self::FileTooLarge { .. }
             | Self::OutputTooLarge { .. } => ErrorClass::Rejected,
@@ -178,7 +186,7 @@ impl MediaError {
 impl From<MediaError> for Failure {
     fn from(error: MediaError) -> Self {
         let message = match &error {
-            MediaError::Io(cause) => format!("{error}: {cause}"),
+            MediaError::Io(cause) | MediaError::Write(cause) => format!("{error}: {cause}"),
             other => other.to_string(),
         };
         Self::new(error.class(), error.code(), message)

@@ -7,6 +7,7 @@
 //! | what they mean | `colour` |
 //! | a frame as a picture in RGB | [`FramePictures`] |
 //! | high dynamic range made standard | `tone` |
+//! | one MP4 of a video | [`transcode()`], `encode` (x264), `convert` (other sizes and kinds of frames), `sound`, `mp4` |
 //! | the frame that shows best what a video is | [`representative`] |
 //!
 //! FFmpeg goes on where a file is damaged, and calls an error of the disk an end of the file. So packets
@@ -14,14 +15,21 @@
 //! went in.
 
 mod colour;
+mod convert;
+mod encode;
 mod frame;
+mod mp4;
 mod picture;
 mod reader;
 mod representative;
+mod sound;
+mod sphere_boxes;
 mod tone;
+mod transcode;
 
 pub use frame::VideoFrame;
-pub use picture::FramePictures;
+pub use picture::{FramePictures, look};
 pub(crate) use reader::has_light_levels;
 pub use reader::{DecodeReport, VideoReader};
 pub use representative::representative;
+pub use transcode::{Transcoded, transcode};

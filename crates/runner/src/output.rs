@@ -59,10 +59,35 @@ impl<'r> Output<'r> {
         let written =
             File::create_new(self.folder.join(path)).and_then(|mut file| file.write_all(body));
         written.map_err(|error| StepError::Write { path: path.to_owned(), error })?;
+        self.report_written(path, body.len() as u64, content_type)
+    }
+
+    /// An empty file that is filled bit by bit, open for reading too.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(crate) fn create_file(&self, path: &str) -> Result<File, StepError> {
+        let created =
+            File::options().read(true).write(true).create_new(true).open(self.folder.join(path));
+        created.map_err(|error| StepError::Write { path: path.to_owned(), error })
+    }
+
+    /// Reports a file that was [created](Self::create_file) and is complete: from then on the worker may upload it.
+    ///
+    /// # Errors
+    /// What the file system or the pipe says.
+    pub(crate) fn report_file(&self, path: &str, content_type: &str) -> Result<(), StepError> {
+        let metadata = fs::metadata(self.folder.join(path));
+        let metadata =
+            metadata.map_err(|error| StepError::Write { path: path.to_owned(), error })?;
+        self.report_written(path, metadata.len(), content_type)
+    }
+
+    fn report_written(&self, path: &str, bytes: u64, content_type: &str) -> Result<(), StepError> {
         let frame = Frame::File {
             output: self.name.clone(),
             path: path.to_owned(),
-            bytes: body.len() as u64,
+            bytes,
             content_type: content_type.to_owned(),
         };
         self.report.send(&frame).map_err(StepError::Report)

@@ -10,6 +10,7 @@ pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod thumbnail;
 pub(crate) mod tiles;
+pub(crate) mod video;
 
 /// What an output says of itself when it is complete.
 #[derive(Debug, Default)]

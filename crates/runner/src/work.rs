@@ -20,6 +20,7 @@ use crate::output::Output;
 use crate::panics;
 use crate::report::Report;
 use crate::sandbox;
+use crate::steps::video::{Footage, VideoStep};
 use crate::steps::{Summary, convert, probe, render, thumbnail, tiles};
 
 /// Address space for the program itself: its libraries and tables.
@@ -59,16 +60,25 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
     // was taken is only in the file that a probe was asked for.
     send(report, &Frame::Probed { media: Box::new(media.clone().without_location()) })?;
 
-    let (probes, jobs) = plans(task, &media)?;
+    let Plans { probes, jobs, videos } = plans(task, &media)?;
     if !jobs.is_empty() {
         check_memory(task, threads, &media, &jobs)?;
-        report.expect(decode_px(&media) + jobs.iter().map(|job| job.plan.work_px()).sum::<u64>());
     }
+    check_video_memory(task, threads, &videos)?;
+    report.expect(
+        decode_px(&media)
+            + jobs.iter().map(|job| job.plan.work_px()).sum::<u64>()
+            + videos.iter().map(|(_, step)| step.work_px()).sum::<u64>(),
+    );
     let work = Work { task, report, media: &media };
     for name in probes {
         work.output(name, &mut steps, "write probe", |output| probe::run(&media, output))?;
     }
     work.do_jobs(&jobs, &mut steps)?;
+    let footage = Footage { source: Path::new(&task.source), threads };
+    for (name, step) in &videos {
+        work.output(name, &mut steps, step.name(), |output| step.run(footage, output))?;
+    }
     Ok(steps.0)
 }
 
@@ -138,13 +148,20 @@ impl PixelPlan {
     }
 }
 
-/// Every plan: outputs that need no pixels, and the others in the order of work. A plan that is refused
-/// refuses the task, because a job's outputs stand or fall together.
-fn plans<'t>(
-    task: &'t Task,
-    media: &MediaInfo,
-) -> Result<(Vec<&'t OutputName>, Vec<Job<'t>>), Failure> {
-    let (mut probes, mut jobs) = (Vec::new(), Vec::new());
+/// What there is to do.
+#[derive(Default)]
+struct Plans<'t> {
+    /// Outputs that need no pixels.
+    probes: Vec<&'t OutputName>,
+    /// Outputs of a still picture, in the order of work.
+    jobs: Vec<Job<'t>>,
+    /// Outputs of a video.
+    videos: Vec<(&'t OutputName, VideoStep)>,
+}
+
+/// Every plan. One that is refused refuses the task, because a job's outputs stand or fall together.
+fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
+    let Plans { mut probes, mut jobs, mut videos } = Plans::default();
     for (name, operation) in &task.outputs {
         let named = |failure: Failure| {
             let message = format!("output `{name}`: {}", failure.message);
@@ -164,12 +181,50 @@ fn plans<'t>(
             Plan::Convert(plan) => PixelPlan::Convert(plan),
             Plan::Render(plan) => PixelPlan::Render(plan),
             Plan::Tiles(plan) => PixelPlan::Tiles(plan),
+            Plan::Poster(plan) => {
+                videos.push((name, VideoStep::Poster(plan)));
+                continue;
+            }
+            Plan::Sprites(plan) => {
+                videos.push((name, VideoStep::Sprites(plan)));
+                continue;
+            }
+            Plan::Transcode(plan) => {
+                videos.push((name, VideoStep::Transcode(plan)));
+                continue;
+            }
             Plan::Probe => continue,
         };
         jobs.push(Job { name, plan });
     }
     jobs.sort_by_key(|job| job.plan.turn());
-    Ok((probes, jobs))
+    Ok(Plans { probes, jobs, videos })
+}
+
+/// Refuses a video whose frames would not fit, instead of being killed half-way. Outputs are made one after
+/// the other, so the hungriest counts.
+fn check_video_memory(
+    task: &Task,
+    threads: usize,
+    videos: &[(&OutputName, VideoStep)],
+) -> Result<(), Failure> {
+    let needed_bytes = videos.iter().map(|(_, step)| step.memory_bytes(threads)).max().unwrap_or(0);
+    let needed_bytes = OWN_BYTES + THREAD_BYTES * 2 * threads as u64 + needed_bytes;
+    if videos.is_empty() || needed_bytes <= task.limits.memory_bytes {
+        return Ok(());
+    }
+    Err(too_little_memory("video", needed_bytes, task.limits.memory_bytes))
+}
+
+fn too_little_memory(what: &str, needed_bytes: u64, allowed_bytes: u64) -> Failure {
+    let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
+    let said = format!(
+        "the {what} needs about {} MiB of memory and a job may use {} MiB here; make the {what} smaller, or \
+         let the worker's jobs use more",
+        mib(needed_bytes),
+        mib(allowed_bytes)
+    );
+    Failure::rejected("memory_limit", said)
 }
 
 /// Refuses a picture that would not fit, instead of being killed half-way.
@@ -190,14 +245,7 @@ fn check_memory(
     if needed_bytes <= task.limits.memory_bytes {
         return Ok(());
     }
-    let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
-    let said = format!(
-        "the picture needs about {} MiB of memory and a job may use {} MiB here; make the picture smaller, or \
-         let the worker's jobs use more",
-        mib(needed_bytes),
-        mib(task.limits.memory_bytes)
-    );
-    Err(Failure::rejected("memory_limit", said))
+    Err(too_little_memory("picture", needed_bytes, task.limits.memory_bytes))
 }
 
 /// What the steps have in common.

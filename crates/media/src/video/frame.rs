@@ -47,6 +47,10 @@ impl VideoFrame {
         &self.raw
     }
 
+    pub(crate) fn into_raw(self) -> RawFrame {
+        self.raw
+    }
+
     /// When it is shown, in seconds from the track's start; `None` if the file does not say.
     pub const fn at_s(&self) -> Option<f64> {
         self.at_s

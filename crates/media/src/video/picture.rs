@@ -1,8 +1,9 @@
 //! A frame as a picture: planar RGB, 8 bits, as it is to be looked at.
 
+use panofleet_projection::View;
 use panofleet_raster::{
-    Channels, Description, ExifOrientation, Grid, Matrix, Picture, Plane, RasterError, Sample,
-    Size, Subsampling, orient, ycbcr_to_rgb,
+    Channels, Description, ExifOrientation, Grid, Matrix, Panorama, Picture, Plane, RasterError,
+    Sample, Sampling, Size, Subsampling, orient, remap, ycbcr_to_rgb,
 };
 use rayon::prelude::*;
 
@@ -73,6 +74,14 @@ impl FramePictures {
                 .to_owned()
         }))
     }
+}
+
+/// What `view` sees of a sphere; black where there is nothing to see.
+///
+/// # Errors
+/// A view too large for memory.
+pub fn look(panorama: &Panorama<u8>, view: &View) -> Result<Picture<u8>, RasterError> {
+    remap(panorama, view, &Sampling::default())
 }
 
 /// RGB of full range and the frame's depth.
@@ -149,8 +158,19 @@ fn widened(picture: &Picture<u8>) -> Result<Picture<u16>, RasterError> {
 }
 
 fn narrowed(picture: &Picture<u16>, depth_bits: u32) -> Result<Picture<u8>, RasterError> {
+    let planes = picture.planes().iter().map(|plane| narrowed_plane(plane, depth_bits));
+    Picture::from_planes(planes.collect::<Result<_, _>>()?)
+}
+
+/// The same values in 8 bits, rounded.
+pub(super) fn narrowed_plane(
+    plane: &Plane<u16>,
+    depth_bits: u32,
+) -> Result<Plane<u8>, RasterError> {
     let largest = (1_u32 << depth_bits) - 1;
-    mapped(picture, |value| ((u32::from(value).min(largest) * 255 + largest / 2) / largest) as u8)
+    let narrow =
+        |value: &u16| ((u32::from(*value).min(largest) * 255 + largest / 2) / largest) as u8;
+    Plane::new(plane.size(), plane.samples().par_iter().map(narrow).collect())
 }
 
 fn mapped<S: Sample, T: Sample>(

@@ -36,6 +36,8 @@ pub struct VideoReader {
     start: i64,
     packet: Packet,
     report: DecodeReport,
+    /// A frame that was looked at and belongs to a later time.
+    ahead: Option<VideoFrame>,
     /// Packets since the last frame.
     silent: u32,
     state: State,
@@ -58,7 +60,7 @@ enum State {
     Done,
 }
 
-/// What came out of what went in, since the reader was opened.
+/// What came out of what went in, since the reader was opened or sought last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DecodeReport {
     /// Packets of the track that were read.
@@ -90,6 +92,18 @@ impl DecodeReport {
             said.push_str(&format!("; reading broke off: {why}"));
         }
         Some(said)
+    }
+
+    /// What is wrong with a part of a track; `None` if nothing is.
+    pub fn faults(&self) -> Option<String> {
+        let Self { refused, damaged, .. } = self;
+        let broken = self
+            .broken_off
+            .as_ref()
+            .map_or_else(String::new, |why| format!("; reading broke off: {why}"));
+        (*refused > 0 || *damaged > 0 || self.broken_off.is_some()).then(|| {
+            format!("damaged: {refused} packets could not be decoded and {damaged} frames have faults{broken}")
+        })
     }
 }
 
@@ -142,14 +156,25 @@ impl VideoReader {
             start: start.unwrap_or(0),
             packet: Packet::empty(),
             report: DecodeReport::default(),
+            ahead: None,
             silent: 0,
             state: State::Reading,
         })
     }
 
-    /// What came out so far.
+    /// What came out since the reader was opened or sought last.
     pub const fn report(&self) -> &DecodeReport {
         &self.report
+    }
+
+    /// What the times of frames count in.
+    pub(crate) const fn tick(&self) -> Rational {
+        self.tick
+    }
+
+    /// Time 0 by the file's own clock.
+    pub(crate) fn start_s(&self) -> f64 {
+        self.start as f64 * f64::from(self.tick)
     }
 
     /// The next frame in the order of showing; `None` after the last.
@@ -159,6 +184,9 @@ impl VideoReader {
     /// # Errors
     /// `video_unsupported` if the decoder takes packet after packet and gives nothing.
     pub fn next_frame(&mut self) -> Result<Option<VideoFrame>, MediaError> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(Some(ahead));
+        }
         let mut raw = RawFrame::empty();
         loop {
             match self.decoder.receive_frame(&mut raw) {
@@ -250,41 +278,56 @@ impl VideoReader {
             .or_else(|_| self.input.seek(beginning, ..))
             .map_err(|error| demux::judged(self.container, error))?;
         self.decoder.flush();
+        self.ahead = None;
+        self.report = DecodeReport::default();
         self.state = State::Reading;
         self.silent = 0;
         Ok(())
     }
 
-    /// The frame that is shown at `at_s`; the last one if the track is over by then, `None` if it has none.
+    /// Goes to a frame at or before `at_s` from which on all can be decoded; the next frame is that one.
+    ///
+    /// Indexes give times of decoding, before which a frame may be shown, and some formats have none: so what
+    /// comes out is looked at, and if it is too late, the seek aims further back.
     ///
     /// # Errors
     /// As [`seek`](Self::seek) and [`next_frame`](Self::next_frame).
-    pub fn frame_at(&mut self, at_s: f64) -> Result<Option<VideoFrame>, MediaError> {
+    pub fn seek_before(&mut self, at_s: f64) -> Result<(), MediaError> {
         let mut back_s = 0.0;
         for _ in 0..SEEK_TRIES {
             self.seek((at_s - back_s).max(0.0))?;
             let Some(first) = self.next_frame()? else { break };
-            // Indexes give times of decoding, and a keyframe may be shown later than that.
-            if first.at_s().is_some_and(|first_s| first_s > at_s) && back_s < at_s {
-                back_s = if back_s == 0.0 { 1.0 } else { back_s * 4.0 };
-                continue;
+            if back_s >= at_s || first.at_s().is_none_or(|first_s| first_s <= at_s) {
+                self.ahead = Some(first);
+                return Ok(());
             }
-            return self.last_before(first, at_s).map(Some);
+            back_s = if back_s == 0.0 { 1.0 } else { back_s * 4.0 };
         }
-        // Nothing that can be sought to: from the start, then.
-        self.seek(0.0)?;
+        self.seek(0.0)
+    }
+
+    /// The frame that is shown at `at_s`; the last one if the track is over by then, `None` if it has none.
+    ///
+    /// # Errors
+    /// As [`seek_before`](Self::seek_before).
+    pub fn frame_at(&mut self, at_s: f64) -> Result<Option<VideoFrame>, MediaError> {
+        self.seek_before(at_s)?;
         let Some(first) = self.next_frame()? else { return Ok(None) };
         self.last_before(first, at_s).map(Some)
     }
 
     /// The last frame at or before a time, from `frame` on. A frame without a time counts as before it.
-    pub(crate) fn last_before(
+    ///
+    /// # Errors
+    /// As [`next_frame`](Self::next_frame).
+    pub fn last_before(
         &mut self,
         mut frame: VideoFrame,
         at_s: f64,
     ) -> Result<VideoFrame, MediaError> {
         while let Some(next) = self.next_frame()? {
             if next.at_s().is_some_and(|next_s| next_s > at_s + 1e-6) {
+                self.ahead = Some(next);
                 break;
             }
             frame = next;
@@ -295,7 +338,7 @@ impl VideoReader {
 
 /// Packets of other tracks are not even read, where the format allows for it.
 #[expect(unsafe_code, reason = "the safe binding shows a stream's discard, and does not set it")]
-fn discard_others(input: &mut Input, track: usize) {
+pub(super) fn discard_others(input: &mut Input, track: usize) {
     for (index, stream) in input.streams().enumerate() {
         if index != track {
             // SAFETY: the stream belongs to `input`, which is borrowed for writing by this function alone;

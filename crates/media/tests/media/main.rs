@@ -11,8 +11,6 @@ mod decode_video;
 #[cfg(test)]
 mod encode;
 #[cfg(test)]
-mod footage;
-#[cfg(test)]
 mod mutations;
 #[cfg(test)]
 mod probe;
@@ -24,6 +22,10 @@ mod refusals;
 #[cfg(test)]
 #[path = "../../../../fuzz/check.rs"]
 mod check;
+
+#[cfg(test)]
+#[path = "../../../../fixtures/footage.rs"]
+mod footage;
 
 #[path = "../../../../fixtures/scene.rs"]
 #[expect(dead_code, reason = "no cube face is looked at here")]

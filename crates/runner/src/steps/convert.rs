@@ -77,8 +77,11 @@ fn encoded(
     } else {
         Samples::Rgb8(&samples)
     };
-    let embedded =
-        Embedded { icc: icc.map(<[u8]>::to_vec), xmp: size.gpano.as_ref().and_then(gpano::write) };
+    let embedded = Embedded {
+        icc: icc.map(<[u8]>::to_vec),
+        xmp: size.gpano.as_ref().and_then(gpano::write),
+        exif: None,
+    };
     Ok(Encoder::new(plan.format, plan.quality, embedded)?.encode_samples(samples, to)?)
 }
 

@@ -133,7 +133,7 @@ impl<'a> Step<'a> {
         let size = made.picture.size();
         let rgb = pixels::interleaved(&made.picture, Rect::whole(size))?;
         let icc = self.context.icc.map(<[u8]>::to_vec);
-        let embedded = Embedded { icc, xmp: made.xmp.clone() };
+        let embedded = Embedded { icc, xmp: made.xmp.clone(), exif: None };
         let body = Encoder::new(output.format, output.quality, embedded)?.encode(&rgb, size)?;
         let name = format!("{}.{}", made.plan.name, output.format.extension());
         let path = match eye {

@@ -26,6 +26,14 @@ mod renders;
 mod social;
 #[cfg(test)]
 mod tiles;
+#[cfg(test)]
+mod transcode;
+#[cfg(test)]
+mod video;
+
+#[cfg(test)]
+#[path = "../../../../fixtures/footage.rs"]
+mod footage;
 
 #[cfg(test)]
 #[path = "../../../../fixtures/scene.rs"]

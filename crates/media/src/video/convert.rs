@@ -1,0 +1,223 @@
+//! Frames of another size or kind, as 4:2:0 of 8 bits.
+
+use ffmpeg_next::color::{Range as RawRange, Space};
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::util::frame::Video as RawFrame;
+use panofleet_raster::{
+    Channels, Description, Edges, Grid, Matrix, Picture, Plane, Range, RasterError, Siting, Size,
+    Subsampling, resize, rgb_to_ycbcr,
+};
+use rayon::prelude::*;
+
+use super::frame::{Planes, VideoFrame};
+use super::picture::narrowed_plane;
+use crate::error::MediaError;
+
+/// Makes frames 4:2:0 of 8 bits and of one size. Matrix, range, transfer and primaries stay as they are, and
+/// where chroma lies; RGB becomes BT.709 of limited range.
+#[derive(Debug)]
+pub(crate) struct Converter {
+    size: Size,
+}
+
+impl Converter {
+    pub(crate) const fn new(size: Size) -> Self {
+        Self { size }
+    }
+
+    /// The frame with its times; as it is if it fits.
+    ///
+    /// # Errors
+    /// `video_unsupported` for a pixel format or colours that are not read; `TooLarge`.
+    pub(crate) fn convert(&self, frame: VideoFrame) -> Result<RawFrame, MediaError> {
+        if frame.size()? == self.size && super::encode::takes(frame.raw()) {
+            return Ok(frame.into_raw());
+        }
+        let description = frame.description()?;
+        let impossible = |error: RasterError| MediaError::VideoUnsupported(error.to_string());
+        let planes = match frame.planes()? {
+            Planes::Eight(planes) => planes,
+            Planes::Deep(planes) => planes
+                .iter()
+                .map(|plane| eight_bits(plane, &description))
+                .collect::<Result<_, _>>()
+                .map_err(impossible)?,
+        };
+        let planes = self.planes(planes, &description).map_err(impossible)?;
+        let mut raw = RawFrame::new(Pixel::YUV420P, self.size.width_px(), self.size.height_px());
+        for (index, plane) in planes.iter().enumerate() {
+            let stride = raw.stride(index);
+            let rows = raw.data_mut(index).chunks_mut(stride);
+            for (to, from) in rows.zip(plane.samples().chunks(plane.width())) {
+                to[..from.len()].copy_from_slice(from);
+            }
+        }
+        describe_as(&mut raw, frame.raw(), &description);
+        Ok(raw)
+    }
+
+    /// Luma at the new size, and both colour differences at half of it.
+    fn planes(
+        &self,
+        planes: Vec<Plane<u8>>,
+        description: &Description,
+    ) -> Result<[Plane<u8>; 3], RasterError> {
+        let target = Description { subsampling: Subsampling::Quarter, ..*description };
+        let half = target.chroma_size(self.size);
+        let (planes, description) = if description.matrix == Matrix::Rgb {
+            let limited = Description { subsampling: Subsampling::None, ..Description::VIDEO };
+            (rgb_to_ycbcr(&Picture::from_planes(planes)?, &limited)?.to_vec(), limited)
+        } else {
+            (planes, *description)
+        };
+        let from = planes.first().ok_or(RasterError::UnequalPlanes)?.size();
+        let mut planes = planes.into_iter();
+        let luma = planes.next().ok_or(RasterError::UnequalPlanes)?;
+        let luma = resized(luma, self.size)?;
+        let grids = [description.chroma_grid(), target.chroma_grid()];
+        match (planes.next(), planes.next()) {
+            (Some(blue), Some(red)) => {
+                let chroma = |plane| moved(&resized(plane, half)?, shift(from, self.size, grids));
+                Ok([luma, chroma(blue)?, chroma(red)?])
+            }
+            // Luma alone.
+            _ => Ok([luma, Plane::filled(half, 128)?, Plane::filled(half, 128)?]),
+        }
+    }
+}
+
+/// The same levels in 8 bits. Those of limited range are four times as many with two bits more, those of full
+/// range end at the largest number.
+fn eight_bits(plane: &Plane<u16>, description: &Description) -> Result<Plane<u8>, RasterError> {
+    if description.range == Range::Full {
+        return narrowed_plane(plane, description.depth_bits);
+    }
+    let shift = description.depth_bits - 8;
+    let half = (1_u32 << shift) / 2;
+    let narrow = |value: &u16| (((u32::from(*value) + half) >> shift).min(255)) as u8;
+    Plane::new(plane.size(), plane.samples().par_iter().map(narrow).collect())
+}
+
+/// A plane at another size, by a filter that does not alias.
+fn resized(plane: Plane<u8>, size: Size) -> Result<Plane<u8>, RasterError> {
+    if plane.size() == size {
+        return Ok(plane);
+    }
+    let picture = Picture::from_planes(vec![plane])?;
+    debug_assert_eq!(picture.channels(), Channels::Gray);
+    let planes = resize(&picture, size, Edges::Clamp)?.into_planes();
+    planes.into_iter().next().ok_or(RasterError::UnequalPlanes)
+}
+
+/// How far resized chroma lies to the right of, and below, where the new siting wants it, in new samples.
+///
+/// Resizing keeps the plane's borders on the picture's. A sample that is sited by `offset` samples from the
+/// middle keeps that distance in old samples, which are `scale` times as large as new ones, or as small.
+fn shift(from: Size, to: Size, grids: [Grid; 2]) -> [f64; 2] {
+    let sides = |size: Size| [f64::from(size.width_px()), f64::from(size.height_px())];
+    let (from, to) = (sides(from), sides(to));
+    std::array::from_fn(|axis| {
+        let new_samples_per_old =
+            to[axis] * grids[1].scale[axis] / (from[axis] * grids[0].scale[axis]);
+        // A larger offset means that samples lie further left.
+        grids[1].offset[axis] - grids[0].offset[axis] * new_samples_per_old
+    })
+}
+
+/// A plane whose samples are taken `shift` further left and up: linear between neighbours, which for less than
+/// half a sample costs little.
+fn moved(plane: &Plane<u8>, shift: [f64; 2]) -> Result<Plane<u8>, RasterError> {
+    const ENOUGH: f64 = 0.02;
+    if shift.iter().all(|by| by.abs() < ENOUGH) {
+        return Ok(plane.clone());
+    }
+    let [across, down] = shift;
+    let (width, height) = (plane.width(), plane.height());
+    let between = |at: f64, last: usize| {
+        let at = at.clamp(0.0, last as f64);
+        let first = at as usize;
+        (first, (first + 1).min(last), at.fract() as f32)
+    };
+    let mut moved = Plane::filled(plane.size(), 0)?;
+    moved.samples_mut().par_chunks_mut(width).enumerate().for_each(|(y, to)| {
+        let (above, below, low) = between(y as f64 - down, height - 1);
+        let (above, below) = (plane.row(above), plane.row(below));
+        for (x, to) in to.iter_mut().enumerate() {
+            let (left, right, share) = between(x as f64 - across, width - 1);
+            let row = |row: &[u8]| {
+                let [left, right] = [row[left], row[right]].map(f32::from);
+                left + (right - left) * share
+            };
+            let above = row(above);
+            *to = (above + (row(below) - above) * low + 0.5) as u8;
+        }
+    });
+    Ok(moved)
+}
+
+/// Times, pixel shape and colours of the source.
+fn describe_as(raw: &mut RawFrame, from: &RawFrame, description: &Description) {
+    let is_rgb = description.matrix == Matrix::Rgb;
+    raw.set_pts(from.pts());
+    raw.set_color_space(if is_rgb { Space::BT709 } else { from.color_space() });
+    let full = !is_rgb && description.range == Range::Full;
+    raw.set_color_range(if full { RawRange::JPEG } else { RawRange::MPEG });
+    raw.set_color_primaries(from.color_primaries());
+    raw.set_color_transfer_characteristic(from.color_transfer_characteristic());
+    copy_geometry(raw, from, description.siting);
+}
+
+#[expect(unsafe_code, reason = "the safe binding sets neither of these")]
+fn copy_geometry(raw: &mut RawFrame, from: &RawFrame, siting: Siting) {
+    let location = match siting {
+        Siting::Left => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_LEFT,
+        Siting::Centre => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_CENTER,
+        Siting::TopLeft => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_TOPLEFT,
+    };
+    // SAFETY: both frames are alive, and the fields are plain values.
+    unsafe {
+        (*raw.as_mut_ptr()).sample_aspect_ratio = (*from.as_ptr()).sample_aspect_ratio;
+        (*raw.as_mut_ptr()).chroma_location = location;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ramp over the picture is the same ramp at every size, wherever its samples lie.
+    #[test]
+    fn chroma_stays_where_it_is() {
+        let value = |picture_share: f64| 20.0 + 200.0 * picture_share;
+        for siting in [Siting::Left, Siting::Centre, Siting::TopLeft] {
+            let description = Description { siting, ..Description::VIDEO };
+            // Chroma sample k lies at picture position 2k + first, of so many pixels.
+            let first = if siting == Siting::Centre { 1.0 } else { 0.5 };
+            let ramp = |samples: u32| -> Vec<u8> {
+                let pixels = f64::from(2 * samples);
+                (0..samples)
+                    .map(|k| value((f64::from(2 * k) + first) / pixels).round() as u8)
+                    .collect()
+            };
+            let rows = |samples: u32, rows: usize| ramp(samples).repeat(rows);
+            let plane = |width, height| {
+                Plane::new(Size::new(width, height).unwrap(), rows(width, height as usize)).unwrap()
+            };
+            let luma = Plane::filled(Size::new(128, 16).unwrap(), 100_u8).unwrap();
+            for width_px in [64, 96, 48] {
+                let converter = Converter::new(Size::new(width_px, 8).unwrap());
+                let planes = vec![luma.clone(), plane(64, 8), plane(64, 8)];
+                let [_, blue, _] = converter.planes(planes, &description).unwrap();
+                let expected = ramp(width_px / 2);
+                for (x, (found, expected)) in
+                    blue.row(2).iter().zip(&expected).enumerate().skip(3).take(expected.len() - 6)
+                {
+                    assert!(
+                        found.abs_diff(*expected) <= 1,
+                        "{siting:?} {width_px} {x}: {found} {expected}"
+                    );
+                }
+            }
+        }
+    }
+}
