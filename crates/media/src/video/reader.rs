@@ -6,6 +6,8 @@ use std::path::Path;
 use ffmpeg_next::codec::context::Context as CodecContext;
 use ffmpeg_next::codec::threading;
 use ffmpeg_next::format::context::Input;
+use ffmpeg_next::format::stream::Stream;
+use ffmpeg_next::packet::Ref as _;
 use ffmpeg_next::util::frame::Video as RawFrame;
 use ffmpeg_next::util::frame::side_data::Type as FrameDataType;
 use ffmpeg_next::{Discard, Error as FfmpegError, Packet, Rational, decoder, ffi};
@@ -65,6 +67,8 @@ enum State {
 pub struct DecodeReport {
     /// Packets of the track that were read.
     pub packets: u64,
+    /// Those among them that are decoded and not shown: an edit list begins behind them.
+    pub unshown: u64,
     /// Frames that came out.
     pub frames: u64,
     /// Packets that the decoder refused.
@@ -80,7 +84,8 @@ impl DecodeReport {
     /// file says there are. `None` if nothing is.
     pub fn verdict(&self, declared: Option<u64>) -> Option<String> {
         let whole = self.frames.saturating_sub(self.damaged);
-        let expected = declared.unwrap_or(self.packets).max(self.packets);
+        let expected =
+            declared.unwrap_or(self.packets).max(self.packets).saturating_sub(self.unshown);
         if whole >= expected && self.refused == 0 && self.broken_off.is_none() {
             return None;
         }
@@ -167,6 +172,15 @@ impl VideoReader {
         &self.report
     }
 
+    /// What is wrong with the track, if it was read from its start to its end; `declared` is how many frames
+    /// the file says there are, of which an edit list may leave some out. `None` if nothing is.
+    pub fn verdict(&self, declared: Option<u64>) -> Option<String> {
+        let indexed = self.input.stream(self.track).map_or(0, |stream| indexed_frames(&stream));
+        let declared =
+            declared.map(|declared| if indexed > 0 { declared.min(indexed) } else { declared });
+        self.report.verdict(declared)
+    }
+
     /// What the times of frames count in.
     pub(crate) const fn tick(&self) -> Rational {
         self.tick
@@ -227,6 +241,7 @@ impl VideoReader {
             Ok(()) if self.packet.stream() != self.track => Ok(()),
             Ok(()) => {
                 self.report.packets += 1;
+                self.report.unshown += u64::from(is_unshown(&self.packet));
                 if let Err(error) = self.decoder.send_packet(&self.packet) {
                     // The decoder is emptied before each packet, so this is the packet's fault.
                     self.report.refused += u64::from(error != FfmpegError::Eof);
@@ -334,6 +349,21 @@ impl VideoReader {
         }
         Ok(frame)
     }
+}
+
+/// Frames in the demuxer's index, without those that an edit list leaves out; 0 if there is none.
+#[expect(unsafe_code, reason = "the safe binding does not show the index")]
+fn indexed_frames(stream: &Stream<'_>) -> u64 {
+    // SAFETY: the stream is alive as long as its borrow; the function reads a count.
+    let count = unsafe { ffi::avformat_index_get_entries_count(stream.as_ptr()) };
+    u64::try_from(count).unwrap_or(0)
+}
+
+/// Whether a packet is there for others to be decoded only.
+#[expect(unsafe_code, reason = "the safe binding does not know the flag")]
+fn is_unshown(packet: &Packet) -> bool {
+    // SAFETY: the packet is alive, and the field a plain value.
+    unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
 }
 
 /// Packets of other tracks are not even read, where the format allows for it.

@@ -155,7 +155,7 @@ impl Frames<'_> {
         let whole = self.plan.start_s == 0.0 && self.plan.end_s.is_none();
         let report = self.reader.report();
         let verdict =
-            if whole { report.verdict(self.plan.declared_frames) } else { report.faults() };
+            if whole { self.reader.verdict(self.plan.declared_frames) } else { report.faults() };
         if self.left_out > 0 {
             warnings.push(format!(
                 "{} frames came at the time of another and were left out",
