@@ -103,7 +103,10 @@ async fn viewers_show_what_the_source_shows() {
     let source = panorama_png(folder.path());
     let fleet = Fleet::start(Kind::OneProcess, &[]).await;
     let upload = fleet.api.upload(source).await.unwrap();
-    let outputs = json!({ "tiles": { "op": "pano.tiles", "quality": 95 } });
+    let outputs = json!({
+        "tiles": { "op": "pano.tiles", "quality": 95 },
+        "sphere": { "op": "pano.tiles", "quality": 95, "layout": "equirectangular" },
+    });
     let job = fleet.api.submit(&json!({ "source": upload, "outputs": outputs })).await.unwrap();
     let job = eventually("the job ends", Duration::from_secs(120), async || {
         fleet.api.job(job.id).await.ok().filter(JobView::is_terminal)
@@ -112,10 +115,11 @@ async fn viewers_show_what_the_source_shows() {
     let source = decode(&folder.path().join("scene.png")).unwrap();
     let panorama = Panorama::full(source.picture);
 
-    for viewer in ["psv", "pannellum"] {
-        let shots = folder.path().join(viewer);
+    for (output, viewer) in [("tiles", "psv"), ("tiles", "pannellum"), ("sphere", "psv")] {
+        let shots = folder.path().join(format!("{output}-{viewer}"));
         std::fs::create_dir(&shots).unwrap();
-        let url = format!("{}{}?viewer={viewer}&embed=1", fleet.api.url, job.links.view);
+        let page = format!("{}{}", fleet.api.url, job.links.view);
+        let url = format!("{page}?output={output}&viewer={viewer}&embed=1");
         let report = look(&url, &shots);
         assert_eq!(report, json!({ "errors": [], "strangers": [] }), "{viewer}");
         for (name, yaw, pitch, hfov) in VIEWS {
@@ -124,10 +128,10 @@ async fn viewers_show_what_the_source_shows() {
             let expected = expected(&panorama, (yaw, pitch, hfov));
             let difference = rms(shown.as_raw(), &expected, false);
             if difference >= RMS_MAX {
-                let kept = root().join(format!("target/view-{viewer}-{name}.png"));
+                let kept = root().join(format!("target/view-{output}-{viewer}-{name}.png"));
                 shown.save(&kept).unwrap();
                 panic!(
-                    "{viewer} {name}: differs by {difference:.2} (limit {RMS_MAX}); see {}",
+                    "{output} in {viewer}, {name}: differs by {difference:.2} (limit {RMS_MAX}); see {}",
                     kept.display()
                 );
             }

@@ -24,7 +24,7 @@ pub use crate::operations::pano_cubemap::PanoCubemap;
 pub use crate::operations::pano_level::PanoLevel;
 pub use crate::operations::pano_little_planet::PanoLittlePlanet;
 pub use crate::operations::pano_social::PanoSocial;
-pub use crate::operations::pano_tiles::{PanoTiles, TilesPlan};
+pub use crate::operations::pano_tiles::{PanoTiles, TileLayout, TilesPlan};
 pub use crate::operations::pano_view::PanoView;
 pub use crate::operations::shared::{
     Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat,
@@ -326,7 +326,7 @@ mod tests {
         let refusal =
             |output: Value| serde_json::from_value::<Operation>(output).unwrap_err().to_string();
         assert!(refusal(json!({ "op": "pano.spin" })).contains("pano.spin"));
-        assert!(refusal(json!({ "op": "pano.tiles", "layout": "dzi" })).contains("layout"));
+        assert!(refusal(json!({ "op": "pano.tiles", "layout": "zoomify" })).contains("zoomify"));
         assert!(refusal(json!({ "op": "pano.tiles", "format": "avif" })).contains("avif"));
     }
 }

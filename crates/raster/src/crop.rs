@@ -12,7 +12,8 @@ use crate::{Picture, Plane, PlaneView, RasterError, Rect, Sample};
 pub fn crop<S: Sample>(picture: &Picture<S>, rect: Rect) -> Result<Picture<S>, RasterError> {
     rect.check_inside(picture.size())?;
     let planes = picture.planes().iter().map(|plane| {
-        let samples = rect.rows().flat_map(|y| &plane.row(y)[rect.columns()]).copied().collect();
+        let mut samples = Vec::with_capacity(rect.size.area_px() as usize);
+        rect.rows().for_each(|y| samples.extend_from_slice(&plane.row(y)[rect.columns()]));
         Plane::new(rect.size, samples)
     });
     Picture::from_planes(planes.collect::<Result<_, _>>()?)

@@ -142,7 +142,8 @@ impl<'a, S: Sample> PlaneView<'a, S> {
     /// [`RasterError::TooLarge`].
     pub fn to_plane(&self) -> Result<Plane<S>, RasterError> {
         let size = Size::new(self.width as u32, self.height as u32);
-        let samples = (0..self.height).flat_map(|y| self.row(y)).copied().collect();
+        let mut samples = Vec::with_capacity(self.width * self.height);
+        (0..self.height).for_each(|y| samples.extend_from_slice(self.row(y)));
         Plane::new(size.ok_or(RasterError::UnequalPlanes)?, samples)
     }
 

@@ -8,6 +8,24 @@ use crate::media_info::MediaInfo;
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 use crate::panorama::{EyePlan, PanoramaSource, PictureProjection, SourcePlan, SphereWindow};
 
+/// How a panorama is cut into tiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TileLayout {
+    /// Faces of a cube: Pannellum, Photo Sphere Viewer and Marzipano, over the same files.
+    #[default]
+    Cube,
+    /// Equirectangular tiles of a whole sphere: Photo Sphere Viewer.
+    Equirectangular,
+    /// The picture as it is, flat: Deep Zoom.
+    Dzi,
+}
+
+impl TileLayout {
+    /// The words of the parameter.
+    pub const WORDS: &'static [&'static str] = &["cube", "equirectangular", "dzi"];
+}
+
 /// Tiles a panorama: full or partial, mono or stereo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -32,7 +50,14 @@ pub struct PanoTiles {
     pub icc: IccPolicy,
     /// Whether the manifest says how good the tiles are.
     pub quality_report: bool,
+    /// How tiles are cut.
+    pub layout: TileLayout,
+    /// Width of one equirectangular picture beside cube tiles; 0 for none.
+    pub phone_px: u32,
 }
+
+/// The widest texture that every phone takes.
+const PHONE_PX_MAX: u32 = 4096;
 
 impl Default for PanoTiles {
     fn default() -> Self {
@@ -47,6 +72,8 @@ impl Default for PanoTiles {
             background: Rgb::default(),
             icc: IccPolicy::Srgb,
             quality_report: true,
+            layout: TileLayout::Cube,
+            phone_px: PHONE_PX_MAX,
         }
     }
 }
@@ -68,6 +95,10 @@ pub struct TilesPlan {
     pub icc: IccPolicy,
     /// Whether the manifest says how good the tiles are.
     pub quality_report: bool,
+    /// How tiles are cut.
+    pub layout: TileLayout,
+    /// Width of one equirectangular picture beside cube tiles; 0 for none.
+    pub phone_px: u32,
     /// What was assumed because nobody said it.
     pub assumptions: Vec<String>,
 }
@@ -75,6 +106,7 @@ pub struct TilesPlan {
 impl PanoTiles {
     pub(crate) fn check(&self) -> Result<(), String> {
         shared::check_integer("quality", self.quality.into(), 1, 100)?;
+        shared::check_integer("phone_px", self.phone_px, 0, PHONE_PX_MAX)?;
         self.source().check()
     }
 
@@ -88,7 +120,15 @@ impl PanoTiles {
             );
             return Err(Failure::rejected("projection_unsupported", said));
         };
-        let Self { format, quality, background, icc, quality_report, .. } = *self;
+        let Self { format, quality, background, icc, quality_report, layout, phone_px, .. } = *self;
+        let first = &eyes[0].crop;
+        if layout == TileLayout::Equirectangular
+            && !window.is_whole(first.width_px, first.height_px)
+        {
+            let said = "equirectangular tiles are of a whole sphere, and this panorama is a part of it; use the layout \
+                        `cube`";
+            return Err(Failure::rejected("layout_needs_whole_sphere", said));
+        }
         Ok(TilesPlan {
             eyes,
             window,
@@ -97,6 +137,8 @@ impl PanoTiles {
             background,
             icc,
             quality_report,
+            layout,
+            phone_px,
             assumptions,
         })
     }
@@ -119,8 +161,10 @@ impl PanoTiles {
 pub(crate) const DOC: OperationDoc = OperationDoc {
     name: "pano.tiles",
     summary: "an equirectangular panorama to a cube-map tile pyramid, with manifests for viewers",
-    writes: "<level>/<face><row>_<column>.jpg, fallback/<face>.jpg, config.json (Pannellum), psv.json \
-             (Photo Sphere Viewer); with both eyes, each under left/ and right/",
+    writes: "cube: <level>/<face><row>_<column>.jpg, fallback/<face>.jpg, preview.jpg, phone.jpg, config.json \
+             (Pannellum), psv.json (Photo Sphere Viewer), marzipano.json, krpano.xml; equirectangular: \
+             <level>/<row>_<column>.jpg, base.jpg, psv.json; dzi: image.dzi, image_files/<level>/<column>_<row>.jpg; \
+             with both eyes, each under left/ and right/",
     parameters: &[
         shared::FORMAT,
         shared::QUALITY,
@@ -161,6 +205,21 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             summary: "what is shown where a partial panorama has no pixels",
         },
         shared::ICC,
+        ParameterDoc {
+            name: "layout",
+            kind: ParameterKind::Choice { of: TileLayout::WORDS },
+            default: "\"cube\"",
+            summary: "how tiles are cut: `cube` faces for Pannellum, Photo Sphere Viewer and Marzipano; \
+                      `equirectangular` tiles of a whole sphere for Photo Sphere Viewer; `dzi`, the flat picture as a \
+                      Deep Zoom image",
+        },
+        ParameterDoc {
+            name: "phone_px",
+            kind: ParameterKind::Integer { min: 0, max: PHONE_PX_MAX as i64 },
+            default: "4096",
+            summary: "width of one equirectangular picture beside cube tiles, for devices that show nothing larger; 0 \
+                      makes none",
+        },
         ParameterDoc {
             name: "quality_report",
             kind: ParameterKind::Switch,

@@ -80,6 +80,13 @@ impl PanoramaSource {
 }
 
 impl SphereWindow {
+    /// Whether a picture of this size is all of the sphere.
+    pub fn is_whole(&self, width_px: u32, height_px: u32) -> bool {
+        const SLACK_PX: f64 = 1e-4;
+        f64::from(width_px) > self.full_width_px - SLACK_PX
+            && f64::from(height_px) > self.full_height_px - SLACK_PX
+    }
+
     /// The whole sphere, whatever the shape of its picture.
     pub fn whole(width_px: u32, height_px: u32) -> Self {
         let [full_width_px, full_height_px] = [width_px, height_px].map(f64::from);

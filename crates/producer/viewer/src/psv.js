@@ -2,6 +2,7 @@
 import { Viewer } from "@photo-sphere-viewer/core";
 import { CubemapAdapter } from "@photo-sphere-viewer/cubemap-adapter";
 import { CubemapTilesAdapter } from "@photo-sphere-viewer/cubemap-tiles-adapter";
+import { EquirectangularTilesAdapter } from "@photo-sphere-viewer/equirectangular-tiles-adapter";
 import { VisibleRangePlugin } from "@photo-sphere-viewer/visible-range-plugin";
 import "@photo-sphere-viewer/core/index.css";
 import { manifest, open } from "./page.js";
@@ -10,7 +11,12 @@ const FOV_MIN_DEG = 10;
 const FOV_MAX_DEG = 120;
 const HFOV_DEG = 90;
 
-const ADAPTERS = { "cubemap-tiles": CubemapTilesAdapter, cubemap: CubemapAdapter };
+const ADAPTERS = {
+  "cubemap-tiles": CubemapTilesAdapter,
+  cubemap: CubemapAdapter,
+  // The base picture is the same one, smaller; blurred it would only look worse.
+  "equirectangular-tiles": [EquirectangularTilesAdapter, { baseBlur: false }],
+};
 const PENDING = 1;
 
 /** Prepends the folder to the paths of a cube map. */
@@ -21,10 +27,13 @@ function placed(faces, folder) {
 
 function panorama(config, folder) {
   if (config.adapter === "cubemap") return placed(config.panorama, folder);
-  const tileUrl = (face, col, row, level) => {
-    const words = { level: config.tileLevels[level], face: config.faceLetters[face], row, col };
-    return folder + config.tileUrl.replace(/\{(\w+)\}/g, (_, word) => words[word]);
-  };
+  const url = (words) => folder + config.tileUrl.replace(/\{(\w+)\}/g, (_, word) => words[word]);
+  if (config.adapter === "equirectangular-tiles") {
+    const tileUrl = (col, row, level) => url({ level: config.tileLevels[level], row, col });
+    return { ...config.panorama, baseUrl: folder + config.panorama.baseUrl, tileUrl };
+  }
+  const tileUrl = (face, col, row, level) =>
+    url({ level: config.tileLevels[level], face: config.faceLetters[face], row, col });
   return { ...config.panorama, baseUrl: placed(config.panorama.baseUrl, folder), tileUrl };
 }
 

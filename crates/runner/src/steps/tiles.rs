@@ -1,4 +1,4 @@
-//! `pano.tiles`: a panorama to a pyramid of cube-face tiles, with manifests for two viewers.
+//! `pano.tiles`: a panorama to a pyramid of tiles, with manifests for viewers.
 //!
 //! A JPEG that becomes JPEG stays what it is, luma and chroma of half the size ([`Pixels::Stored`]); everything
 //! else goes through RGB. Memory besides the source: one eye (which replaces the source where this output is
@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
-use panofleet_job_schema::operation::{Eye, EyePlan, TileFormat, TilesPlan};
+use panofleet_job_schema::operation::{EyePlan, TileFormat, TileLayout, TilesPlan};
 use panofleet_job_schema::quality::PanoQuality;
 use panofleet_media::{Embedded, Encoder, StoredFrame, measure, pixels};
 use panofleet_projection::{Face, Level};
@@ -18,12 +18,16 @@ use super::{Summary, thumbnail};
 use crate::error::StepError;
 use crate::output::Output;
 
+mod extras;
 mod faces;
+mod flat;
+mod folder;
 mod geometry;
 mod manifests;
 mod quality;
 
 use faces::Faces;
+use folder::Folder;
 use geometry::Sphere;
 use manifests::Viewers;
 
@@ -48,9 +52,12 @@ pub(crate) enum Pixels<'a> {
     Stored(&'a StoredFrame),
 }
 
-/// Whether tiles can be made of what a JPEG stores: they are JPEG, and as large as the source deserves.
+/// Whether tiles can be made of what a JPEG stores: they are JPEG, of a cube, and as large as the source
+/// deserves.
 pub(crate) fn takes_stored(plan: &TilesPlan) -> bool {
-    plan.format == TileFormat::Jpeg && sphere(plan).is_ok_and(|sphere| !sphere.is_bounded())
+    plan.format == TileFormat::Jpeg
+        && plan.layout == TileLayout::Cube
+        && sphere(plan).is_ok_and(|sphere| !sphere.is_bounded())
 }
 
 /// Writes tiles and manifests of every eye of the plan.
@@ -89,15 +96,16 @@ fn part(source: Cow<'_, Picture<u8>>, rect: Rect) -> Result<Picture<u8>, StepErr
 /// What became of an eye.
 struct Made {
     suffix: &'static str,
-    pannellum: String,
-    psv: String,
+    /// Files by purpose.
+    entries: Vec<(&'static str, String)>,
     quality: Option<PanoQuality>,
 }
 
 impl Made {
     fn add_to(self, summary: &mut Summary) {
-        summary.entry(&format!("pannellum{}", self.suffix), self.pannellum);
-        summary.entry(&format!("psv{}", self.suffix), self.psv);
+        for (purpose, path) in self.entries {
+            summary.entry(&format!("{purpose}{}", self.suffix), path);
+        }
         summary.quality.extend(self.quality);
     }
 }
@@ -112,17 +120,27 @@ fn write_eye(
     let rect = thumbnail::rect(eye.crop)?;
     let sphere = Sphere::new(plan.window, rect.size)?;
     let geometry = sphere.geometry()?;
-    let folder = Folder::create(output, plan, eye.eye)?;
+    let folder = Folder::of(output, plan, eye.eye)?;
     let step = Step { plan, sphere, icc: context.icc, folder };
     let (face_px, background) = (sphere.pyramid().face_px(), plan.background.0);
+    let viewers = Viewers { plan, sphere: &sphere, gpano: context.gpano };
     let mut quality = match source {
+        Pixels::Rgb(picture) if plan.layout == TileLayout::Equirectangular => {
+            return step.write_sphere_tiles(flat::opaque(picture, rect, background)?, &viewers);
+        }
+        Pixels::Rgb(picture) if plan.layout == TileLayout::Dzi => {
+            return step.write_deep_zoom(flat::opaque(picture, rect, background)?);
+        }
         Pixels::Stored(frame) => {
+            step.write_phone_stored(frame, rect)?;
             let frame = frame.part(rect)?;
             let faces = Faces::of_frame(&frame, geometry.into(), face_px, background)?;
             step.write_levels(faces, Some(frame.planes[0]))?
         }
         Pixels::Rgb(picture) => {
-            let panorama = pixels::panorama(sphere.fit(part(picture, rect)?)?, geometry)?;
+            let picture = part(picture, rect)?;
+            step.write_phone(&picture)?;
+            let panorama = pixels::panorama(sphere.fit(picture)?, geometry)?;
             let faces = Faces::of_panorama(&panorama, face_px, background)?;
             let picture = panorama.picture();
             // What is transparent shows the background, which the source does not.
@@ -133,7 +151,11 @@ fn write_eye(
     if let Some(quality) = quality.as_mut().filter(|_| plan.eyes.len() > 1) {
         quality.eye = Some(eye.eye);
     }
-    step.folder.write_manifests(&Viewers { plan, sphere: &sphere, gpano: context.gpano }, quality)
+    Ok(Made {
+        suffix: step.folder.suffix(),
+        entries: step.folder.write_manifests(&viewers)?,
+        quality,
+    })
 }
 
 /// Pixels that it goes over: the faces of every level, for each eye.
@@ -158,46 +180,6 @@ fn face_px(plan: &TilesPlan) -> Option<NonZeroU32> {
 fn sphere(plan: &TilesPlan) -> Result<Sphere, StepError> {
     let crop = plan.eyes.first().ok_or(StepError::EmptySize)?.crop;
     Sphere::new(plan.window, thumbnail::rect(crop)?.size)
-}
-
-/// Where one eye's files go.
-struct Folder<'a> {
-    output: &'a Output<'a>,
-    plan: &'a TilesPlan,
-    /// Empty, or `left/` or `right/` where both are written.
-    prefix: &'static str,
-}
-
-impl<'a> Folder<'a> {
-    fn create(output: &'a Output<'a>, plan: &'a TilesPlan, eye: Eye) -> Result<Self, StepError> {
-        let prefix = match (plan.eyes.len(), eye) {
-            (1, _) => "",
-            (_, Eye::Left) => "left/",
-            (_, Eye::Right) => "right/",
-        };
-        let folder = Self { output, plan, prefix };
-        output.create_folder(&format!("{prefix}fallback"))?;
-        Ok(folder)
-    }
-
-    fn write_picture(&self, path: &str, body: &[u8]) -> Result<(), StepError> {
-        let path = format!("{}{path}.{}", self.prefix, self.plan.format.extension());
-        self.output.write(&path, body, self.plan.format.content_type())
-    }
-
-    fn write_manifests(
-        &self,
-        viewers: &Viewers<'_>,
-        quality: Option<PanoQuality>,
-    ) -> Result<Made, StepError> {
-        let pannellum = format!("{}config.json", self.prefix);
-        self.output.write_json(&pannellum, &viewers.pannellum())?;
-        let psv = format!("{}psv.json", self.prefix);
-        self.output.write_json(&psv, &viewers.photo_sphere_viewer())?;
-        // A viewer that knows nothing of stereo shows the left eye.
-        let suffix = if self.prefix == "right/" { "_right" } else { "" };
-        Ok(Made { suffix, pannellum, psv, quality })
-    }
 }
 
 /// One eye at work.
@@ -230,6 +212,9 @@ impl Step<'_> {
                 self.write_fallback(&faces)?;
                 has_fallback = true;
             }
+            if level.number == 1 {
+                self.write_preview(&faces)?;
+            }
             if let Some(source) = source {
                 seam_scores.insert(0, measure::seam_score(&faces.measured(), source)?);
             }
@@ -239,7 +224,7 @@ impl Step<'_> {
 
     fn write_level(&self, level: Level, faces: &Faces) -> Result<(), StepError> {
         let number = level.number;
-        self.folder.output.create_folder(&format!("{}{number}", self.folder.prefix))?;
+        self.folder.create(&number.to_string())?;
         let side = level.tiles_per_side;
         let tile_px = self.sphere.pyramid().tile_px();
         let tiles = Face::ALL
@@ -261,6 +246,7 @@ impl Step<'_> {
     }
 
     fn write_fallback(&self, faces: &Faces) -> Result<(), StepError> {
+        self.folder.create("fallback")?;
         let limit = NonZeroU32::new(FALLBACK_PX_MAX).filter(|limit| limit.get() < faces.face_px());
         let small = limit.map(|limit| faces.scaled(limit)).transpose()?;
         let faces = small.as_ref().unwrap_or(faces);
@@ -283,16 +269,20 @@ impl Step<'_> {
         (faces, face): (&Faces, Face),
         rect: Rect,
     ) -> Result<(), StepError> {
-        let encoder = match encoder {
+        let body = faces.encode(self.encoder(encoder)?, face, rect)?;
+        self.folder.write_picture(path, &body)?;
+        self.folder.output.advance(rect.size.area_px(), "tiles")
+    }
+
+    /// The encoder of a thread.
+    fn encoder<'e>(&self, encoder: &'e mut Option<Encoder>) -> Result<&'e mut Encoder, StepError> {
+        Ok(match encoder {
             Some(encoder) => encoder,
             none => none.insert(Encoder::new(
                 self.plan.format,
                 self.plan.quality,
                 Embedded { icc: self.icc.map(<[u8]>::to_vec), ..Embedded::default() },
             )?),
-        };
-        let body = faces.encode(encoder, face, rect)?;
-        self.folder.write_picture(path, &body)?;
-        self.folder.output.advance(rect.size.area_px(), "tiles")
+        })
     }
 }

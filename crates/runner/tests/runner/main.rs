@@ -30,6 +30,8 @@ mod tiles;
 mod transcode;
 #[cfg(test)]
 mod video;
+#[cfg(test)]
+mod viewers;
 
 #[cfg(test)]
 #[path = "../../../../fixtures/footage.rs"]

@@ -21,7 +21,10 @@ fn pyramid(full_width_px: u32) -> (u32, u32) {
 }
 
 fn expected_files(levels: u32, extension: &str) -> BTreeSet<String> {
-    let mut files: BTreeSet<String> = ["config.json", "psv.json"].map(str::to_owned).into();
+    let manifests = ["config.json", "psv.json", "marzipano.json", "krpano.xml"];
+    let mut files: BTreeSet<String> = manifests.map(str::to_owned).into();
+    files.insert("phone.jpg".to_owned());
+    files.insert(format!("preview.{extension}"));
     for face in "fbudlr".chars() {
         files.insert(format!("fallback/{face}.{extension}"));
         for level in 1..=levels {
@@ -73,7 +76,7 @@ fn check_faces(run: &Run, folder: &str, (tile_px, levels): (u32, u32), bound: f6
 }
 
 /// The scene, made larger so that its pyramid has three levels.
-fn large_source(folder: &Path) -> std::path::PathBuf {
+pub(crate) fn large_source(folder: &Path) -> std::path::PathBuf {
     let size = Size::new(4864, 2432).unwrap();
     let small = decode(&fixture("equirect.jpg")).unwrap().picture;
     let large = pixels::scale(&small, size, Edges::WrapColumns).unwrap();
@@ -95,10 +98,13 @@ fn a_pyramid_of_three_levels_shows_the_scene() {
     assert_eq!((tile_px, levels), (400, 3));
     assert_eq!(run.files("tiles"), expected_files(levels, "jpg"));
     check_faces(&run, "", (tile_px, levels), 9.0);
-    for path in run.files("tiles").iter().filter(|path| path.ends_with(".jpg")) {
+    let size = |path: &str| decode(&run.path("tiles", path)).unwrap().picture.size();
+    assert_eq!(size("preview.jpg"), Size::new(200, 1200).unwrap());
+    assert_eq!(size("phone.jpg"), Size::new(4096, 2048).unwrap());
+    let is_tile = |path: &&String| path.ends_with(".jpg") && path.contains('/');
+    for path in run.files("tiles").iter().filter(is_tile) {
         let expected_px = if path.starts_with("fallback/") { 800 } else { tile_px };
-        let size = decode(&run.path("tiles", path)).unwrap().picture.size();
-        assert_eq!(size, Size::new(expected_px, expected_px).unwrap(), "{path}");
+        assert_eq!(size(path), Size::new(expected_px, expected_px).unwrap(), "{path}");
     }
     assert_eq!(
         run.json("tiles", "config.json"),
@@ -111,10 +117,87 @@ fn a_pyramid_of_three_levels_shows_the_scene() {
         })
     );
     check_psv_of_three_levels(&run.json("tiles", "psv.json"));
+    check_other_manifests(&run);
     let (entry_points, warnings) = run.summary("tiles");
     assert_eq!(entry_points["pannellum"], "config.json");
     assert_eq!(entry_points["psv"], "psv.json");
     assert_eq!(warnings, Vec::<String>::new());
+}
+
+/// Every size is a multiple of the one before, which Marzipano asks for; krpano names the tile, then faces.
+fn check_other_manifests(run: &Run) {
+    let marzipano = run.json("tiles", "marzipano.json");
+    assert_eq!(
+        marzipano["levels"],
+        json!([
+            { "tileSize": 200, "size": 200, "fallbackOnly": true },
+            { "tileSize": 400, "size": 400 },
+            { "tileSize": 400, "size": 800 },
+            { "tileSize": 400, "size": 1600 },
+        ])
+    );
+    assert_eq!(marzipano["tileUrl"], "{z}/{f}{y}_{x}.jpg");
+    let krpano = std::fs::read_to_string(run.path("tiles", "krpano.xml")).unwrap();
+    assert!(krpano.contains(r#"url="%l/%s%v_%h.jpg" multires="400,400,800,1600""#), "{krpano}");
+    let phone = panofleet_media::probe(&run.path("tiles", "phone.jpg")).unwrap().gpano.unwrap();
+    assert_eq!((phone.full_width_px, phone.cropped_width_px), (Some(4096), Some(4096)));
+    assert_eq!((phone.cropped_left_px, phone.cropped_top_px), (Some(0), Some(0)));
+}
+
+/// 4,864 columns: eight tiles of 608, halved once; whole spheres only.
+#[test]
+fn equirectangular_tiles_fill_the_sphere() {
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = r#"{"tiles": {"op": "pano.tiles", "layout": "equirectangular"}}"#;
+    let run = run(&large_source(folder.path()), outputs).done();
+    let mut expected: BTreeSet<String> = ["base.jpg", "psv.json"].map(str::to_owned).into();
+    for (level, columns) in [(1, 4), (2, 8)] {
+        let tiles = (0..columns / 2).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        expected.extend(tiles.map(|(row, column)| format!("{level}/{row}_{column}.jpg")));
+    }
+    assert_eq!(run.files("tiles"), expected);
+    assert_eq!(
+        run.json("tiles", "psv.json"),
+        json!({
+            "adapter": "equirectangular-tiles",
+            "panorama": {
+                "baseUrl": "base.jpg",
+                "levels": [
+                    { "width": 2432, "cols": 4, "rows": 2 },
+                    { "width": 4864, "cols": 8, "rows": 4 },
+                ],
+            },
+            "tileUrl": "{level}/{row}_{col}.jpg",
+            "tileLevels": [1, 2],
+            "defaultYaw": "0deg",
+            "defaultPitch": "0deg",
+        })
+    );
+    let partial = crate::child::run(&fixture("partial-attributes.jpg"), outputs);
+    assert_eq!(partial.failure().code, "layout_needs_whole_sphere");
+}
+
+/// Levels from one pixel to the picture: ⌈log2 1024⌉ + 1 of them.
+#[test]
+fn a_deep_zoom_image_has_every_level() {
+    let outputs = r#"{"tiles": {"op": "pano.tiles", "layout": "dzi", "format": "webp"}}"#;
+    let run = run(&fixture("equirect.jpg"), outputs).done();
+    let files = run.files("tiles");
+    let tiles: [(u32, u32, u32); 3] = [(10, 3, 2), (9, 2, 1), (0, 1, 1)];
+    for (level, columns, rows) in tiles {
+        let folder = format!("image_files/{level}/");
+        let count = files.iter().filter(|path| path.starts_with(&folder)).count() as u32;
+        assert_eq!(count, columns * rows, "{folder}");
+    }
+    assert!(!files.iter().any(|path| path.starts_with("image_files/11/")));
+    let descriptor = std::fs::read_to_string(run.path("tiles", "image.dzi")).unwrap();
+    for said in
+        [r#"Format="webp""#, r#"Overlap="1""#, r#"TileSize="510""#, r#"Width="1024" Height="512""#]
+    {
+        assert!(descriptor.contains(said), "{said}: {descriptor}");
+    }
+    let (entry_points, _) = run.summary("tiles");
+    assert_eq!(entry_points["dzi"], "image.dzi");
 }
 
 /// The one-tile level is not listed; faces are the other viewers', which this one has to turn.

@@ -102,6 +102,38 @@ impl Faces {
         }
     }
 
+    /// Faces in one column, as a file.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub(super) fn encode_column(
+        &self,
+        encoder: &mut Encoder,
+        order: [Face; 6],
+    ) -> Result<Vec<u8>, StepError> {
+        let side = self.face_px();
+        let size = Size::new(side, 6 * side).ok_or(StepError::EmptySize)?;
+        match self {
+            Self::Rgb(faces) => {
+                let rgb = order.map(|face| {
+                    let face = &faces[face as usize];
+                    pixels::interleaved(face, Rect::whole(face.size()))
+                });
+                Ok(encoder.encode(&all(rgb)?.concat(), size)?)
+            }
+            Self::Stored(planes) => {
+                let columns = planes.each_ref().map(|faces| {
+                    let side = faces[0].size().width_px();
+                    let size = Size::new(side, 6 * side).ok_or(RasterError::UnequalPlanes)?;
+                    let samples = order.map(|face| faces[face as usize].planes()[0].samples());
+                    Plane::new(size, samples.concat())
+                });
+                let columns = all(columns)?;
+                Ok(encoder.encode_stored(columns.each_ref(), Rect::whole(size))?)
+            }
+        }
+    }
+
     /// A part of a face as a file.
     ///
     /// # Errors

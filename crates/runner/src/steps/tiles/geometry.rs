@@ -36,6 +36,21 @@ impl Sphere {
         Ok(Self { window, size, pyramid, wanted_face_px })
     }
 
+    /// Where the picture lies, in its own pixels.
+    pub(super) const fn window(&self) -> SphereWindow {
+        self.window
+    }
+
+    /// Size of the picture before [`fit`](Self::fit).
+    pub(super) const fn size(&self) -> Size {
+        self.size
+    }
+
+    /// How the picture goes on beyond its sides.
+    pub(super) fn edges(&self) -> Edges {
+        if self.covers_width() { Edges::WrapColumns } else { Edges::Clamp }
+    }
+
     pub(super) const fn pyramid(&self) -> Pyramid {
         self.pyramid
     }
@@ -62,8 +77,7 @@ impl Sphere {
             return Ok(picture);
         }
         let size = self.fitted_size()?;
-        let edges = if self.covers_width() { Edges::WrapColumns } else { Edges::Clamp };
-        Ok(pixels::scale(&picture, size, edges)?)
+        Ok(pixels::scale(&picture, size, self.edges())?)
     }
 
     /// The geometry of the picture after [`fit`](Self::fit).

@@ -12,6 +12,11 @@ use serde::Serialize;
 
 use super::geometry::Sphere;
 
+mod krpano;
+mod marzipano;
+
+pub(super) use marzipano::preview_px;
+
 /// Field of view that viewers start with when nobody says otherwise.
 const HFOV_DEG: f64 = 100.0;
 
@@ -91,6 +96,7 @@ pub(super) struct PsvConfig {
     tile_url: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tile_levels: Vec<u32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     face_letters: BTreeMap<&'static str, char>,
     default_yaw: String,
     default_pitch: String,
@@ -102,6 +108,7 @@ pub(super) struct PsvConfig {
 #[serde(untagged, rename_all_fields = "camelCase")]
 enum PsvPanorama {
     Tiles { base_url: PsvFaces, levels: Vec<PsvLevel>, flip_top_bottom: bool },
+    Sphere { base_url: String, levels: Vec<PsvSphereLevel> },
     Faces(PsvFaces),
 }
 
@@ -118,6 +125,20 @@ struct PsvFaces {
 struct PsvLevel {
     face_size: u32,
     nb_tiles: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct PsvSphereLevel {
+    width: u32,
+    cols: u32,
+    rows: u32,
+}
+
+/// Equirectangular tiles: `levels` of them, the smallest four tiles wide, each twice as wide as the one before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PsvTiles {
+    pub(super) tile_px: u32,
+    pub(super) levels: u32,
 }
 
 /// Options of the visible-range plugin.
@@ -198,6 +219,29 @@ impl Viewers<'_> {
             default_yaw: degrees(view.yaw_deg),
             default_pitch: degrees(view.pitch_deg),
             visible_range: self.visible_range(),
+        }
+    }
+
+    /// `psv.json` of equirectangular tiles.
+    pub(super) fn photo_sphere_viewer_tiles(&self, tiles: PsvTiles) -> PsvConfig {
+        let extension = self.plan.format.extension();
+        let level = |number: u32| {
+            let cols = 2 << number;
+            PsvSphereLevel { width: cols * tiles.tile_px, cols, rows: cols / 2 }
+        };
+        let view = self.initial_view();
+        PsvConfig {
+            adapter: "equirectangular-tiles",
+            panorama: PsvPanorama::Sphere {
+                base_url: format!("base.{extension}"),
+                levels: (1..=tiles.levels).map(level).collect(),
+            },
+            tile_url: Some(format!("{{level}}/{{row}}_{{col}}.{extension}")),
+            tile_levels: (1..=tiles.levels).collect(),
+            face_letters: BTreeMap::new(),
+            default_yaw: degrees(view.yaw_deg),
+            default_pitch: degrees(view.pitch_deg),
+            visible_range: None,
         }
     }
 

@@ -1,0 +1,89 @@
+//! Where one eye's files go, and what they are called.
+
+use panofleet_job_schema::operation::{Eye, TilesPlan};
+use serde::Serialize;
+
+use super::manifests::Viewers;
+use crate::error::StepError;
+use crate::output::Output;
+
+/// Where one eye's files go.
+pub(super) struct Folder<'a> {
+    pub(super) output: &'a Output<'a>,
+    plan: &'a TilesPlan,
+    /// Empty, or `left/` or `right/` where both are written.
+    pub(super) prefix: &'static str,
+}
+
+impl<'a> Folder<'a> {
+    pub(super) fn of(
+        output: &'a Output<'a>,
+        plan: &'a TilesPlan,
+        eye: Eye,
+    ) -> Result<Self, StepError> {
+        let prefix = match (plan.eyes.len(), eye) {
+            (1, _) => "",
+            (_, Eye::Left) => "left/",
+            (_, Eye::Right) => "right/",
+        };
+        let folder = Self { output, plan, prefix };
+        folder.create("")?;
+        Ok(folder)
+    }
+
+    /// A viewer that knows nothing of stereo shows the left eye.
+    pub(super) fn suffix(&self) -> &'static str {
+        if self.prefix == "right/" { "_right" } else { "" }
+    }
+
+    pub(super) fn create(&self, folder: &str) -> Result<(), StepError> {
+        self.output.create_folder(&format!("{}{folder}", self.prefix))
+    }
+
+    /// Writes a manifest, and says where it is.
+    pub(super) fn write_json(
+        &self,
+        path: &str,
+        value: &impl Serialize,
+    ) -> Result<String, StepError> {
+        let path = format!("{}{path}", self.prefix);
+        self.output.write_json(&path, value)?;
+        Ok(path)
+    }
+
+    pub(super) fn write_text(
+        &self,
+        path: &str,
+        text: &str,
+        kind: &str,
+    ) -> Result<String, StepError> {
+        let path = format!("{}{path}", self.prefix);
+        self.output.write(&path, text.as_bytes(), kind)?;
+        Ok(path)
+    }
+
+    pub(super) fn write_picture(&self, path: &str, body: &[u8]) -> Result<(), StepError> {
+        let path = format!("{}{path}.{}", self.prefix, self.plan.format.extension());
+        self.output.write(&path, body, self.plan.format.content_type())
+    }
+
+    /// The manifests of cube tiles, and the pictures beside them, by purpose.
+    pub(super) fn write_manifests(
+        &self,
+        viewers: &Viewers<'_>,
+    ) -> Result<Vec<(&'static str, String)>, StepError> {
+        let krpano = viewers.krpano();
+        let extension = self.plan.format.extension();
+        let mut entries = vec![
+            ("pannellum", self.write_json("config.json", &viewers.pannellum())?),
+            ("psv", self.write_json("psv.json", &viewers.photo_sphere_viewer())?),
+            ("marzipano", self.write_json("marzipano.json", &viewers.marzipano())?),
+            ("krpano", self.write_text("krpano.xml", &krpano, "application/xml")?),
+            ("preview", format!("{}preview.{extension}", self.prefix)),
+        ];
+        if self.plan.phone_px > 0 {
+            entries.push(("phone", format!("{}phone.jpg", self.prefix)));
+        }
+        Ok(entries)
+    }
+}

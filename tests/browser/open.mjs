@@ -1,0 +1,111 @@
+// Opens the tiles of a folder in a viewer of npm's, and takes pictures of what it shows.
+//
+//   node open.mjs VIEWER FOLDER WIDTH HEIGHT OUT_FOLDER < views.json
+//
+// VIEWER is marzipano (views: [{"name", "yaw", "pitch", "hfov"}, …], degrees) or deepzoom (views: [{"name", "x",
+// "y", "width"}, …], shares of the picture's width). Writes OUT_FOLDER/<name>.png for each view. Prints what the page
+// logged and what it asked for in vain, as JSON; exits with 1 if the viewer does not come up.
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const [kind, folder, width, height, out] = process.argv.slice(2);
+const views = JSON.parse(readFileSync(0, "utf8"));
+const here = fileURLToPath(new URL(".", import.meta.url));
+const TYPES = { ".js": "text/javascript", ".json": "application/json", ".dzi": "application/xml", ".html": "text/html" };
+
+const SCRIPTS = {
+  marzipano: "marzipano/dist/marzipano.js",
+  deepzoom: "openseadragon/build/openseadragon/openseadragon.min.js",
+};
+
+/** Runs in the page: starts the viewer and leaves window.look(view) and window.isQuiet(). */
+const START = {
+  marzipano: async () => {
+    const config = await (await fetch("/tiles/marzipano.json")).json();
+    const viewer = new Marzipano.Viewer(document.getElementById("viewer"), { stage: { preserveDrawingBuffer: true } });
+    const source = Marzipano.ImageUrlSource.fromString(`/tiles/${config.tileUrl}`, {
+      cubeMapPreviewUrl: `/tiles/${config.cubeMapPreviewUrl}`,
+    });
+    const view = new Marzipano.RectilinearView(config.initialViewParameters);
+    const scene = viewer.createScene({ source, geometry: new Marzipano.CubeGeometry(config.levels), view, pinFirstLevel: true });
+    scene.switchTo({ transitionDuration: 0 });
+    const radians = (degrees) => (degrees * Math.PI) / 180;
+    // A frame is stable when all of its tiles are there; the next one may see others.
+    const QUIET_MS = 400;
+    let stableSince = Infinity;
+    viewer.stage().addEventListener("renderComplete", (stable) => {
+      stableSince = stable ? Math.min(stableSince, performance.now()) : Infinity;
+    });
+    window.look = ({ yaw, pitch, hfov }) => {
+      stableSince = Infinity;
+      const shape = viewer.stage().width() / viewer.stage().height();
+      const fov = 2 * Math.atan(Math.tan(radians(hfov) / 2) / shape);
+      view.setParameters({ yaw: radians(yaw), pitch: -radians(pitch), fov });
+    };
+    window.isQuiet = () => performance.now() - stableSince > QUIET_MS;
+  },
+  deepzoom: async () => {
+    const viewer = OpenSeadragon({
+      id: "viewer", tileSources: "/tiles/image.dzi", showNavigationControl: false, animationTime: 0,
+      immediateRender: true, drawer: "canvas", minZoomImageRatio: 0.1, maxZoomPixelRatio: 10, visibilityRatio: 0,
+    });
+    await new Promise((resolve, reject) => {
+      viewer.addHandler("open", resolve);
+      viewer.addHandler("open-failed", ({ message }) => reject(new Error(message)));
+    });
+    window.look = ({ x, y, width }) => {
+      const shape = viewer.container.clientHeight / viewer.container.clientWidth;
+      viewer.viewport.fitBounds(new OpenSeadragon.Rect(x, y, width, width * shape), true);
+    };
+    window.isQuiet = () => viewer.world.getItemAt(0).getFullyLoaded();
+  },
+};
+
+const server = createServer(async (request, response) => {
+  const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
+  const file = path.startsWith("/tiles/") ? join(folder, path.slice(7)) : join(here, "node_modules", path);
+  try {
+    const body = path === "/" ? page() : await readFile(file);
+    response.writeHead(200, { "content-type": path === "/" ? "text/html" : (TYPES[extname(path)] ?? "") }).end(body);
+  } catch {
+    response.writeHead(404).end();
+  }
+});
+await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+
+function page() {
+  const box = `position:fixed;inset:0 auto auto 0;width:${width}px;height:${height}px`;
+  return `<!doctype html><link rel="icon" href="data:,"><script src="/${SCRIPTS[kind]}"></script><div id="viewer" style="${box}"></div>`;
+}
+
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-background-networking", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+});
+const tab = await browser.newPage({ viewport: { width: +width, height: +height } });
+const errors = [];
+tab.on("pageerror", (error) => errors.push(String(error)));
+tab.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+tab.on("response", (response) => response.ok() || errors.push(`${response.status()} ${response.url()}`));
+try {
+  await tab.goto(`http://127.0.0.1:${server.address().port}/`);
+  await tab.evaluate(START[kind]);
+  for (const view of views) {
+    await tab.evaluate((view) => window.look(view), view);
+    await tab.waitForFunction(() => window.isQuiet(), null, { timeout: 30_000 });
+    // A frame more, so that what arrived last is drawn.
+    await tab.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    await tab.screenshot({ path: `${out}/${view.name}.png` });
+  }
+  console.log(JSON.stringify({ errors }));
+} catch (error) {
+  console.log(JSON.stringify({ errors: [...errors, String(error)] }));
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  server.close();
+}
