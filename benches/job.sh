@@ -55,4 +55,7 @@ report = json.load(open(sys.argv[1]))
 print("steps: " + ", ".join(f"{step['step']} {step['wall_ms']} ms" for step in report["steps"]))
 tiles = report["outputs"]["tiles"]
 print(f"made: {len(tiles['files'])} files, {tiles['total_bytes'] / 1e6:.1f} MB")
+for quality in tiles["quality"]:
+    seams = ", ".join(f"{score:.3f}" for score in quality["seam_scores"])
+    print(f"round trip {quality['round_trip_ws_psnr_db']:.1f} dB (WS-PSNR), seams by level {seams}")
 PYTHON

@@ -99,7 +99,7 @@ fn marzipano_shows_what_the_source_shows() {
     }
 }
 
-/// Deep Zoom in OpenSeadragon: a coarse level, a middle one, and the picture's own pixels at a corner.
+/// Deep Zoom in `OpenSeadragon`: a coarse level, a middle one, and the picture's own pixels at a corner.
 #[test]
 fn openseadragon_shows_the_picture() {
     const VIEWS: [(&str, f64, f64, f64); 3] =
