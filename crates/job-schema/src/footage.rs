@@ -266,6 +266,8 @@ pub(crate) mod tests {
             picture: None,
             tracks: vec![track],
             duration_ms: Some(12_000),
+            capture: None,
+            unstitched: None,
             gpano: None,
             warnings: Vec::new(),
         }

@@ -91,7 +91,8 @@ impl Step<'_> {
             ),
             ..GPano::default()
         };
-        let embedded = Embedded { icc: self.icc.map(<[u8]>::to_vec), xmp: gpano::write(&about) };
+        let embedded =
+            Embedded { icc: self.icc.map(<[u8]>::to_vec), xmp: gpano::write(&about), exif: None };
         Ok(Encoder::new(PictureFormat::Jpeg, self.plan.quality, embedded)?)
     }
 }
