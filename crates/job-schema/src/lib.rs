@@ -47,6 +47,7 @@ pub mod policy;
 pub mod quality;
 pub mod region_keys;
 mod render;
+mod retouch;
 pub mod route;
 pub mod runner_protocol;
 mod secret;

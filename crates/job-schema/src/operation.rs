@@ -19,10 +19,12 @@ pub use crate::operations::fleet_noop::FleetNoop;
 pub use crate::operations::image_convert::{ConvertPlan, Flip, ImageConvert, SizePlan};
 pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
 pub use crate::operations::media_probe::MediaProbe;
+pub use crate::operations::pano_blur::{BlurEffect, PanoBlur};
 pub use crate::operations::pano_convert::PanoConvert;
 pub use crate::operations::pano_cubemap::PanoCubemap;
 pub use crate::operations::pano_level::PanoLevel;
 pub use crate::operations::pano_little_planet::PanoLittlePlanet;
+pub use crate::operations::pano_patch::{PanoPatch, PatchFill, Pole};
 pub use crate::operations::pano_social::PanoSocial;
 pub use crate::operations::pano_tiles::{PanoTiles, TileLayout, TilesPlan};
 pub use crate::operations::pano_view::PanoView;
@@ -39,6 +41,7 @@ pub use crate::panorama::{
     SourcePlan, SphereWindow,
 };
 pub use crate::render::{Aim, Angles, Join, PictureOutput, PicturePlan, PosePolicy, RenderPlan};
+pub use crate::retouch::{Effect, Region, RetouchPlan};
 
 /// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +68,12 @@ pub enum Operation {
     /// What a link to a panorama is shown with.
     #[serde(rename = "pano.social")]
     PanoSocial(PanoSocial),
+    /// A panorama without what is below the camera.
+    #[serde(rename = "pano.patch")]
+    PanoPatch(PanoPatch),
+    /// A panorama with regions that are unrecognisable.
+    #[serde(rename = "pano.blur")]
+    PanoBlur(PanoBlur),
     /// A picture to a smaller one.
     #[serde(rename = "image.thumbnail")]
     ImageThumbnail(ImageThumbnail),
@@ -96,6 +105,8 @@ pub enum Plan {
     Tiles(TilesPlan),
     /// Write pictures of a panorama.
     Render(RenderPlan),
+    /// Write a panorama with some places retouched.
+    Retouch(RetouchPlan),
     /// Write one smaller picture.
     Thumbnail(ThumbnailPlan),
     /// Write other pictures of the same pixels.
@@ -121,6 +132,8 @@ impl Operation {
             Self::PanoLittlePlanet(_) => "pano.little_planet",
             Self::PanoLevel(_) => "pano.level",
             Self::PanoSocial(_) => "pano.social",
+            Self::PanoPatch(_) => "pano.patch",
+            Self::PanoBlur(_) => "pano.blur",
             Self::ImageThumbnail(_) => "image.thumbnail",
             Self::ImageConvert(_) => "image.convert",
             Self::VideoPoster(_) => "video.poster",
@@ -141,6 +154,8 @@ impl Operation {
             | Self::PanoLittlePlanet(_)
             | Self::PanoLevel(_)
             | Self::PanoSocial(_)
+            | Self::PanoPatch(_)
+            | Self::PanoBlur(_)
             | Self::ImageThumbnail(_)
             | Self::ImageConvert(_)
             | Self::MediaProbe(_)
@@ -162,6 +177,8 @@ impl Operation {
             Self::PanoLittlePlanet(operation) => operation.check(),
             Self::PanoLevel(operation) => operation.check(),
             Self::PanoSocial(operation) => operation.check(),
+            Self::PanoPatch(operation) => operation.check(),
+            Self::PanoBlur(operation) => operation.check(),
             Self::ImageThumbnail(operation) => operation.check(),
             Self::ImageConvert(operation) => operation.check(),
             Self::VideoPoster(operation) => operation.check(),
@@ -212,6 +229,8 @@ impl Operation {
             Self::PanoLittlePlanet(operation) => operation.plan(media).map(Plan::Render),
             Self::PanoLevel(operation) => operation.plan(media).map(Plan::Render),
             Self::PanoSocial(operation) => operation.plan(media).map(Plan::Render),
+            Self::PanoPatch(operation) => operation.plan(media).map(Plan::Retouch),
+            Self::PanoBlur(operation) => operation.plan(media).map(Plan::Retouch),
             Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
             Self::ImageConvert(operation) => operation.plan(media).map(Plan::Convert),
             Self::VideoPoster(operation) => operation.plan(media).map(Plan::Poster),
@@ -238,6 +257,8 @@ impl Operation {
                 crate::operations::pano_little_planet::DOC,
                 crate::operations::pano_level::DOC,
                 crate::operations::pano_social::DOC,
+                crate::operations::pano_patch::DOC,
+                crate::operations::pano_blur::DOC,
                 crate::operations::image_thumbnail::DOC,
                 crate::operations::image_convert::DOC,
                 crate::operations::video_poster::DOC,
@@ -305,6 +326,19 @@ mod tests {
                     }
                     ParameterKind::Switch => {
                         (vec![json!(true), json!(false)], vec![json!("yes"), json!(1)])
+                    }
+                    ParameterKind::Regions { count_max } => {
+                        let region = |pitch: f64, width: f64| json!({ "yaw_deg": 1, "pitch_deg": pitch, "width_deg": width, "height_deg": 2 });
+                        let fine = region(-90.0, 120.0);
+                        (
+                            vec![json!([]), json!(vec![fine.clone(); count_max])],
+                            vec![
+                                json!(vec![fine; count_max + 1]),
+                                json!([region(91.0, 2.0)]),
+                                json!([region(0.0, 121.0)]),
+                                json!([{ "yaw_deg": 1 }]),
+                            ],
+                        )
                     }
                     ParameterKind::Color => (
                         vec![json!("#00ff7f")],

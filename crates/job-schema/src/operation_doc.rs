@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::retouch::REGION_DEG_MAX;
+
 /// What `panofleet operations` prints about one operation.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct OperationDoc {
@@ -67,6 +69,11 @@ pub enum ParameterKind {
     Color,
     /// `true` or `false`.
     Switch,
+    /// Ellipses on the sphere.
+    Regions {
+        /// How many there may be.
+        count_max: usize,
+    },
 }
 
 /// The parameters of several tables, one after the other; `N` of them.
@@ -120,6 +127,21 @@ impl ParameterDoc {
             }
             ParameterKind::Choice { of } => json!({ "enum": of }),
             ParameterKind::Switch => json!({ "type": "boolean" }),
+            ParameterKind::Regions { count_max } => json!({
+                "type": "array",
+                "maxItems": count_max,
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "yaw_deg": { "type": "number", "minimum": -360, "maximum": 360 },
+                        "pitch_deg": { "type": "number", "minimum": -90, "maximum": 90 },
+                        "width_deg": { "type": "number", "minimum": 0.1, "maximum": REGION_DEG_MAX },
+                        "height_deg": { "type": "number", "minimum": 0.1, "maximum": REGION_DEG_MAX },
+                    },
+                    "required": ["yaw_deg", "pitch_deg", "width_deg", "height_deg"],
+                    "additionalProperties": false,
+                },
+            }),
             ParameterKind::Color => json!({ "type": "string", "pattern": "^#[0-9a-f]{6}$" }),
         };
         let default: Value = serde_json::from_str(self.default).unwrap_or(Value::Null);

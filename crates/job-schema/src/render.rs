@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::limits;
 use crate::media_info::MediaInfo;
+use crate::metadata_policy::MetadataPolicy;
 use crate::operation_doc::{ParameterDoc, ParameterKind};
 use crate::operations::shared::{self, IccPolicy, Rgb};
 use crate::panorama::{PictureProjection, SourcePlan};
@@ -23,6 +24,8 @@ pub struct PictureOutput {
     pub quality: u8,
     /// What happens to the colour profile.
     pub icc: IccPolicy,
+    /// What of the source's EXIF data is written.
+    pub metadata: MetadataPolicy,
     /// What is shown where the source shows nothing, and behind what is transparent.
     pub background: Rgb,
     /// How both eyes are written.
@@ -35,6 +38,7 @@ impl Default for PictureOutput {
             format: PictureFormat::Jpeg,
             quality: 85,
             icc: IccPolicy::Srgb,
+            metadata: MetadataPolicy::Strip,
             background: Rgb::default(),
             join: Join::Separate,
         }
@@ -186,17 +190,25 @@ impl RenderPlan {
     /// `Rejected` for a picture beyond the limits, or beyond the format's.
     pub(crate) fn within_limits(self) -> Result<Self, Failure> {
         let eyes = self.source.eyes.len() as u32;
-        let (across, down) = match self.output.join {
-            Join::LeftRight => (eyes, 1),
-            Join::TopBottom => (1, eyes),
-            Join::Separate => (1, 1),
-        };
         for picture in &self.pictures {
-            let (width_px, height_px) = (picture.width_px * across, picture.height_px * down);
-            check_size(self.output.format, width_px, height_px)?;
+            check_joined(&self.output, eyes, (picture.width_px, picture.height_px))?;
         }
         Ok(self)
     }
+}
+
+/// Refuses a size of each eye that is beyond the limits, or beyond the format's, when so many are written.
+pub(crate) fn check_joined(
+    output: &PictureOutput,
+    eyes: u32,
+    (width_px, height_px): (u32, u32),
+) -> Result<(), Failure> {
+    let (across, down) = match output.join {
+        Join::LeftRight => (eyes, 1),
+        Join::TopBottom => (1, eyes),
+        Join::Separate => (1, 1),
+    };
+    check_size(output.format, width_px * across, height_px * down)
 }
 
 /// Refuses a size beyond the limits, or beyond the format's.
@@ -238,7 +250,7 @@ impl PictureOutput {
 }
 
 /// The parameters of a [`PictureOutput`].
-pub(crate) const OUTPUT: [ParameterDoc; 5] = [
+pub(crate) const OUTPUT: [ParameterDoc; 6] = [
     ParameterDoc {
         name: "format",
         kind: ParameterKind::Choice { of: PictureFormat::WORDS },
@@ -252,6 +264,7 @@ pub(crate) const OUTPUT: [ParameterDoc; 5] = [
         summary: "encoder quality of a format that loses something",
     },
     shared::ICC,
+    MetadataPolicy::DOC,
     ParameterDoc {
         name: "background",
         kind: ParameterKind::Color,

@@ -6,8 +6,10 @@ use panofleet_job_schema::quality::PanoQuality;
 
 pub(crate) mod convert;
 mod geometry;
+pub(crate) mod pictures;
 pub(crate) mod probe;
 pub(crate) mod render;
+pub(crate) mod retouch;
 pub(crate) mod thumbnail;
 pub(crate) mod tiles;
 pub(crate) mod video;

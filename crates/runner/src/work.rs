@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use panofleet_job_schema::manifest::StepTiming;
 use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::operation::{
-    ConvertPlan, IccPolicy, Plan, RenderPlan, ThumbnailPlan, TilesPlan,
+    ConvertPlan, IccPolicy, Plan, RenderPlan, RetouchPlan, ThumbnailPlan, TilesPlan,
 };
 use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
 use panofleet_job_schema::{Failure, OutputName};
@@ -20,8 +20,9 @@ use crate::output::Output;
 use crate::panics;
 use crate::report::Report;
 use crate::sandbox;
+use crate::steps::pictures::Origin;
 use crate::steps::video::{Footage, VideoStep};
-use crate::steps::{Summary, convert, probe, render, thumbnail, tiles};
+use crate::steps::{Summary, convert, probe, render, retouch, thumbnail, tiles};
 
 /// Address space for the program itself: its libraries and tables.
 const OWN_BYTES: u64 = 256 * 1024 * 1024;
@@ -92,6 +93,7 @@ enum PixelPlan {
     Thumbnail(ThumbnailPlan),
     Convert(ConvertPlan),
     Render(RenderPlan),
+    Retouch(RetouchPlan),
     Tiles(TilesPlan),
 }
 
@@ -101,6 +103,7 @@ impl PixelPlan {
             Self::Thumbnail(plan) => plan.icc,
             Self::Convert(plan) => plan.icc,
             Self::Render(plan) => plan.output.icc,
+            Self::Retouch(plan) => plan.output.icc,
             Self::Tiles(plan) => plan.icc,
         }
     }
@@ -115,7 +118,7 @@ impl PixelPlan {
     fn takes_stored(&self) -> bool {
         match self {
             Self::Thumbnail(plan) => thumbnail::takes_stored(plan),
-            Self::Render(_) | Self::Convert(_) => false,
+            Self::Render(_) | Self::Convert(_) | Self::Retouch(_) => false,
             Self::Tiles(plan) => tiles::takes_stored(plan),
         }
     }
@@ -125,6 +128,7 @@ impl PixelPlan {
             Self::Thumbnail(_) => "thumbnail",
             Self::Convert(_) => "convert",
             Self::Render(_) => "render",
+            Self::Retouch(_) => "retouch",
             Self::Tiles(_) => "tiles",
         }
     }
@@ -134,6 +138,7 @@ impl PixelPlan {
             Self::Thumbnail(plan) => thumbnail::work_px(plan),
             Self::Convert(plan) => convert::work_px(plan),
             Self::Render(plan) => render::work_px(plan),
+            Self::Retouch(plan) => retouch::work_px(plan),
             Self::Tiles(plan) => tiles::work_px(plan),
         }
     }
@@ -143,6 +148,7 @@ impl PixelPlan {
             Self::Thumbnail(plan) => thumbnail::memory_px(plan),
             Self::Convert(plan) => convert::memory_px(plan),
             Self::Render(plan) => render::memory_px(plan),
+            Self::Retouch(plan) => retouch::memory_px(plan),
             Self::Tiles(plan) => tiles::memory_px(plan),
         }
     }
@@ -180,6 +186,7 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
             Plan::Thumbnail(plan) => PixelPlan::Thumbnail(plan),
             Plan::Convert(plan) => PixelPlan::Convert(plan),
             Plan::Render(plan) => PixelPlan::Render(plan),
+            Plan::Retouch(plan) => PixelPlan::Retouch(plan),
             Plan::Tiles(plan) => PixelPlan::Tiles(plan),
             Plan::Poster(plan) => {
                 videos.push((name, VideoStep::Poster(plan)));
@@ -296,19 +303,27 @@ impl Work<'_> {
     ) -> Result<(Summary, Option<Decoded>), StepError> {
         let Decoded { picture, profile, exif, warnings } = decoded;
         let icc = profile.as_ref().map(Profile::bytes);
-        let context = tiles::Context { icc, gpano: self.media.gpano.as_ref() };
+        let gpano = self.media.gpano.as_ref();
+        let context = tiles::Context { icc, gpano };
+        let origin = Origin { icc, gpano, exif: exif.as_ref() };
         let (mut summary, picture) = match (plan, keep) {
             (PixelPlan::Thumbnail(plan), _) => {
                 (thumbnail::run(plan, &picture, icc, output)?, Some(picture))
             }
             (PixelPlan::Convert(plan), _) => {
-                (convert::run(plan, &picture, icc, output)?, Some(picture))
+                (convert::run(plan, &picture, origin, output)?, Some(picture))
             }
             (PixelPlan::Render(plan), true) => {
-                (render::run(plan, Cow::Borrowed(&picture), &context, output)?, Some(picture))
+                (render::run(plan, Cow::Borrowed(&picture), origin, output)?, Some(picture))
             }
             (PixelPlan::Render(plan), false) => {
-                (render::run(plan, Cow::Owned(picture), &context, output)?, None)
+                (render::run(plan, Cow::Owned(picture), origin, output)?, None)
+            }
+            (PixelPlan::Retouch(plan), true) => {
+                (retouch::run(plan, Cow::Borrowed(&picture), origin, output)?, Some(picture))
+            }
+            (PixelPlan::Retouch(plan), false) => {
+                (retouch::run(plan, Cow::Owned(picture), origin, output)?, None)
             }
             (PixelPlan::Tiles(plan), true) => {
                 let pixels = tiles::Pixels::Rgb(Cow::Borrowed(&picture));
@@ -361,7 +376,7 @@ impl Work<'_> {
                         tiles::run(plan, tiles::Pixels::Stored(frame), &context, output)?
                     }
                     // None that takes what a JPEG stores.
-                    PixelPlan::Render(_) | PixelPlan::Convert(_) => {
+                    PixelPlan::Render(_) | PixelPlan::Retouch(_) | PixelPlan::Convert(_) => {
                         return Err(StepError::EmptySize);
                     }
                 };

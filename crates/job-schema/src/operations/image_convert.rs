@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::fit::{Enlarge, Fit, covering, size_in};
 use crate::limits::PICTURE_SIDE_PX_MAX;
 use crate::media_info::{GPano, MediaInfo};
+use crate::metadata_policy::MetadataPolicy;
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind, parameters};
 use crate::panorama::EyePlan;
 use crate::picture_format::PictureFormat;
@@ -48,6 +49,8 @@ pub struct ImageConvert {
     pub quality: u8,
     /// What happens to the colour profile.
     pub icc: IccPolicy,
+    /// What of the source's EXIF data is written.
+    pub metadata: MetadataPolicy,
     /// What is put behind transparent pixels; without it they stay transparent where the format can.
     pub background: Option<Rgb>,
 }
@@ -71,6 +74,7 @@ impl Default for ImageConvert {
             format: PictureFormat::Jpeg,
             quality: 85,
             icc: IccPolicy::Srgb,
+            metadata: MetadataPolicy::Strip,
             background: None,
         }
     }
@@ -111,6 +115,8 @@ pub struct ConvertPlan {
     pub quality: u8,
     /// What happens to the colour profile.
     pub icc: IccPolicy,
+    /// What of the source's EXIF data is written.
+    pub metadata: MetadataPolicy,
     /// What is put behind transparent pixels, if they do not stay transparent.
     pub background: Option<Rgb>,
 }
@@ -189,6 +195,7 @@ impl ImageConvert {
             format: self.format,
             quality: self.quality,
             icc: self.icc,
+            metadata: self.metadata,
             background: self.background,
         })
     }
@@ -347,7 +354,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     summary: "a picture cut, turned, mirrored, resized, and written in another format, in one size or several",
     writes: "picture.jpg, or picture-<width>.jpg for each width; of both eyes, each under left/ and right/; Photo Sphere \
              fields follow a cut and a new size, and are left out of what is turned or mirrored",
-    parameters: &parameters::<17>(&[
+    parameters: &parameters::<18>(&[
         &SIZE,
         &PART,
         &[
@@ -371,6 +378,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             ),
             shared::QUALITY,
             shared::ICC,
+            MetadataPolicy::DOC,
             parameter(
                 "background",
                 ParameterKind::Color,

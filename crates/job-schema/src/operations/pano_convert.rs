@@ -144,7 +144,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     summary: "a panorama of any projection to any other, turned or not; turned by nothing, the same projection and size \
               are the same pixels",
     writes: "panorama.jpg; of both eyes, left/panorama.jpg and right/panorama.jpg, or one picture",
-    parameters: &parameters::<24>(&[
+    parameters: &parameters::<25>(&[
         &[
             ParameterDoc {
                 name: "to",

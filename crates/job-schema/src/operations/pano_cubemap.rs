@@ -165,7 +165,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     summary: "the six faces of the cube around the viewer, in six files or in one",
     writes: "f.jpg, r.jpg, b.jpg, l.jpg, u.jpg, d.jpg as Pannellum and Marzipano take them (the top of `u` continues `b`, \
              the top of `d` continues `f`), or cubemap.jpg; of both eyes, each under left/ and right/",
-    parameters: &parameters::<20>(&[
+    parameters: &parameters::<21>(&[
         &[
             ParameterDoc {
                 name: "layout",

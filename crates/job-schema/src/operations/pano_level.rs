@@ -88,7 +88,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     summary: "the camera's tilt taken out of the pixels: an equirectangular picture with a level horizon, and GPano fields \
               that say so",
     writes: "panorama.jpg; of both eyes, left/panorama.jpg and right/panorama.jpg, or one picture",
-    parameters: &parameters::<17>(&[
+    parameters: &parameters::<18>(&[
         &[
             ParameterDoc {
                 name: "pose_pitch_deg",

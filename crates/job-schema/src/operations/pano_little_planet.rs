@@ -98,7 +98,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     name: "pano.little_planet",
     summary: "the panorama as a ball seen from above, or as a tunnel (`pitch_deg` 90)",
     writes: "planet.jpg; of both eyes, left/planet.jpg and right/planet.jpg",
-    parameters: &parameters::<20>(&[
+    parameters: &parameters::<21>(&[
         &[
             ParameterDoc {
                 name: "yaw_deg",

@@ -112,7 +112,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     summary: "the picture that a link to a panorama is shown with: a flat view of where a viewer starts to look (GPano), \
               else of the part of the horizon with the most detail",
     writes: "social.jpg; of both eyes, left/social.jpg and right/social.jpg",
-    parameters: &parameters::<19>(&[
+    parameters: &parameters::<20>(&[
         &[
             ParameterDoc {
                 name: "yaw_deg",

@@ -88,7 +88,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     name: "pano.view",
     summary: "a flat picture of what a camera in the panorama sees",
     writes: "view.jpg; of both eyes, left/view.jpg and right/view.jpg",
-    parameters: &parameters::<20>(&[
+    parameters: &parameters::<21>(&[
         &ANGLES,
         &[
             ParameterDoc {

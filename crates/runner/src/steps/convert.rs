@@ -5,9 +5,10 @@
 use std::borrow::Cow;
 
 use panofleet_job_schema::operation::{ConvertPlan, Eye, EyePlan, SizePlan};
-use panofleet_media::{Embedded, Encoder, Samples, gpano, pixels};
+use panofleet_media::{Embedded, Encoder, Samples, pixels};
 use panofleet_raster::{Edges, Picture, Rect, Size};
 
+use super::pictures::Origin;
 use super::{Summary, thumbnail};
 use crate::error::StepError;
 use crate::output::Output;
@@ -22,7 +23,7 @@ const BEHIND: [u8; 3] = [255; 3];
 pub(crate) fn run(
     plan: &ConvertPlan,
     source: &Picture<u8>,
-    icc: Option<&[u8]>,
+    origin: Origin<'_>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
     let mut summary = Summary::default();
@@ -34,7 +35,7 @@ pub(crate) fn run(
         let suffix = if both && eye.eye == Eye::Right { "_right" } else { "" };
         output.create_folder(&folder)?;
         for size in &plan.sizes {
-            let body = encoded(plan, size, &turned, icc)?;
+            let body = encoded(plan, size, &turned, origin)?;
             let path = format!("{folder}{}.{}", size.name, plan.format.extension());
             output.write(&path, &body, plan.format.content_type())?;
             summary.entry(&format!("{}{suffix}", size.name), path);
@@ -61,7 +62,7 @@ fn encoded(
     plan: &ConvertPlan,
     size: &SizePlan,
     part: &Picture<u8>,
-    icc: Option<&[u8]>,
+    origin: Origin<'_>,
 ) -> Result<Vec<u8>, StepError> {
     let to = Size::new(size.width_px, size.height_px).ok_or(StepError::EmptySize)?;
     let edges = if plan.wraps { Edges::WrapColumns } else { Edges::Clamp };
@@ -77,11 +78,8 @@ fn encoded(
     } else {
         Samples::Rgb8(&samples)
     };
-    let embedded = Embedded {
-        icc: icc.map(<[u8]>::to_vec),
-        xmp: size.gpano.as_ref().and_then(gpano::write),
-        exif: None,
-    };
+    let Origin { icc, exif, .. } = origin;
+    let embedded = Embedded::derivative(plan.metadata, icc, size.gpano.as_ref(), exif);
     Ok(Encoder::new(plan.format, plan.quality, embedded)?.encode_samples(samples, to)?)
 }
 

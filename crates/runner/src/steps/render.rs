@@ -5,19 +5,19 @@
 
 use std::borrow::Cow;
 
-use panofleet_job_schema::operation::{Aim, Eye, EyePlan, Join, PicturePlan, RenderPlan};
-use panofleet_media::{Embedded, Encoder, gpano, pixels};
+use panofleet_job_schema::operation::{Aim, EyePlan, Join, PicturePlan, RenderPlan};
+use panofleet_media::pixels;
 use panofleet_projection::{Orientation, View};
-use panofleet_raster::{Geometry, Panorama, Picture, Rect, Size, StereoLayout};
+use panofleet_raster::{Geometry, Panorama, Picture, Size};
 
-use super::tiles::Context;
-use super::{Summary, geometry, thumbnail};
+use super::pictures::{Made, Origin, Pictures, eye_part, eye_px};
+use super::{Summary, geometry};
 use crate::error::StepError;
 use crate::output::Output;
 
 mod aim;
 mod extent;
-mod sphere;
+pub(super) mod sphere;
 
 /// Writes every picture of every eye.
 ///
@@ -26,20 +26,28 @@ mod sphere;
 pub(crate) fn run(
     plan: &RenderPlan,
     source: Cow<'_, Picture<u8>>,
-    context: &Context<'_>,
+    origin: Origin<'_>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
-    let step = Step { plan, context, output };
     let mut summary = Summary { warnings: plan.source.assumptions.clone(), ..Summary::default() };
+    let mut pictures = Pictures::new(&plan.output, &plan.source.eyes, origin, output);
+    let mut write = |eye: &EyePlan, source: Cow<'_, Picture<u8>>| {
+        let panorama = panorama(plan, eye_part(source, eye)?)?;
+        output.advance(eye_px(eye), "render")?;
+        plan.pictures.iter().enumerate().try_for_each(|(index, picture)| {
+            pictures.take(eye.eye, index, make(plan, picture, &panorama, origin)?)
+        })
+    };
     let (last, others) = plan.source.eyes.split_last().ok_or(StepError::EmptySize)?;
-    let mut held = Vec::new();
-    for eye in others {
-        let pictures = step.eye(eye, Cow::Borrowed(source.as_ref()))?;
-        step.take(eye.eye, pictures, &mut held, &mut summary)?;
-    }
-    let pictures = step.eye(last, source)?;
-    step.take(last.eye, pictures, &mut held, &mut summary)?;
+    others.iter().try_for_each(|eye| write(eye, Cow::Borrowed(source.as_ref())))?;
+    write(last, source)?;
+    pictures.add_to(&mut summary);
     Ok(summary)
+}
+
+fn panorama(plan: &RenderPlan, picture: Picture<u8>) -> Result<Panorama<u8>, StepError> {
+    let projection = geometry::projection(&plan.source.projection, picture.size())?;
+    Ok(pixels::panorama(picture, View::new(projection, Orientation::IDENTITY))?)
 }
 
 /// Pixels that it goes over: the eyes and what is made of them.
@@ -56,108 +64,12 @@ pub(crate) fn memory_px(plan: &RenderPlan) -> u64 {
     eye + if joined { plan.pixels() + 4 * largest } else { 2 * largest }
 }
 
-fn eye_px(eye: &EyePlan) -> u64 {
-    u64::from(eye.crop.width_px) * u64::from(eye.crop.height_px)
-}
-
-/// A picture that was made, and what its file says of the sphere.
-struct Made<'p> {
-    plan: &'p PicturePlan,
-    picture: Picture<u8>,
-    xmp: Option<String>,
-}
-
-struct Step<'a> {
-    plan: &'a RenderPlan,
-    context: &'a Context<'a>,
-    output: &'a Output<'a>,
-}
-
-impl<'a> Step<'a> {
-    /// What is made of one eye, made when it is asked for.
-    fn eye(
-        &self,
-        eye: &EyePlan,
-        source: Cow<'_, Picture<u8>>,
-    ) -> Result<impl Iterator<Item = Result<Made<'a>, StepError>> + use<'a>, StepError> {
-        let rect = thumbnail::rect(eye.crop)?;
-        let picture = if rect == Rect::whole(source.size()) {
-            source.into_owned()
-        } else {
-            pixels::part(&source, rect)?
-        };
-        let projection = geometry::projection(&self.plan.source.projection, rect.size)?;
-        let shown = View::new(projection, Orientation::IDENTITY);
-        let panorama = pixels::panorama(picture, shown)?;
-        self.output.advance(rect.size.area_px(), "render")?;
-        let (plan, context) = (self.plan, self.context);
-        Ok(plan.pictures.iter().map(move |picture| make(plan, picture, &panorama, context)))
-    }
-
-    /// Writes an eye's pictures, or holds them until the other's are there.
-    fn take(
-        &self,
-        eye: Eye,
-        pictures: impl Iterator<Item = Result<Made<'a>, StepError>>,
-        held: &mut Vec<Made<'a>>,
-        summary: &mut Summary,
-    ) -> Result<(), StepError> {
-        let both = self.plan.source.eyes.len() > 1;
-        let layout = match self.plan.output.join {
-            Join::TopBottom => Some(StereoLayout::TopBottom),
-            Join::LeftRight => Some(StereoLayout::LeftRight),
-            Join::Separate => None,
-        };
-        for (index, made) in pictures.enumerate() {
-            let made = made?;
-            match layout.filter(|_| both) {
-                None => self.write(&made, if both { Some(eye) } else { None }, summary)?,
-                Some(_) if eye == Eye::Left => held.push(made),
-                Some(layout) => {
-                    let picture = pixels::join([&held[index].picture, &made.picture], layout)?;
-                    // GPano has no words for two eyes.
-                    self.write(&Made { picture, xmp: None, ..made }, None, summary)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn write(
-        &self,
-        made: &Made<'_>,
-        eye: Option<Eye>,
-        summary: &mut Summary,
-    ) -> Result<(), StepError> {
-        let output = &self.plan.output;
-        let size = made.picture.size();
-        let rgb = pixels::interleaved(&made.picture, Rect::whole(size))?;
-        let icc = self.context.icc.map(<[u8]>::to_vec);
-        let embedded = Embedded { icc, xmp: made.xmp.clone(), exif: None };
-        let body = Encoder::new(output.format, output.quality, embedded)?.encode(&rgb, size)?;
-        let name = format!("{}.{}", made.plan.name, output.format.extension());
-        let path = match eye {
-            Some(eye) => {
-                self.output.create_folder(eye.as_str())?;
-                format!("{}/{name}", eye.as_str())
-            }
-            None => name,
-        };
-        self.output.write(&path, &body, output.format.content_type())?;
-        self.output.advance(size.area_px(), "render")?;
-        // Whoever knows nothing of stereo shows the left eye.
-        let suffix = if eye == Some(Eye::Right) { "_right" } else { "" };
-        summary.entry(&format!("{}{suffix}", made.plan.name), path);
-        Ok(())
-    }
-}
-
-fn make<'p>(
+fn make(
     plan: &RenderPlan,
-    picture: &'p PicturePlan,
+    picture: &PicturePlan,
     panorama: &Panorama<u8>,
-    context: &Context<'_>,
-) -> Result<Made<'p>, StepError> {
+    origin: Origin<'_>,
+) -> Result<Made, StepError> {
     let level = geometry::orientation(plan.tilt.unwrap_or_default())?.inverse();
     let turn = level.compose(geometry::orientation(plan.turn)?);
     let aim = match picture.aim {
@@ -175,8 +87,8 @@ fn make<'p>(
     } else {
         pixels::view(panorama, &view, plan.output.background.0)?
     };
-    let xmp = sphere::metadata(&view, turn, plan.tilt, context.gpano);
-    Ok(Made { plan: picture, picture: shown, xmp: xmp.as_ref().and_then(gpano::write) })
+    let gpano = sphere::metadata(&view, turn, plan.tilt, origin.gpano);
+    Ok(Made { name: picture.name.clone(), picture: shown, gpano })
 }
 
 /// Whether a view shows each pixel of the source as it is.

@@ -202,3 +202,21 @@ fn a_part_that_is_not_there_is_refused() {
         failure.message
     );
 }
+
+/// What the camera wrote goes as far as it is wanted; a place only where it is asked for.
+#[test]
+fn metadata_go_as_far_as_they_may() {
+    for (op, file) in [("image.convert", "picture.jpg"), ("pano.view", "view.jpg")] {
+        let capture = |policy: &str| {
+            let output = json!({ "op": op, "format": "jpeg", "metadata": policy });
+            let run = run_one(&fixture("metadata/camera.jpg"), &output).done();
+            probe(&run.path("out", file)).unwrap().capture
+        };
+        assert_eq!(capture("strip"), None, "{op}");
+        let kept = capture("keep").unwrap();
+        assert_eq!(kept.model.as_deref(), Some("Globe 1"));
+        assert!(kept.location.is_some());
+        let without = capture("keep_without_location").unwrap();
+        assert_eq!((without.model.as_deref(), without.location), (Some("Globe 1"), None));
+    }
+}

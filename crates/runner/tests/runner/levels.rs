@@ -69,7 +69,11 @@ fn each_pose_comes_out_level() {
         [(20.0, 0.0), (-20.0, 0.0), (0.0, 30.0), (0.0, -30.0), (15.0, -100.0), (-70.0, 50.0)]
     {
         let taken = Taken::whole(pitch, roll, Some(350.0));
-        let run = run_one(&taken.path(), &json!({ "op": "pano.level", "format": "png" })).done();
+        let run = run_one(
+            &taken.path(),
+            &json!({ "op": "pano.level", "format": "png", "metadata": "keep" }),
+        )
+        .done();
         check(&picture(&run, "panorama.png"), looks::equirectangular((800.0, 400.0)));
         let gpano = written(&run, "panorama.png");
         assert_eq!(

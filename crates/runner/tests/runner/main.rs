@@ -23,6 +23,8 @@ mod refusals;
 #[cfg(test)]
 mod renders;
 #[cfg(test)]
+mod retouches;
+#[cfg(test)]
 mod social;
 #[cfg(test)]
 mod tiles;

@@ -13,7 +13,7 @@ use crate::steps::geometry;
 /// picture pitch and roll are 0. Where nobody knows how it stood, a turn is somebody's correction and no pose is
 /// written, because a viewer would undo it. The initial view is counted from north and from the horizon, so it stays; where
 /// north is not known it is counted from the middle, and moves with that.
-pub(super) fn metadata(
+pub(crate) fn metadata(
     view: &View,
     turn: Orientation,
     tilt: Option<Angles>,

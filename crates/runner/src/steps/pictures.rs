@@ -1,0 +1,129 @@
+//! How pictures of one or two eyes are written.
+
+use panofleet_job_schema::media_info::GPano;
+use panofleet_job_schema::operation::{Eye, EyePlan, Join, PictureOutput};
+use panofleet_media::{Embedded, Encoder, Exif, pixels};
+use panofleet_raster::{Picture, Rect, StereoLayout};
+
+use super::{Summary, thumbnail};
+use crate::error::StepError;
+use crate::output::Output;
+
+/// What is known of a source besides its pixels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    /// The profile to embed in every picture.
+    pub(crate) icc: Option<&'a [u8]>,
+    /// What it says of the sphere.
+    pub(crate) gpano: Option<&'a GPano>,
+    /// What may be written into what is made of it.
+    pub(crate) exif: Option<&'a Exif>,
+}
+
+/// A picture that was made, and what its file says of the sphere.
+pub(crate) struct Made {
+    /// The name of its file, without the ending.
+    pub(crate) name: String,
+    /// Opaque.
+    pub(crate) picture: Picture<u8>,
+    /// Photo Sphere fields that are true of it.
+    pub(crate) gpano: Option<GPano>,
+}
+
+/// Writes the pictures of eyes as they come, the left eye first.
+pub(crate) struct Pictures<'a> {
+    plan: &'a PictureOutput,
+    origin: Origin<'a>,
+    both: bool,
+    output: &'a Output<'a>,
+    /// What the left eye waits with for the right one.
+    held: Vec<Made>,
+    written: Vec<(String, String)>,
+}
+
+impl<'a> Pictures<'a> {
+    pub(crate) const fn new(
+        plan: &'a PictureOutput,
+        eyes: &[EyePlan],
+        origin: Origin<'a>,
+        output: &'a Output<'a>,
+    ) -> Self {
+        let both = eyes.len() > 1;
+        Self { plan, origin, both, output, held: Vec::new(), written: Vec::new() }
+    }
+
+    /// Writes a picture of an eye, the `index`th of its own; the left eye's may have to wait.
+    ///
+    /// # Errors
+    /// A size that the format cannot hold; what the file system or the pipe says.
+    pub(crate) fn take(&mut self, eye: Eye, index: usize, made: Made) -> Result<(), StepError> {
+        let layout = match self.plan.join {
+            Join::TopBottom => Some(StereoLayout::TopBottom),
+            Join::LeftRight => Some(StereoLayout::LeftRight),
+            Join::Separate => None,
+        };
+        match layout.filter(|_| self.both) {
+            None => self.write(&made, self.both.then_some(eye)),
+            Some(_) if eye == Eye::Left => {
+                self.held.push(made);
+                Ok(())
+            }
+            Some(layout) => {
+                let left = self.held.get(index).ok_or(StepError::EmptySize)?;
+                let picture = pixels::join([&left.picture, &made.picture], layout)?;
+                // GPano has no words for two eyes.
+                self.write(&Made { picture, gpano: None, ..made }, None)
+            }
+        }
+    }
+
+    /// Adds what was written to a summary.
+    pub(crate) fn add_to(self, summary: &mut Summary) {
+        for (purpose, path) in self.written {
+            summary.entry(&purpose, path);
+        }
+    }
+
+    fn write(&mut self, made: &Made, eye: Option<Eye>) -> Result<(), StepError> {
+        let size = made.picture.size();
+        let rgb = pixels::interleaved(&made.picture, Rect::whole(size))?;
+        let Origin { icc, exif, .. } = self.origin;
+        let embedded = Embedded::derivative(self.plan.metadata, icc, made.gpano.as_ref(), exif);
+        let mut encoder = Encoder::new(self.plan.format, self.plan.quality, embedded)?;
+        let body = encoder.encode(&rgb, size)?;
+        let name = format!("{}.{}", made.name, self.plan.format.extension());
+        let path = match eye {
+            Some(eye) => {
+                self.output.create_folder(eye.as_str())?;
+                format!("{}/{name}", eye.as_str())
+            }
+            None => name,
+        };
+        self.output.write(&path, &body, self.plan.format.content_type())?;
+        self.output.advance(size.area_px(), "write")?;
+        // Whoever knows nothing of stereo shows the left eye.
+        let suffix = if eye == Some(Eye::Right) { "_right" } else { "" };
+        self.written.push((format!("{}{suffix}", made.name), path));
+        Ok(())
+    }
+}
+
+/// One eye's picture: the source itself if that is all of it.
+///
+/// # Errors
+/// A part that is not in the source.
+pub(crate) fn eye_part(
+    source: std::borrow::Cow<'_, Picture<u8>>,
+    eye: &EyePlan,
+) -> Result<Picture<u8>, StepError> {
+    let rect = thumbnail::rect(eye.crop)?;
+    if rect == Rect::whole(source.size()) {
+        return Ok(source.into_owned());
+    }
+    Ok(pixels::part(&source, rect)?)
+}
+
+/// Pixels of an eye.
+pub(crate) fn eye_px(eye: &EyePlan) -> u64 {
+    u64::from(eye.crop.width_px) * u64::from(eye.crop.height_px)
+}
