@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use panofleet_job_schema::quality::PanoQuality;
 
 pub(crate) mod convert;
+mod faces;
 mod geometry;
 pub(crate) mod pictures;
 pub(crate) mod probe;

@@ -5,13 +5,15 @@
 
 use std::borrow::Cow;
 
-use panofleet_job_schema::operation::{Aim, EyePlan, Join, PicturePlan, RenderPlan};
+use panofleet_job_schema::operation::{
+    Aim, Angles, EyePlan, Join, PicturePlan, PictureProjection, RenderPlan,
+};
 use panofleet_media::pixels;
 use panofleet_projection::{Orientation, View};
 use panofleet_raster::{Geometry, Panorama, Picture, Size};
 
 use super::pictures::{Made, Origin, Pictures, eye_part, eye_px};
-use super::{Summary, geometry};
+use super::{Summary, faces, geometry};
 use crate::error::StepError;
 use crate::output::Output;
 
@@ -45,8 +47,22 @@ pub(crate) fn run(
     Ok(summary)
 }
 
+/// An eye, ready to be looked at. One whose pictures are all copies needs no borders around its faces.
 fn panorama(plan: &RenderPlan, picture: Picture<u8>) -> Result<Panorama<u8>, StepError> {
-    let projection = geometry::projection(&plan.source.projection, picture.size())?;
+    let projection = &plan.source.projection;
+    let size = picture.size();
+    let same = |made: &PicturePlan| {
+        made.projection == *projection
+            && (made.width_px, made.height_px) == (size.width_px(), size.height_px())
+            && made.aim == Aim::default()
+    };
+    let turned =
+        plan.turn != Angles::default() || plan.tilt.unwrap_or_default() != Angles::default();
+    let (picture, projection) = if !turned && plan.pictures.iter().all(same) {
+        (picture, geometry::projection(projection, size)?)
+    } else {
+        faces::bordered(picture, projection)?
+    };
     Ok(pixels::panorama(picture, View::new(projection, Orientation::IDENTITY))?)
 }
 
@@ -58,10 +74,15 @@ pub(crate) fn work_px(plan: &RenderPlan) -> u64 {
 /// Pixels held besides the source.
 pub(crate) fn memory_px(plan: &RenderPlan) -> u64 {
     let eye = plan.source.eyes.iter().map(eye_px).max().unwrap_or(0);
+    // Faces may get borders, at most half as wide as they are.
+    let faces = match plan.source.projection {
+        PictureProjection::Cubemap { .. } | PictureProjection::Eac { .. } => 9 * eye / 4,
+        _ => 0,
+    };
     let each = |picture: &PicturePlan| u64::from(picture.width_px) * u64::from(picture.height_px);
     let joined = plan.output.join != Join::Separate && plan.source.eyes.len() > 1;
     let largest = plan.pictures.iter().map(each).max().unwrap_or(0);
-    eye + if joined { plan.pixels() + 4 * largest } else { 2 * largest }
+    eye + faces + if joined { plan.pixels() + 4 * largest } else { 2 * largest }
 }
 
 fn make(

@@ -157,6 +157,22 @@ fn every_projection_becomes_the_sphere() {
     }
 }
 
+/// Six faces in one picture: at their borders what lies beside them on the cube counts, not in the picture. Also where
+/// the result is much smaller.
+#[test]
+fn every_cube_map_becomes_the_sphere() {
+    for (_, name, rows, equi_angular) in crate::renders::LAYOUTS {
+        let (columns, lines) = (rows[0].len() as u32, rows.len() as u32);
+        let cube = looks::cube(rows, 150.0, 0.0, equi_angular);
+        let source = Source::paint((150 * columns, 150 * lines), cube);
+        for width in [600, 150] {
+            let output = json!({ "projection": name, "width_px": width });
+            let found = made(&source.path(), "pano.convert", output, "panorama.png");
+            check(&found, looks::equirectangular((f64::from(width), f64::from(width) / 2.0)));
+        }
+    }
+}
+
 /// Where a pixel looks; outside of a lens's circle, where the nearest pixel of its rim does, because a kernel reaches
 /// over the rim.
 fn rim(

@@ -209,7 +209,7 @@ fn cube_faces_are_those_that_viewers_expect() {
 }
 
 /// Rows of cells of each layout in one file.
-const LAYOUTS: [(&str, &str, &[&str], bool); 5] = [
+pub(crate) const LAYOUTS: [(&str, &str, &[&str], bool); 5] = [
     ("3x2", "cubemap-3x2", &["rlu", "dfb"], false),
     ("6x1", "cubemap-6x1", &["rludfb"], false),
     ("1x6", "cubemap-1x6", &["r", "l", "u", "d", "f", "b"], false),
