@@ -65,6 +65,7 @@ impl From<TileFormat> for PictureFormat {
         match format {
             TileFormat::Jpeg => Self::Jpeg,
             TileFormat::Webp => Self::Webp,
+            TileFormat::Png => Self::Png,
         }
     }
 }

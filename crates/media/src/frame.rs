@@ -11,8 +11,8 @@ use panofleet_job_schema::media_info::ColorModel;
 use panofleet_projection::{Face, View};
 use panofleet_raster::{
     Channels, Description, Edges, Frame, FrameRemap, Geometry, Kernel, Picture, Plane, PlaneView,
-    RasterError, Rect, Size, Subsampling, crop_view, reduce_by_two, reduce_cube, resize,
-    rgb_to_ycbcr, ycbcr_to_rgb,
+    RasterError, Rect, Size, Subsampling, crop_view, reduce_by_two, resize, rgb_to_ycbcr,
+    ycbcr_to_rgb,
 };
 
 use crate::decode;
@@ -183,14 +183,6 @@ pub fn shrink(
         picture = reduce_by_two(&picture);
     }
     if picture.size() == size { Ok(picture) } else { resize(&picture, size, edges) }
-}
-
-/// Six faces at half their size, by a filter that reaches over their edges.
-///
-/// # Errors
-/// Faces that do not form a cube, or of an odd side.
-pub fn halve_cube(faces: &[Picture<u8>; 6]) -> Result<[Picture<u8>; 6], RasterError> {
-    reduce_cube(faces)
 }
 
 /// A colour as a JPEG stores it.

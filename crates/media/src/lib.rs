@@ -23,6 +23,7 @@
 //! map, and protects nobody from a hostile file by itself: a decoder that can be broken is broken here, and the runner's
 //! sandbox holds it.
 
+mod cube;
 mod decode;
 mod depth;
 mod encode;
@@ -43,9 +44,10 @@ mod tracks;
 pub mod video;
 mod xmp;
 
+pub use cube::{cut_faces, halve_cube, resized_cube};
 pub use decode::{Decoded, decode, decode_bytes_max, decode_deep, decode_deep_bytes_max};
 pub use encode::{Embedded, Encoder, Samples};
 pub use error::MediaError;
 pub use exif::Exif;
-pub use frame::{StoredFrame, decode_stored, halve_cube, shrink, stored_face};
+pub use frame::{StoredFrame, decode_stored, shrink, stored_face};
 pub use probe::{check_has_pixels, probe, probe_bytes};

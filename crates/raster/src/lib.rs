@@ -98,7 +98,7 @@ pub use quality::{
     weighted_mse,
 };
 pub use rect::Rect;
-pub use reduce::{reduce_by_two, reduce_cube};
+pub use reduce::{reduce_by_two, reduce_cube, with_apron};
 pub(crate) use remap::PlaneRemap;
 pub use remap::{Sampling, remap, remap_window};
 pub use resize::{Edges, resize};

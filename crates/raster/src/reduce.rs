@@ -5,9 +5,11 @@ use rayon::prelude::*;
 use crate::band::bands;
 use crate::{Picture, Sample};
 
+mod apron;
 mod bytes;
 mod cube;
 
+pub use apron::with_apron;
 pub(crate) use bytes::halve_bytes;
 pub use cube::reduce_cube;
 

@@ -1,12 +1,16 @@
 //! `pano.tiles`: an equirectangular panorama to a cube-map tile pyramid that viewers open.
 
+use std::f64::consts::FRAC_PI_2;
+
 use serde::{Deserialize, Serialize};
 
 use super::shared::{self, EyeChoice, IccPolicy, Rgb, StereoLayout, TileFormat};
 use crate::failure::Failure;
 use crate::media_info::MediaInfo;
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
-use crate::panorama::{EyePlan, PanoramaSource, PictureProjection, SourcePlan, SphereWindow};
+use crate::panorama::{
+    EyePlan, PanoramaSource, PictureProjection, ProjectionName, SourcePlan, SphereWindow,
+};
 
 /// How a panorama is cut into tiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,8 @@ pub struct PanoTiles {
     pub format: TileFormat,
     /// Encoder quality, 1 to 100.
     pub quality: u8,
+    /// The source's projection: equirectangular, or a cube map.
+    pub projection: Option<ProjectionName>,
     /// How the eyes of a stereo picture lie in it.
     pub stereo: StereoLayout,
     /// Which eyes of a stereo picture to tile.
@@ -64,6 +70,7 @@ impl Default for PanoTiles {
         Self {
             format: TileFormat::Jpeg,
             quality: 85,
+            projection: None,
             stereo: StereoLayout::Auto,
             eye: EyeChoice::Left,
             haov_deg: None,
@@ -83,8 +90,10 @@ impl Default for PanoTiles {
 pub struct TilesPlan {
     /// The eyes, each with the part of the upright source that it sees.
     pub eyes: Vec<EyePlan>,
-    /// Where on the sphere each eye's pixels lie.
+    /// Where on the sphere each eye's pixels lie; of a cube map, a whole sphere as fine as its faces.
     pub window: SphereWindow,
+    /// The projection of a source that is a cube map.
+    pub cubemap: Option<PictureProjection>,
     /// Tile format.
     pub format: TileFormat,
     /// Encoder quality, 1 to 100.
@@ -113,15 +122,25 @@ impl PanoTiles {
     pub(crate) fn plan(&self, media: &MediaInfo) -> Result<TilesPlan, Failure> {
         let SourcePlan { eyes, projection, assumptions } =
             self.source().plan("pano.tiles", media)?;
-        let PictureProjection::Equirectangular { window } = projection else {
-            let name = projection.name().as_str();
-            let said = format!(
-                "pano.tiles reads equirectangular pictures and this one is {name}; make one of it with `pano.convert`"
-            );
-            return Err(Failure::rejected("projection_unsupported", said));
+        let first = &eyes[0].crop;
+        let (window, cubemap) = match projection {
+            PictureProjection::Equirectangular { window } => (window, None),
+            PictureProjection::Cubemap { grid, padding_px } if self.layout == TileLayout::Cube => {
+                let face_px = (first.width_px / grid.cells().0).saturating_sub(2 * padding_px);
+                // A face sees a quarter of the horizon; its middle has face_px / 2 pixels for a radian.
+                let width_px = 2 * (f64::from(face_px) * FRAC_PI_2).round().max(1.0) as u32;
+                (SphereWindow::whole(width_px, width_px / 2), Some(projection))
+            }
+            other => {
+                let name = other.name().as_str();
+                let said = format!(
+                    "pano.tiles reads equirectangular pictures, and cube maps for cube tiles; this one is {name}: make an \
+                     equirectangular one of it with `pano.convert`"
+                );
+                return Err(Failure::rejected("projection_unsupported", said));
+            }
         };
         let Self { format, quality, background, icc, quality_report, layout, phone_px, .. } = *self;
-        let first = &eyes[0].crop;
         if layout == TileLayout::Equirectangular
             && !window.is_whole(first.width_px, first.height_px)
         {
@@ -132,6 +151,7 @@ impl PanoTiles {
         Ok(TilesPlan {
             eyes,
             window,
+            cubemap,
             format,
             quality,
             background,
@@ -144,9 +164,9 @@ impl PanoTiles {
     }
 
     const fn source(&self) -> PanoramaSource {
-        let Self { stereo, eye, haov_deg, vaov_deg, center_pitch_deg, .. } = *self;
+        let Self { projection, stereo, eye, haov_deg, vaov_deg, center_pitch_deg, .. } = *self;
         PanoramaSource {
-            projection: None,
+            projection,
             lens: None,
             lens_order: None,
             stereo,
@@ -168,6 +188,13 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     parameters: &[
         shared::FORMAT,
         shared::QUALITY,
+        ParameterDoc {
+            name: "projection",
+            kind: ParameterKind::Choice { of: ProjectionName::WORDS },
+            default: "null",
+            summary: "the source's projection: equirectangular, or a cube map in one picture; a row or a column of six \
+                      squares is taken for one",
+        },
         ParameterDoc {
             name: "stereo",
             kind: ParameterKind::Choice { of: StereoLayout::WORDS },

@@ -19,17 +19,20 @@ pub enum TileFormat {
     Jpeg,
     /// WebP, lossy.
     Webp,
+    /// PNG: no loss.
+    Png,
 }
 
 impl TileFormat {
     /// The words of the parameter.
-    pub const WORDS: &'static [&'static str] = &["jpeg", "webp"];
+    pub const WORDS: &'static [&'static str] = &["jpeg", "webp", "png"];
 
     /// The ending of a file's name, without the dot.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Jpeg => "jpg",
             Self::Webp => "webp",
+            Self::Png => "png",
         }
     }
 
@@ -38,6 +41,7 @@ impl TileFormat {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::Webp => "image/webp",
+            Self::Png => "image/png",
         }
     }
 }

@@ -41,9 +41,9 @@ pub fn reduce_cube<S: Sample>(faces: &[Picture<S>; 6]) -> Result<[Picture<S>; 6]
     Ok(reduced)
 }
 
-struct Cube<'a, S> {
-    faces: &'a [Picture<S>; 6],
-    face_px: NonZeroU32,
+pub(super) struct Cube<'a, S> {
+    pub(super) faces: &'a [Picture<S>; 6],
+    pub(super) face_px: NonZeroU32,
 }
 
 /// The texels just beyond a face's four edges, corners included, weighed by alpha where there is
@@ -176,7 +176,7 @@ impl<S: Sample> Cube<'_, S> {
     }
 
     /// The value at a position outside of a face, from the face that its ray meets.
-    fn beyond(&self, index: usize, channel: usize, pixel: Pixel) -> f32 {
+    pub(super) fn beyond(&self, index: usize, channel: usize, pixel: Pixel) -> f32 {
         let ray = CubeFace { face: Face::ALL[index], face_px: self.face_px }.ray(pixel);
         let met = Face::of(ray);
         let other = Face::ALL.iter().position(|face| *face == met).unwrap_or(index);

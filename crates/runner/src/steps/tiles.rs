@@ -7,7 +7,9 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
-use panofleet_job_schema::operation::{EyePlan, TileFormat, TileLayout, TilesPlan};
+use panofleet_job_schema::operation::{
+    EyePlan, PictureProjection, TileFormat, TileLayout, TilesPlan,
+};
 use panofleet_job_schema::quality::PanoQuality;
 use panofleet_media::{Embedded, Encoder, StoredFrame, measure, pixels};
 use panofleet_projection::{Face, Level};
@@ -57,6 +59,7 @@ pub(crate) enum Pixels<'a> {
 pub(crate) fn takes_stored(plan: &TilesPlan) -> bool {
     plan.format == TileFormat::Jpeg
         && plan.layout == TileLayout::Cube
+        && plan.cubemap.is_none()
         && sphere(plan).is_ok_and(|sphere| !sphere.is_bounded())
 }
 
@@ -118,7 +121,7 @@ fn write_eye(
     output: &Output<'_>,
 ) -> Result<Made, StepError> {
     let rect = thumbnail::rect(eye.crop)?;
-    let sphere = Sphere::new(plan.window, rect.size)?;
+    let sphere = sphere(plan)?;
     let geometry = sphere.geometry()?;
     let folder = Folder::of(output, plan, eye.eye)?;
     let step = Step { plan, sphere, icc: context.icc, folder };
@@ -130,6 +133,10 @@ fn write_eye(
         }
         Pixels::Rgb(picture) if plan.layout == TileLayout::Dzi => {
             return step.write_deep_zoom(flat::opaque(picture, rect, background)?);
+        }
+        Pixels::Rgb(picture) if plan.cubemap.is_some() => {
+            let picture = flat::opaque(picture, rect, background)?;
+            step.write_levels(cubemap_faces(plan, picture, face_px)?, None)?
         }
         Pixels::Stored(frame) => {
             step.write_phone_stored(frame, rect)?;
@@ -158,6 +165,21 @@ fn write_eye(
     })
 }
 
+/// The faces that a cube map holds, as large as the pyramid's.
+fn cubemap_faces(
+    plan: &TilesPlan,
+    picture: Picture<u8>,
+    face_px: NonZeroU32,
+) -> Result<Faces, StepError> {
+    let Some(cubemap @ PictureProjection::Cubemap { grid, padding_px }) = plan.cubemap else {
+        return Err(StepError::EmptySize);
+    };
+    let cell_px = picture.size().width_px() / grid.cells().0;
+    let own_px = NonZeroU32::new(cell_px.saturating_sub(2 * padding_px));
+    let projection = super::geometry::projection(&cubemap, picture.size())?;
+    Ok(Faces::of_cubemap(picture, projection, own_px.ok_or(StepError::EmptySize)?, face_px)?)
+}
+
 /// Pixels that it goes over: the faces of every level, for each eye.
 pub(crate) fn work_px(plan: &TilesPlan) -> u64 {
     let Some(face_px) = face_px(plan) else { return 0 };
@@ -179,7 +201,13 @@ fn face_px(plan: &TilesPlan) -> Option<NonZeroU32> {
 /// The sphere of each eye: they all have the same size.
 fn sphere(plan: &TilesPlan) -> Result<Sphere, StepError> {
     let crop = plan.eyes.first().ok_or(StepError::EmptySize)?.crop;
-    Sphere::new(plan.window, thumbnail::rect(crop)?.size)
+    let window = plan.window;
+    let size = match plan.cubemap {
+        None => thumbnail::rect(crop)?.size,
+        Some(_) => Size::new(window.full_width_px as u32, window.full_height_px as u32)
+            .ok_or(StepError::EmptySize)?,
+    };
+    Sphere::new(window, size)
 }
 
 /// One eye at work.

@@ -200,6 +200,36 @@ fn a_deep_zoom_image_has_every_level() {
     assert_eq!(entry_points["dzi"], "image.dzi");
 }
 
+/// Faces in one picture become tiles; where faces of another size are made of them, filters read over the edges.
+#[test]
+fn a_cube_map_becomes_tiles() {
+    const SIDE: u32 = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cube.png");
+    let mut rgb = vec![0; (3 * 2 * SIDE * SIDE * 3) as usize];
+    for (cell, face) in (0..).zip("rludfb".chars()) {
+        for (y, x) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))) {
+            let share = |px: u32| (2.0 * f64::from(px) + 1.0) / f64::from(SIDE) - 1.0;
+            let color = scene::colour(scene::face_direction(face, share(x), -share(y)));
+            let (column, row) = (cell % 3 * SIDE + x, cell / 3 * SIDE + y);
+            let at = ((row * 3 * SIDE + column) * 3) as usize;
+            rgb[at..at + 3].copy_from_slice(&color.map(|value| value.round() as u8));
+        }
+    }
+    let size = Size::new(3 * SIDE, 2 * SIDE).unwrap();
+    let mut encoder = Encoder::new(PictureFormat::Png, 1, Embedded::default()).unwrap();
+    std::fs::write(&path, encoder.encode(&rgb, size).unwrap()).unwrap();
+    let outputs = r#"{"tiles": {"op": "pano.tiles", "projection": "cubemap-3x2", "quality": 95}}"#;
+    let run = run(&path, outputs).done();
+    // 300 texels are less than 19 steps of 16.
+    check_faces(&run, "", (304, 1), 6.0);
+    let mut expected = expected_files(1, "jpg");
+    expected.remove("phone.jpg");
+    assert_eq!(run.files("tiles"), expected);
+    let wrong = r#"{"tiles": {"op": "pano.tiles", "projection": "fisheye"}}"#;
+    assert_eq!(crate::child::run(&path, wrong).failure().code, "projection_unsupported");
+}
+
 /// The one-tile level is not listed; faces are the other viewers', which this one has to turn.
 fn check_psv_of_three_levels(psv: &Value) {
     let letters = json!({
@@ -348,6 +378,16 @@ fn eyes_are_measured_one_by_one() {
     let quality = run(&fixture("stereo-top-bottom.jpg"), both).done().quality("tiles");
     let eyes: Vec<_> = quality.iter().map(|quality| quality.eye).collect();
     assert_eq!(eyes, [Some(Eye::Left), Some(Eye::Right)]);
+}
+
+#[test]
+fn png_tiles() {
+    let run = run(&fixture("equirect.jpg"), r#"{"tiles": {"op": "pano.tiles", "format": "png"}}"#);
+    let run = run.done();
+    assert_eq!(run.files("tiles"), expected_files(1, "png"));
+    assert_eq!(run.json("tiles", "config.json")["multiRes"]["extension"], "png");
+    let tile = decode(&run.path("tiles", "1/f0_0.png")).unwrap().picture;
+    assert_eq!(tile.size(), Size::new(336, 336).unwrap());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use panofleet_media::{Encoder, halve_cube, pixels, stored_face};
-use panofleet_projection::Face;
+use panofleet_media::{Encoder, cut_faces, halve_cube, pixels, resized_cube, stored_face};
+use panofleet_projection::{Face, Projection};
 use panofleet_raster::{Edges, Frame, Geometry, Panorama, Picture, Plane, RasterError, Rect, Size};
 use rayon::prelude::*;
 
@@ -47,6 +47,21 @@ impl Faces {
         }
         let six = |planes: Vec<_>| planes.try_into().map_err(|_planes| RasterError::UnequalPlanes);
         Ok(Self::Stored(Box::new(all(planes.map(six))?)))
+    }
+
+    /// Faces of a cube map in one picture.
+    ///
+    /// # Errors
+    /// A projection of another size; faces too large for memory.
+    pub(super) fn of_cubemap(
+        picture: Picture<u8>,
+        cubemap: Projection,
+        own_px: NonZeroU32,
+        face_px: NonZeroU32,
+    ) -> Result<Self, RasterError> {
+        let own = cut_faces(picture, cubemap, own_px)?;
+        let faces = if own_px == face_px { own } else { resized_cube(&own, face_px)? };
+        Ok(Self::Rgb(Box::new(faces)))
     }
 
     /// Side of a face.

@@ -81,7 +81,7 @@ impl<'a> Folder<'a> {
             ("krpano", self.write_text("krpano.xml", &krpano, "application/xml")?),
             ("preview", format!("{}preview.{extension}", self.prefix)),
         ];
-        if self.plan.phone_px > 0 {
+        if self.plan.phone_px > 0 && self.plan.cubemap.is_none() {
             entries.push(("phone", format!("{}phone.jpg", self.prefix)));
         }
         Ok(entries)
