@@ -203,6 +203,18 @@ fn cube_faces_are_those_that_viewers_expect() {
             check(&found, |x, y| Some(scene::face_direction(letter, place(x), -place(y))));
         }
     }
+    // Turned, the whole cube turns.
+    let axes = looks::camera(40.0, 10.0, -20.0);
+    let output = json!({ "op": "pano.cubemap", "face_px": 150, "format": "png", "yaw_deg": 40, "pitch_deg": 10,
+        "roll_deg": -20 });
+    let run = run_one(&source.path(), &output).done();
+    for face in ["f", "r", "b", "l", "u", "d"] {
+        let letter = face.chars().next().unwrap();
+        let place = |at: f64| 2.0 * at / 150.0 - 1.0;
+        check(&picture(&run, &format!("{face}.png")), |x, y| {
+            Some(looks::in_world(&axes, scene::face_direction(letter, place(x), -place(y))))
+        });
+    }
     // As many pixels as lose nothing: 1024 / π, to the next even number.
     let run = run_one(&source.path(), &json!({ "op": "pano.cubemap", "format": "png" })).done();
     assert_eq!(picture(&run, "u.png").size().width_px(), 326);
