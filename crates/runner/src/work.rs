@@ -308,7 +308,7 @@ impl Work<'_> {
         let origin = Origin { icc, gpano, exif: exif.as_ref() };
         let (mut summary, picture) = match (plan, keep) {
             (PixelPlan::Thumbnail(plan), _) => {
-                (thumbnail::run(plan, &picture, icc, output)?, Some(picture))
+                (thumbnail::run(plan, &picture, origin, output)?, Some(picture))
             }
             (PixelPlan::Convert(plan), _) => {
                 (convert::run(plan, &picture, origin, output)?, Some(picture))
@@ -368,10 +368,14 @@ impl Work<'_> {
                 IccPolicy::Keep => frame.profile.as_ref().map(Profile::bytes),
                 IccPolicy::Srgb => None,
             };
-            let context = tiles::Context { icc, gpano: self.media.gpano.as_ref() };
+            let gpano = self.media.gpano.as_ref();
+            let context = tiles::Context { icc, gpano };
+            let origin = Origin { icc, gpano, exif: None };
             self.output(job.name, steps, job.plan.step(), |output| {
                 let mut summary = match &job.plan {
-                    PixelPlan::Thumbnail(plan) => thumbnail::run_stored(plan, frame, icc, output)?,
+                    PixelPlan::Thumbnail(plan) => {
+                        thumbnail::run_stored(plan, frame, origin, output)?
+                    }
                     PixelPlan::Tiles(plan) => {
                         tiles::run(plan, tiles::Pixels::Stored(frame), &context, output)?
                     }

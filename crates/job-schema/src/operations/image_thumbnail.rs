@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::shared::{self, Eye, EyeChoice, IccPolicy, PixelRect, StereoLayout, TileFormat};
 use crate::failure::Failure;
 use crate::media_info::MediaInfo;
+use crate::metadata_policy::MetadataPolicy;
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 
 /// Fits a picture into a box, keeping its shape. It is never made larger.
@@ -25,6 +26,8 @@ pub struct ImageThumbnail {
     pub eye: EyeChoice,
     /// What happens to the colour profile.
     pub icc: IccPolicy,
+    /// What is told of how the source was taken.
+    pub metadata: MetadataPolicy,
 }
 
 impl Default for ImageThumbnail {
@@ -37,6 +40,7 @@ impl Default for ImageThumbnail {
             stereo: StereoLayout::Mono,
             eye: EyeChoice::Left,
             icc: IccPolicy::Srgb,
+            metadata: MetadataPolicy::Strip,
         }
     }
 }
@@ -56,6 +60,8 @@ pub struct ThumbnailPlan {
     pub quality: u8,
     /// What happens to the colour profile.
     pub icc: IccPolicy,
+    /// What is told of how the source was taken.
+    pub metadata: MetadataPolicy,
 }
 
 impl ImageThumbnail {
@@ -75,8 +81,8 @@ impl ImageThumbnail {
         let eye = if self.eye == EyeChoice::Right { Eye::Right } else { Eye::Left };
         let crop = self.stereo.eye_rect(eye, picture.width_px, picture.height_px)?;
         let (width_px, height_px) = self.fit(crop.width_px, crop.height_px);
-        let Self { format, quality, icc, .. } = *self;
-        Ok(ThumbnailPlan { crop, width_px, height_px, format, quality, icc })
+        let Self { format, quality, icc, metadata, .. } = *self;
+        Ok(ThumbnailPlan { crop, width_px, height_px, format, quality, icc, metadata })
     }
 
     /// The largest size inside the box with the shape of `width × height`, rounded, at least 1 × 1.
@@ -122,6 +128,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             summary: "which eye of a stereo picture to show",
         },
         shared::ICC,
+        MetadataPolicy::DOC,
     ],
     example: r#"{"op": "image.thumbnail", "width_px": 1024}"#,
 };

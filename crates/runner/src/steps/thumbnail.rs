@@ -1,10 +1,12 @@
 //! `image.thumbnail`: a part of the picture, made to fit.
 
+use panofleet_job_schema::MetadataPolicy;
 use panofleet_job_schema::operation::{PixelRect, ThumbnailPlan};
 use panofleet_media::{Embedded, Encoder, StoredFrame, pixels};
 use panofleet_raster::{Edges, Picture, Rect, Size};
 
 use super::Summary;
+use super::pictures::Origin;
 use crate::error::StepError;
 use crate::output::Output;
 
@@ -19,7 +21,7 @@ const BEHIND: [u8; 3] = [255; 3];
 pub(crate) fn run(
     plan: &ThumbnailPlan,
     source: &Picture<u8>,
-    icc: Option<&[u8]>,
+    origin: Origin<'_>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
     let (rect, size) = (rect(plan.crop)?, size(plan)?);
@@ -28,7 +30,7 @@ pub(crate) fn run(
     } else {
         pixels::scale(&pixels::part(source, rect)?, size, Edges::Clamp)?
     };
-    write(plan, &pixels::flatten(small, BEHIND)?, icc, output)
+    write(plan, &pixels::flatten(small, BEHIND)?, origin, output)
 }
 
 /// The same of a picture as a JPEG stores it.
@@ -38,21 +40,21 @@ pub(crate) fn run(
 pub(crate) fn run_stored(
     plan: &ThumbnailPlan,
     source: &StoredFrame,
-    icc: Option<&[u8]>,
+    origin: Origin<'_>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
-    write(plan, &source.scaled(rect(plan.crop)?, size(plan)?)?, icc, output)
+    write(plan, &source.scaled(rect(plan.crop)?, size(plan)?)?, origin, output)
 }
 
 fn write(
     plan: &ThumbnailPlan,
     small: &Picture<u8>,
-    icc: Option<&[u8]>,
+    origin: Origin<'_>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
     let size = small.size();
     let rgb = pixels::interleaved(small, Rect::whole(size))?;
-    let embedded = Embedded { icc: icc.map(<[u8]>::to_vec), ..Embedded::default() };
+    let embedded = Embedded::derivative(plan.metadata, origin.icc, None, origin.exif);
     let mut encoder = Encoder::new(plan.format, plan.quality, embedded)?;
     let body = encoder.encode(&rgb, size)?;
     let path = format!("thumbnail.{}", plan.format.extension());
@@ -67,10 +69,11 @@ fn size(plan: &ThumbnailPlan) -> Result<Size, StepError> {
     Size::new(plan.width_px, plan.height_px).ok_or(StepError::EmptySize)
 }
 
-/// Whether it can be made of what a JPEG stores: its part begins and ends with whole samples of chroma.
-pub(crate) const fn takes_stored(plan: &ThumbnailPlan) -> bool {
+/// Whether it can be made of what a JPEG stores: its part begins and ends with whole samples of chroma, and nothing but
+/// pixels is asked for.
+pub(crate) fn takes_stored(plan: &ThumbnailPlan) -> bool {
     let PixelRect { left_px, top_px, width_px, height_px } = plan.crop;
-    (left_px | top_px | width_px | height_px) % 2 == 0
+    (left_px | top_px | width_px | height_px) % 2 == 0 && plan.metadata == MetadataPolicy::Strip
 }
 
 /// Pixels that it goes over.

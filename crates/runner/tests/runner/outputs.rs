@@ -109,3 +109,29 @@ fn only_a_probe_that_was_asked_for_says_where_a_picture_was_taken() {
     let capture = run.media().capture.clone().unwrap();
     assert_eq!((capture.model.as_deref(), capture.location), (Some("Globe 1"), None));
 }
+
+/// By default a derivative tells nothing of how it was taken.
+#[test]
+fn derivatives_tell_what_they_are_let() {
+    let outputs = r#"{
+        "nothing": {"op": "image.thumbnail", "width_px": 64},
+        "all": {"op": "image.thumbnail", "width_px": 64, "metadata": "keep", "format": "webp"},
+        "view": {"op": "pano.view", "width_px": 32, "height_px": 32, "metadata": "keep_without_location"},
+        "copy": {"op": "image.convert", "metadata": "keep", "format": "tiff"}
+    }"#;
+    let run = run(&fixture("metadata/camera.jpg"), outputs).done();
+    for (output, camera, place) in [
+        ("nothing", false, false),
+        ("all", true, true),
+        ("view", true, false),
+        ("copy", true, true),
+    ] {
+        let (entries, _) = run.summary(output);
+        let path = entries.values().next().unwrap();
+        let media = probe(&run.path(output, path)).unwrap();
+        assert_eq!(media.picture.unwrap().orientation, 1, "{output}");
+        let capture = media.capture.unwrap_or_default();
+        assert_eq!(capture.model.is_some(), camera, "{output}");
+        assert_eq!(capture.location.is_some(), place, "{output}");
+    }
+}
