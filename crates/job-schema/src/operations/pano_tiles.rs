@@ -180,7 +180,7 @@ impl PanoTiles {
 
 pub(crate) const DOC: OperationDoc = OperationDoc {
     name: "pano.tiles",
-    summary: "an equirectangular panorama to a cube-map tile pyramid, with manifests for viewers",
+    summary: "a panorama, equirectangular or a cube map, to a pyramid of tiles, with manifests for viewers",
     writes: "cube: <level>/<face><row>_<column>.jpg, fallback/<face>.jpg, preview.jpg, phone.jpg, config.json \
              (Pannellum), psv.json (Photo Sphere Viewer), marzipano.json, krpano.xml; equirectangular: \
              <level>/<row>_<column>.jpg, base.jpg, psv.json; dzi: image.dzi, image_files/<level>/<column>_<row>.jpg; \

@@ -71,9 +71,22 @@ fn rows(
         let (first, last) = bounds.unwrap_or((y, y));
         Some((first.min(y), last.max(y)))
     })?;
-    let top_px = if shows(1.0) { 0 } else { first.floor().max(0.0) as u32 };
-    let bottom_px = if shows(-1.0) { height_px } else { (last.ceil() as u32).min(height_px) };
+    let top_px = if shows(1.0) { 0 } else { before(first) };
+    let bottom_px = if shows(-1.0) { height_px } else { behind(last).min(height_px) };
     (top_px < bottom_px).then_some((top_px, bottom_px))
+}
+
+/// A border that a turn has moved by less than this lies where it lay.
+const ROUNDING_PX: f64 = 1e-6;
+
+/// The border of pixels at or before a position.
+fn before(at_px: f64) -> u32 {
+    (at_px + ROUNDING_PX).floor().max(0.0) as u32
+}
+
+/// The border of pixels at or behind a position.
+fn behind(at_px: f64) -> u32 {
+    (at_px - ROUNDING_PX).ceil() as u32
 }
 
 /// First column, and the one behind the last; all of them for a source that reaches over the seam.
@@ -82,7 +95,7 @@ fn columns(sphere: &Equirectangular, rays: &[Ray]) -> (u32, u32) {
     let mut at: Vec<f64> = rays.iter().map(|ray| sphere.full_pixel(*ray).x_px).collect();
     at.sort_by(f64::total_cmp);
     let (Some(first), Some(last)) = (at.first(), at.last()) else { return (0, width_px) };
-    (first.floor() as u32, (last.ceil() as u32).clamp(1, width_px))
+    (before(*first), behind(*last).clamp(1, width_px))
 }
 
 #[cfg(test)]
@@ -118,9 +131,9 @@ mod tests {
         // It looks down: what was ahead lies up. The corners of the part bend down.
         let (_, top_px, _, height_px) = part((0.0, -30.0, 0.0)).unwrap();
         assert!(top_px == 50 && (20..30).contains(&height_px), "{top_px} {height_px}");
-        // Upright.
+        // Upright. Its corners lie at yaw atan(tan 10° / cos 30°) = 11.5°.
         let (_, _, width_px, height_px) = part((0.0, 0.0, 90.0)).unwrap();
-        assert_eq!((width_px, height_px), (20, 60));
+        assert_eq!((width_px, height_px), (24, 60));
     }
 
     #[test]
