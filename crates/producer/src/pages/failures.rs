@@ -43,7 +43,7 @@ fn row(group: &FailureGroupView, now: Timestamp) -> String {
         "<tr><td><a href=\"/failures/{fingerprint}\">{pattern}</a><br><small>{code} · {class}</small></td>\
          <td>{states}</td><td>{regions}</td><td>{first}</td><td>{last}</td></tr>\n",
         fingerprint = Text(&group.fingerprint),
-        pattern = Text(&group.pattern),
+        pattern = Text(words::pattern(&group.pattern)),
         code = Text(&group.code),
         class = class(group.class),
         states = states(group),
@@ -95,7 +95,7 @@ pub(super) async fn failure(
     };
     let jobs = api.job_views(&filter, JOBS).await?;
     let ended = ["dead", "expired"].iter().filter_map(|state| group.states.get(*state)).sum();
-    let mut main = format!("<h1>{}</h1>\n", Text(&group.pattern));
+    let mut main = format!("<h1>{}</h1>\n", Text(words::pattern(&group.pattern)));
     main.push_str(&format!(
         "<p class=\"quiet\">{code} · {class} · first {first}, last {last}</p>\n<p>{states}</p>\n\
          <p class=\"failure\">{message}</p>\n{again}<h2>Jobs</h2>\n{jobs}",

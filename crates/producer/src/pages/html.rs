@@ -9,6 +9,7 @@ use crate::api::error::ApiError;
 
 /// What a page may load: from here only. Viewers keep tiles as `blob:` and `data:` pictures.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+    media-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 /// Text that shows as itself, in content and in attributes with double quotes.

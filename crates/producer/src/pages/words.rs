@@ -41,6 +41,13 @@ pub(super) fn span(ms: u64) -> String {
     }
 }
 
+/// What failures of a kind say, as people would shorten it: `the picture has … pixels, not …`.
+pub(super) fn pattern(pattern: &str) -> String {
+    ["<quoted>", "<url>", "<path>", "<id>", "<time>", "<n>"]
+        .iter()
+        .fold(pattern.to_owned(), |text, differs| text.replace(differs, "…"))
+}
+
 /// `1 file`, `2 files`.
 pub(super) fn count(number: impl Into<u64>, one: &str) -> String {
     match number.into() {
@@ -73,6 +80,12 @@ pub(super) fn address(source: &Source) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_is_shortened_where_cases_differ() {
+        let said = "output <quoted>: <n>×<n> is no <id> of <url>, <path> at <time>";
+        assert_eq!(pattern(said), "output …: …×… is no … of …, … at …");
+    }
 
     #[test]
     fn sizes_have_three_digits() {

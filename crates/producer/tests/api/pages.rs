@@ -152,3 +152,24 @@ async fn questions_that_a_page_cannot_answer_are_pages_too() {
         assert!(answer.text().contains(said), "{path}: {}", answer.text());
     }
 }
+
+#[tokio::test]
+async fn a_video_plays_in_the_page() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    let film = ("video.mp4".to_owned(), "video/mp4", Bytes::from_static(b"0123"));
+    let output = Output {
+        name: "mp4",
+        op: "video.transcode",
+        entry_points: &[("video", "video.mp4")],
+        files: vec![film],
+    };
+    fleet.succeed(id, &[output]).await;
+    let answer = fleet.get(&format!("/view/{id}")).await;
+    let csp = answer.header("content-security-policy").unwrap().to_owned();
+    assert!(csp.contains("media-src 'self'"), "{csp}");
+    let film = format!(
+        "<video class=\"picture\" controls preload=\"metadata\" src=\"/o/{id}.1/mp4/video.mp4\">"
+    );
+    assert!(answer.text().contains(&film), "{}", answer.text());
+}

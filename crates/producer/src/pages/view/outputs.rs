@@ -1,4 +1,4 @@
-//! The outputs of a result: pictures are shown, probes too, and everything is linked.
+//! The outputs of a result: pictures and videos are shown, probes too, and everything is linked.
 
 use panofleet_job_schema::manifest::{FileRecord, Manifest, OutputRecord};
 
@@ -16,10 +16,11 @@ pub(super) fn section(manifest: &Manifest) -> String {
         let size = words::size(record.total_bytes);
         let files = words::count(u64::try_from(record.files.len()).unwrap_or(u64::MAX), "file");
         format!(
-            "<section class=\"output\">\n<h2>{name} <small>{op} · {files}, {size}</small></h2>\n{pictures}\
+            "<section class=\"output\">\n<h2>{name} <small>{op} · {files}, {size}</small></h2>\n{pictures}{films}\
              {probe}<ul class=\"files\">\n{links}</ul>\n</section>\n",
             op = Text(&record.op),
             pictures = pictures(record, &base),
+            films = films(record, &base),
             probe = probe(manifest, record),
             links = links(record, &base),
         )
@@ -46,6 +47,19 @@ fn pictures(record: &OutputRecord, base: &str) -> String {
         )
     });
     pictures.collect()
+}
+
+/// Videos play in the page. Nothing is fetched of them before somebody asks for it, but where they begin.
+fn films(record: &OutputRecord, base: &str) -> String {
+    let films = entry_files(record).filter(|(_, file)| file.content_type.starts_with("video/"));
+    let films = films.take(PICTURES_SHOWN_MAX).map(|(_, file)| {
+        let address = format!("{base}{}", file.path);
+        format!(
+            "<video class=\"picture\" controls preload=\"metadata\" src=\"{}\"></video>\n",
+            Text(address)
+        )
+    });
+    films.collect()
 }
 
 /// What the probe wrote stands in the manifest too.
