@@ -114,9 +114,9 @@ async fn what_does_not_fit_is_refused_by_name() {
         (json!({ "color": "red" }), "does_not_fit", "unknown field `color`"),
         (json!({ "outputs": { "t": { "op": "pano.fly" } } }), "does_not_fit", "pano.fly"),
         (
-            json!({ "outputs": { "t": { "op": "pano.tiles", "layout": "dzi" } } }),
+            json!({ "outputs": { "t": { "op": "pano.tiles", "tile_px": 512 } } }),
             "does_not_fit",
-            "`outputs.t`: unknown field `layout`",
+            "`outputs.t`: unknown field `tile_px`",
         ),
         (
             json!({ "outputs": { "t": { "op": "pano.tiles", "quality": 0 } } }),
