@@ -1,5 +1,5 @@
-//! A worker's membership: it takes from several queues. Each has a group, and they take turns; one that has messages
-//! keeps its turn for a while.
+//! A worker's membership: it takes from several queues. Those of one region have one group and are asked about in one
+//! question; several regions take turns.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,8 +14,6 @@ use crate::{BusError, DeadLetter, JobSource, Queue, Receipt, Received};
 const BATCH_MAX: usize = 64;
 /// Members of one source in one group: more batches than this are not held at once.
 const MEMBERS_MAX: usize = 16;
-/// A group that has messages is asked first for so long, then the next one, so that none starves.
-const TURN: Duration = Duration::from_millis(500);
 /// The shortest poll: a question has to reach the broker and come back.
 const POLL_MIN: Duration = Duration::from_millis(100);
 
@@ -25,13 +23,11 @@ pub(super) struct KafkaSource {
     shared: Arc<Shared>,
     lock: Lock,
     groups: Vec<Membership>,
-    /// The group that is asked first.
+    /// The group that is asked first: the next one each time, so that none starves.
     first: usize,
-    /// Since when it is.
-    turned_at: Instant,
 }
 
-/// The members of one group.
+/// The members of one group, which has the queues of a region.
 #[derive(Debug)]
 struct Membership {
     group: String,
@@ -57,7 +53,7 @@ impl KafkaSource {
         for membership in &mut groups {
             membership.join(&shared, 1).await?;
         }
-        Ok(Self { shared, lock, groups, first: 0, turned_at: Instant::now() })
+        Ok(Self { shared, lock, groups, first: 0 })
     }
 
     /// The longest question to one group. With several, each waits for the others' turns.
@@ -178,11 +174,9 @@ impl JobSource for KafkaSource {
                 let at = self.first;
                 let left = deadline.saturating_duration_since(Instant::now());
                 let turn = left.clamp(POLL_MIN.min(turn_max), turn_max);
+                self.first = (at + 1) % self.groups.len();
                 let ends = left <= turn || self.groups.len() > 1;
                 let taken = self.groups[at].take(&self.shared, max, (turn, ends)).await?;
-                if taken.is_empty() || self.turned_at.elapsed() >= TURN {
-                    (self.first, self.turned_at) = ((at + 1) % self.groups.len(), Instant::now());
-                }
                 if !taken.is_empty() {
                     return Ok(taken);
                 }
