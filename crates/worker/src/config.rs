@@ -18,7 +18,7 @@ pub struct WorkerConfig {
     pub name: WorkerId,
     /// Where it stands. Default `local`.
     pub region: Region,
-    /// The lanes that it takes from. Default: all.
+    /// The lanes that it takes from. Default: `image`, where every operation goes.
     pub lanes: Vec<Lane>,
     /// Jobs that it runs at once; without it, one for each core.
     pub slots: Option<NonZeroU32>,
@@ -94,7 +94,7 @@ impl Default for WorkerConfig {
         Self {
             name: WorkerId::new("worker-1").expect("a lower-case name"),
             region: Region::new("local").expect("a lower-case name"),
-            lanes: Lane::ALL.to_vec(),
+            lanes: vec![Lane::Image],
             slots: None,
             scratch: "scratch".into(),
             runner: "panofleet-runner".into(),
