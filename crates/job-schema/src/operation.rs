@@ -145,8 +145,6 @@ impl Operation {
     }
 
     /// The kind of worker that runs it.
-    ///
-    /// Video goes with the rest for now: where a region's workers have two lanes, Kafka gives each of them the topic of one.
     pub const fn lane(&self) -> Lane {
         Lane::Image
     }

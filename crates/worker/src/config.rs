@@ -18,7 +18,7 @@ pub struct WorkerConfig {
     pub name: WorkerId,
     /// Where it stands. Default `local`.
     pub region: Region,
-    /// The lanes that it takes from. Default: `image`, where every operation goes.
+    /// The lanes that it takes from. Default: all.
     pub lanes: Vec<Lane>,
     /// Jobs that it runs at once; without it, one for each core.
     pub slots: Option<NonZeroU32>,
@@ -35,8 +35,6 @@ pub struct WorkerConfig {
     pub source_networks: Vec<Network>,
     /// A child of an image job that moves nothing for this long is killed. Default 2 min.
     pub image_stall: Span,
-    /// A child of a video job that moves nothing for this long is killed. Default 5 min.
-    pub video_stall: Span,
     /// Files of one attempt that are uploaded at once. Default 16.
     pub upload_concurrency: u32,
     /// How long an attempt waits for an object store that is away, before it fails. Its own timeout goes on meanwhile.
@@ -94,7 +92,7 @@ impl Default for WorkerConfig {
         Self {
             name: WorkerId::new("worker-1").expect("a lower-case name"),
             region: Region::new("local").expect("a lower-case name"),
-            lanes: vec![Lane::Image],
+            lanes: Lane::ALL.to_vec(),
             slots: None,
             scratch: "scratch".into(),
             runner: "panofleet-runner".into(),
@@ -102,7 +100,6 @@ impl Default for WorkerConfig {
             source_bytes_max: 2 * GIB,
             source_networks: Vec::new(),
             image_stall: Span::from_secs(120),
-            video_stall: Span::from_secs(300),
             upload_concurrency: 16,
             store_patience: Span::from_secs(300),
             event_buffer: 1024,
@@ -156,7 +153,6 @@ impl WorkerConfig {
         )?;
         check_span("image_stall", self.image_stall, 1, 24 * 3600)?;
         check_span("store_patience", self.store_patience, 0, 24 * 3600)?;
-        check_span("video_stall", self.video_stall, 1, 24 * 3600)?;
         check_span("drain_grace", self.drain_grace, 0, 24 * 3600)
     }
 
@@ -170,7 +166,6 @@ impl WorkerConfig {
     pub const fn stall(&self, lane: Lane) -> Span {
         match lane {
             Lane::Image => self.image_stall,
-            Lane::Video => self.video_stall,
         }
     }
 
@@ -249,7 +244,6 @@ mod tests {
         let config = read(json!({})).unwrap();
         assert!(config.slot_count() >= 1);
         assert_eq!(config.stall(Lane::Image), Span::from_secs(120));
-        assert_eq!(config.stall(Lane::Video), Span::from_secs(300));
     }
 
     #[test]
