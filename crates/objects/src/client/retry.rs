@@ -4,7 +4,7 @@
 //! 412 that follows would read as "somebody else's object" when it is our own.
 
 use std::future::Future;
-use std::time::{Duration, Instant as Clock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -87,7 +87,7 @@ impl Tries {
     ) -> impl Future<Output = Result<T, ObjectsError>> {
         let answer = tokio::time::timeout(self.timeout, Box::pin(request));
         async move {
-            let begun = Clock::now();
+            let begun = Instant::now();
             let settled = answer.await.unwrap_or_else(|_| {
                 let reason = format!("no answer within {:?}", self.timeout);
                 Err(ObjectsError::unavailable(object, reason))
