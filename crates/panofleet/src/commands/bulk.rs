@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -16,6 +16,9 @@ use crate::terminal::{say, work_bar};
 
 /// Time between two looks at a bulk action under way.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A bulk action that does not move for so long is not waited for any more.
+const STANDSTILL: Duration = Duration::from_secs(30);
 
 /// Which jobs, and whether to ask first
 #[derive(Debug, Args)]
@@ -106,10 +109,20 @@ fn confirmed(action: BulkAction, matched: u64) -> Result<bool> {
 /// Stays with it to its end.
 async fn follow(client: &Client, begun: BulkView, quiet: bool) -> Result<BulkView> {
     let bar = work_bar(begun.action.name(), quiet);
-    let mut bulk = begun;
+    let (mut bulk, mut moved_at) = (begun, Instant::now());
     while bulk.ended_at.is_none() {
         tokio::time::sleep(LOOK_EVERY).await;
-        bulk = client.bulk(bulk.id).await?;
+        let now = client.bulk(bulk.id).await?;
+        if now != bulk {
+            moved_at = Instant::now();
+        } else if moved_at.elapsed() >= STANDSTILL {
+            let (matched, page) = (jobs(bulk.matched), client.link(&format!("/bulk/{}", bulk.id)));
+            bail!(
+                "it stands at {} of {matched}; is a dispatcher leading? It goes on as soon as one does: {page}",
+                bulk.done + bulk.refused
+            );
+        }
+        bulk = now;
         let thousandths = 1000 * (bulk.done + bulk.refused) / bulk.matched.max(1);
         bar.set_position(thousandths.min(1000));
     }
