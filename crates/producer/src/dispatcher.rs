@@ -23,7 +23,7 @@
 //! One dispatcher leads a database, the others stand by. Two at work would be safe, each write being a
 //! compare-and-set, but would send some jobs twice; that happens for a moment when a lead is lost unnoticed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -311,7 +311,7 @@ impl Dispatcher {
         }
         let workers = place.crew.read(self.db.as_ref(), CREW_KEPT).await?;
         let look = self.look_around(&mut place.reach, workers, (outlook.now, outlook.pauses));
-        let (mut filled, mut has_queued) = (BTreeSet::new(), false);
+        let (mut goes_on, mut gathers, mut has_queued) = (false, false, false);
         for ((region, lane), stand) in queues.into_iter().zip(outlook.queues) {
             let queue = Queue { region, lane };
             has_queued |= stand.has_queued;
@@ -319,13 +319,12 @@ impl Dispatcher {
             let come_to = self.fill_window((&queue, stand), share, (&look, out)).await?;
             // What is written here needs no other turn.
             place.seen += u64::from(matches!(come_to, Filled::Sent | Filled::More));
-            filled.insert(come_to);
+            goes_on |= matches!(come_to, Filled::Searching | Filled::More);
+            gathers |= come_to == Filled::Gathering;
         }
         let wait_max = if has_queued { CREW_KEPT } else { TURN_WAIT_MAX };
         let wait = match outlook.next_due {
-            _ if filled.contains(&Filled::Searching) || filled.contains(&Filled::More) => {
-                Duration::ZERO
-            }
+            _ if goes_on => Duration::ZERO,
             Some(due) => match due.since(outlook.now) {
                 Duration::ZERO => NOT_YET_WAIT,
                 left => left.min(wait_max),
@@ -333,7 +332,7 @@ impl Dispatcher {
             None => wait_max,
         };
         metrics::turned(begun.elapsed());
-        if filled.contains(&Filled::Gathering) && !wait.is_zero() {
+        if gathers && !goes_on {
             tokio::time::sleep(GATHER_WAIT).await;
         }
         place.seen = self.db.changed(place.seen, wait).await?;

@@ -399,6 +399,14 @@ impl House {
         }
     }
 
+    /// A worker says that it is there, with so many slots.
+    pub(crate) async fn arrive(&self, slots: u32) {
+        let region = &self.queue.region;
+        let worker = WorkerInfo { slots, ..self.info(1, region) };
+        let body = Body::Heartbeat(Heartbeat { worker, claims: Vec::new() });
+        self.send(HEARTBEAT_PARTITION, None, region, body).await;
+    }
+
     pub(crate) async fn beat(&self, taken: &Taken, claim: ClaimId) {
         let info = self.info(1, &taken.message.region);
         let claims = vec![HeldClaim { id: taken.message.id, claim, progress: None }];

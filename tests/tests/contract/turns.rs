@@ -6,11 +6,13 @@ use std::time::Duration;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Failure, JobId, Tenant};
+use panofleet_job_schema::{Failure, JobId, Span, Tenant};
 use panofleet_jobs_db::{Pause, PauseTarget};
 use panofleet_producer::dispatcher::TenantLimits;
 
-use crate::house::House;
+use panofleet_tests::eventually;
+
+use crate::house::{House, PATIENCE};
 
 fn tenant(name: &str) -> Tenant {
     Tenant::new(name).unwrap()
@@ -134,4 +136,30 @@ async fn what_is_paused_gets_nothing_and_what_was_sent_runs_on() {
         }
     }
     assert_eq!(order(&house, 1).await, [held]);
+}
+
+/// A window that is nearly full waits until there is more room, and is filled in one step then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_is_nearly_full_is_left_alone() {
+    let mut house = House::closed().await;
+    house.policy.lease = Span::from_secs(600);
+    for n in 0..200 {
+        house.accept(n).await;
+    }
+    let house = house.start();
+    house.arrive(64).await;
+    let sent = async || {
+        let queue = (house.queue.region.clone(), house.queue.lane);
+        house.db.outlook(&[queue], Duration::ZERO).await.unwrap().queues[0].sent
+    };
+    let until = async |expected: u32| {
+        let what = format!("{expected} are sent");
+        eventually(&what, PATIENCE, async || (sent().await == expected).then_some(())).await;
+    };
+    until(64).await;
+    // An eighth of 64 is 8: with room for 7, nobody goes.
+    order(&house, 7).await;
+    until(57).await;
+    order(&house, 1).await;
+    until(64).await;
 }

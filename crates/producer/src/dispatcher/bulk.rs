@@ -35,13 +35,19 @@ impl Dispatcher {
     /// Carries bulk actions out until `shutdown`. What fails for now is tried at the next look.
     pub(super) async fn do_bulks(&self, out: Out, shutdown: &CancellationToken) {
         loop {
-            let more = match self.do_pages(&out).await {
-                Ok(more) => more,
-                Err(error) => {
-                    tracing::debug!(%error, "bulk actions go on later");
-                    false
+            let open = self.db.open_bulks(BULKS_MAX).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "bulk actions go on later");
+                Vec::new()
+            });
+            let mut more = false;
+            for found in open {
+                let id = found.bulk.id;
+                match self.go_on(found, &out).await {
+                    Ok(goes_on) => more |= goes_on,
+                    // It holds up no other.
+                    Err(error) => tracing::warn!(%id, %error, "a bulk action goes on later"),
                 }
-            };
+            }
             let wait = if more { Duration::ZERO } else { LOOK_EVERY };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -50,23 +56,22 @@ impl Dispatcher {
         }
     }
 
-    /// A page of each; whether there may be more.
-    async fn do_pages(&self, out: &Out) -> Result<bool, JobsDbError> {
-        let mut more = false;
-        for VersionedBulk { bulk, version } in self.db.open_bulks(BULKS_MAX).await? {
-            let page = self.do_page(&bulk, out).await?;
-            let now = self.db.now().await?;
-            let next = after(bulk, &page, now);
-            let ended = next.ended_at.is_some();
-            // Somebody may have stopped it meanwhile; then that stands.
-            if self.db.write_bulk(&next, version).await? && ended {
-                let Bulk { id, action, matched, done, refused, .. } = next;
-                let action = action.name();
-                tracing::info!(%id, action, matched, done, refused, "a bulk action has ended");
-            }
-            more |= !ended;
+    /// Does a page; whether there may be more.
+    async fn go_on(
+        &self,
+        VersionedBulk { bulk, version }: VersionedBulk,
+        out: &Out,
+    ) -> Result<bool, JobsDbError> {
+        let page = self.do_page(&bulk, out).await?;
+        let next = after(bulk, &page, self.db.now().await?);
+        let ended = next.ended_at.is_some();
+        // Somebody may have stopped it meanwhile; then that stands.
+        if self.db.write_bulk(&next, version).await? && ended {
+            let Bulk { id, action, matched, done, refused, .. } = next;
+            let action = action.name();
+            tracing::info!(%id, action, matched, done, refused, "a bulk action has ended");
         }
-        Ok(more)
+        Ok(!ended)
     }
 
     async fn do_page(&self, bulk: &Bulk, out: &Out) -> Result<Page, JobsDbError> {

@@ -20,7 +20,7 @@ const READINGS_MAX: u32 = 16;
 const GATHER_SHARE: u32 = 8;
 
 /// What came of a look at a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filled {
     /// Nobody may go, or there is no room.
     Settled,
@@ -80,6 +80,8 @@ impl Dispatcher {
         Ok(match next.len() {
             0 if share.has_seen_all() => Filled::Settled,
             0 => Filled::Searching,
+            // Somebody was faster, or nobody may go after all: there is no write of ours to tell from others' news.
+            _ if written.is_empty() => Filled::Settled,
             sent if sent == TURN_JOBS_MAX as usize => Filled::More,
             _ => Filled::Sent,
         })
