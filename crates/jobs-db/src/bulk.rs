@@ -1,7 +1,7 @@
 //! What is done to all jobs that match, however many: in the background, and to its end whoever dies.
 
 use async_trait::async_trait;
-use panofleet_job_schema::{JobId, Tenant, Timestamp};
+use panofleet_job_schema::{Tenant, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -55,7 +55,8 @@ pub struct Bulk {
     pub filter: JobFilter,
     /// How many matched when it was asked for.
     pub matched: u64,
-    /// Jobs that it was done to so far.
+    /// Jobs that it was done to so far, as far as they were counted: those of a page whose leader died before it wrote the
+    /// row are not.
     #[serde(default)]
     pub done: u64,
     /// Jobs that it could not be done to any more when it came to them.
@@ -88,13 +89,6 @@ impl BulkAction {
             Self::Retry => "retry",
             Self::Cancel => "cancel",
         }
-    }
-}
-
-impl Bulk {
-    /// The job that it came to last, to go on behind.
-    pub const fn cursor(&self) -> Option<JobId> {
-        self.filter.before
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use panofleet_job_schema::job::{CloseTarget, State};
-use panofleet_job_schema::{Job, JobId, Region, Tenant, Timestamp};
+use panofleet_job_schema::{Job, JobId, Region, Timestamp};
 
 use crate::row::{corrupt, time};
-use crate::{JobWrite, JobsDbError, Versioned};
+use crate::{JobFilter, JobWrite, JobsDbError, Versioned};
 
 /// Jobs whose last failure was not made good.
 ///
@@ -15,22 +15,21 @@ use crate::{JobWrite, JobsDbError, Versioned};
 /// turn again. Children count as part of their parents: they are left out.
 #[async_trait]
 pub trait FailuresDb {
-    /// The failed jobs of a tenant by the fingerprint of their last failure, those with most jobs first; of those that
-    /// failed at `since` or later, if that is given. It looks at each failed job of the tenant.
+    /// The failed jobs that match by the fingerprint of their last failure, those with most jobs first. It looks at each
+    /// of them.
     ///
     /// # Errors
     /// [`JobsDbError`].
     async fn failure_groups(
         &self,
-        tenant: &Tenant,
-        since: Option<Timestamp>,
+        filter: &JobFilter,
         limit: u32,
     ) -> Result<Vec<FailureGroup>, JobsDbError>;
 }
 
 /// Jobs whose last failures have one fingerprint ([`panofleet_job_schema::Failure::fingerprint`]).
 #[derive(Clone, Debug, PartialEq)]
-pub struct FailureGroup {
+pub struct FailureGroup<Newest = Versioned> {
     /// The fingerprint.
     pub fingerprint: String,
     /// How many jobs, at least 1.
@@ -44,25 +43,15 @@ pub struct FailureGroup {
     /// When the last of them failed.
     pub last_at: Timestamp,
     /// The newest of them.
-    pub newest: Versioned,
+    pub newest: Newest,
 }
 
 /// A group's part in one region and state: `failure`, `region`, `state`, how many, first, last, the highest id.
 pub(crate) type GroupColumns<Id> = (String, String, String, i64, i64, i64, Id);
 
-/// What the groups of a tenant come to before their newest jobs are read.
+/// Groups whose newest jobs are still to be read.
 #[derive(Debug)]
-pub(crate) struct Groups(Vec<(FailureGroupSoFar, JobId)>);
-
-#[derive(Debug)]
-struct FailureGroupSoFar {
-    fingerprint: String,
-    jobs: u64,
-    states: BTreeMap<String, u64>,
-    regions: BTreeMap<Region, u64>,
-    first_at: Timestamp,
-    last_at: Timestamp,
-}
+pub(crate) struct Groups(Vec<FailureGroup<JobId>>);
 
 impl Groups {
     /// Parts put together; those with most jobs first, `limit` of them.
@@ -71,26 +60,24 @@ impl Groups {
         id: impl Fn(Id) -> Result<JobId, JobsDbError>,
         limit: u32,
     ) -> Result<Self, JobsDbError> {
-        let mut groups: BTreeMap<String, (FailureGroupSoFar, JobId)> = BTreeMap::new();
+        let mut groups: BTreeMap<String, FailureGroup<JobId>> = BTreeMap::new();
         for (fingerprint, region, state, jobs, first_at, last_at, newest) in parts {
             let jobs = u64::try_from(jobs).map_err(|error| corrupt("a count of jobs", error))?;
             let region = Region::new(region).map_err(|error| corrupt("a job's region", error))?;
             let (first_at, last_at, newest) = (time(first_at), time(last_at), id(newest)?);
-            let (group, highest) = groups.entry(fingerprint.clone()).or_insert_with(|| {
+            let group = groups.entry(fingerprint.clone()).or_insert_with(|| {
                 let (states, regions) = (BTreeMap::new(), BTreeMap::new());
-                let group =
-                    FailureGroupSoFar { fingerprint, jobs: 0, states, regions, first_at, last_at };
-                (group, newest)
+                FailureGroup { fingerprint, jobs: 0, states, regions, first_at, last_at, newest }
             });
             group.jobs += jobs;
             *group.states.entry(state).or_default() += jobs;
             *group.regions.entry(region).or_default() += jobs;
             group.first_at = group.first_at.min(first_at);
             group.last_at = group.last_at.max(last_at);
-            *highest = newest.max(*highest);
+            group.newest = group.newest.max(newest);
         }
         let mut groups: Vec<_> = groups.into_values().collect();
-        groups.sort_by(|(one, _), (other, _)| {
+        groups.sort_by(|one, other| {
             (other.jobs, other.last_at, &one.fingerprint).cmp(&(
                 one.jobs,
                 one.last_at,
@@ -103,15 +90,16 @@ impl Groups {
 
     /// The newest job of each.
     pub(crate) fn newest(&self) -> Vec<JobId> {
-        self.0.iter().map(|(_, newest)| *newest).collect()
+        self.0.iter().map(|group| group.newest).collect()
     }
 
     /// The groups whose newest jobs are still there.
     pub(crate) fn with(self, found: Vec<Versioned>) -> Vec<FailureGroup> {
         let mut found: BTreeMap<JobId, Versioned> =
             found.into_iter().map(|found| (found.job.id, found)).collect();
-        let group = |(group, newest): (FailureGroupSoFar, JobId)| {
-            let FailureGroupSoFar { fingerprint, jobs, states, regions, first_at, last_at } = group;
+        let group = |group: FailureGroup<JobId>| {
+            let FailureGroup { fingerprint, jobs, states, regions, first_at, last_at, newest } =
+                group;
             let newest = found.remove(&newest)?;
             Some(FailureGroup { fingerprint, jobs, states, regions, first_at, last_at, newest })
         };

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 mod act;
-mod bulk;
+pub(crate) mod bulk;
 pub mod config;
 mod dead_letters;
 mod drains;

@@ -37,9 +37,12 @@ pub(super) async fn count(pool: &PgPool, filter: &JobFilter) -> Result<u64, Jobs
 /// Each state is a query of its own: it walks its index from the newest job and stops at the limit, which
 /// `state IN (…)` with an order cannot do. All states of a tenant are asked for one by one too.
 fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Postgres>> {
-    let states = states(filter);
+    let mut states = states(filter);
     if states.is_empty() {
         return None;
+    }
+    if states == [None] && filter.tenant.is_some() && filter.failure.is_none() {
+        states = State::NAMES.map(Some).to_vec();
     }
     let mut query = QueryBuilder::new("SELECT id, version, doc FROM (");
     for (index, state) in states.into_iter().enumerate() {
@@ -52,17 +55,16 @@ fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Postgres>> 
     Some(query)
 }
 
-/// The states that are asked for one by one; `None` stands for all of them at once.
-fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
-    let all = filter.states.is_empty();
-    if all && (filter.tenant.is_none() || filter.failure.is_some()) {
+/// The states that a filter names; `None` stands for all of them at once.
+pub(super) fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
+    if filter.states.is_empty() {
         return vec![None];
     }
-    let asked = |name: &&str| all || filter.states.iter().any(|state| state == name);
+    let asked = |name: &&str| filter.states.iter().any(|state| state == name);
     State::NAMES.into_iter().filter(asked).map(Some).collect()
 }
 
-fn push_filter(
+pub(super) fn push_filter(
     query: &mut QueryBuilder<Postgres>,
     filter: &JobFilter,
     state: Option<&'static str>,

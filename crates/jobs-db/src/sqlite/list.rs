@@ -52,8 +52,8 @@ fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Sqlite>> {
     Some(query)
 }
 
-/// The states that are asked for one by one; `None` stands for all of them at once.
-fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
+/// The states that a filter names; `None` stands for all of them at once.
+pub(super) fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
     if filter.states.is_empty() {
         return vec![None];
     }
@@ -61,7 +61,11 @@ fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
     State::NAMES.into_iter().filter(asked).map(Some).collect()
 }
 
-fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &JobFilter, state: Option<&str>) {
+pub(super) fn push_filter(
+    query: &mut QueryBuilder<Sqlite>,
+    filter: &JobFilter,
+    state: Option<&str>,
+) {
     if let Some(state) = state {
         query.push(" AND state = ").push_bind(state.to_owned());
     }

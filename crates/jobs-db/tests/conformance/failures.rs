@@ -28,8 +28,12 @@ async fn fail(db: &dyn JobsDb, number: u128, failure: Failure, (state, seconds):
 
 const DEAD: State = State::Dead { reason: DeadReason::Rejected };
 
-async fn groups(db: &dyn JobsDb, since: Option<Timestamp>) -> Vec<FailureGroup> {
-    db.failure_groups(&job(1).tenant, since, 9).await.unwrap()
+async fn groups(db: &dyn JobsDb, failed_since: Option<Timestamp>) -> Vec<FailureGroup> {
+    db.failure_groups(&JobFilter { failed_since, ..of(job(1).tenant) }, 9).await.unwrap()
+}
+
+fn of(tenant: Tenant) -> JobFilter {
+    JobFilter { tenant: Some(tenant), ..JobFilter::default() }
 }
 
 pub(crate) async fn failed_jobs_are_grouped_by_what_their_failures_share(
@@ -64,8 +68,20 @@ pub(crate) async fn failed_jobs_are_grouped_by_what_their_failures_share(
     assert_eq!((store.jobs, store.states.clone()), (1, named(&[("waiting", 1)])));
     let since: Vec<u64> = groups(&*db, Some(at(30))).await.iter().map(|group| group.jobs).collect();
     assert_eq!(since, [3], "those that failed then or later");
-    assert_eq!(db.failure_groups(&other, None, 9).await.unwrap()[0].jobs, 1);
-    assert_eq!(db.failure_groups(&job(1).tenant, None, 1).await.unwrap().len(), 1);
+    assert_eq!(db.failure_groups(&of(other), 9).await.unwrap()[0].jobs, 1);
+    let matching = async |filter: JobFilter, limit| {
+        let found = db.failure_groups(&filter, limit).await.unwrap();
+        found.iter().map(|group| (group.fingerprint.clone(), group.jobs)).collect::<Vec<_>>()
+    };
+    let [few, many] = [away(), too_large(1)].map(|failure| failure.fingerprint());
+    let ours = || of(job(1).tenant);
+    assert_eq!(matching(ours(), 1).await, [(many.clone(), 4)], "the largest");
+    let one = JobFilter { failure: Some(few.clone()), ..ours() };
+    assert_eq!(matching(one, 9).await, [(few, 1)]);
+    let dead = JobFilter { states: vec!["dead".to_owned()], ..ours() };
+    assert_eq!(matching(dead, 9).await, [(many.clone(), 3)]);
+    let there = JobFilter { region: Some(region("us-west")), ..ours() };
+    assert_eq!(matching(there, 9).await, [(many, 1)]);
 
     // Not once it has its turn again, nor when somebody has ended it.
     move_to(&*db, job(2).id, State::Queued { since: at(91) }).await;

@@ -27,6 +27,9 @@ const SHOWN: u32 = 50;
 /// Times that a stop is written anew because a page was done meanwhile.
 const TRIES_MAX: u32 = 8;
 
+/// The states that are started anew where none is named.
+pub(crate) const RETRIED: [&str; 2] = ["dead", "expired"];
+
 /// What is asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -203,7 +206,7 @@ impl Api {
         check_states(&states)?;
         let states = match (action, states.is_empty()) {
             (_, false) => states,
-            (BulkAction::Retry, true) => vec!["dead".to_owned(), "expired".to_owned()],
+            (BulkAction::Retry, true) => RETRIED.map(str::to_owned).to_vec(),
             (BulkAction::Cancel, true) => {
                 let ended = ["succeeded", "dead", "cancelled", "expired"];
                 JobState::NAMES
@@ -214,13 +217,12 @@ impl Api {
             }
         };
         Ok(JobFilter {
-            tenant: Some(self.config.tenant.clone()),
             states,
             label: label.as_deref().map(label_of).transpose()?,
             region,
             failure,
             failed_since: self.ago(failed_within).await?,
-            ..JobFilter::default()
+            ..self.own_jobs()
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use panofleet_job_schema::{ErrorClass, JobId, Region, Span, Timestamp};
-use panofleet_jobs_db::FailureGroup;
+use panofleet_jobs_db::{FailureGroup, JobFilter};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -78,27 +78,31 @@ pub(super) async fn list(
     if !(1..=GROUPS_MAX).contains(&limit) {
         return Err(bad_parameter(format!("limit is {limit}; it must be 1 to {GROUPS_MAX}")));
     }
-    Ok(Json(FailureList { groups: api.failures(failed_within, limit).await? }))
+    let failed_since = api.ago(failed_within).await?;
+    let filter = JobFilter { failed_since, ..api.own_jobs() };
+    Ok(Json(FailureList { groups: api.failures(&filter, limit).await? }))
 }
 
 impl Api {
-    /// What failed at most so long ago, by why.
+    /// All jobs of the tenant.
+    pub(crate) fn own_jobs(&self) -> JobFilter {
+        JobFilter { tenant: Some(self.config.tenant.clone()), ..JobFilter::default() }
+    }
+
+    /// What failed of the jobs that match, by why.
     pub(crate) async fn failures(
         &self,
-        failed_within: Option<Span>,
+        filter: &JobFilter,
         limit: u32,
     ) -> Result<Vec<FailureGroupView>, ApiError> {
-        let since = self.ago(failed_within).await?;
-        let groups = self.db.failure_groups(&self.config.tenant, since, limit).await?;
+        let groups = self.db.failure_groups(filter, limit).await?;
         Ok(groups.into_iter().filter_map(FailureGroupView::of).collect())
     }
 
     /// The time so long ago, by the database's clock.
     pub(super) async fn ago(&self, span: Option<Span>) -> Result<Option<Timestamp>, ApiError> {
         let Some(Span(span)) = span else { return Ok(None) };
-        let now = self.db.now().await?;
-        let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        Ok(Some(Timestamp::from_millis(now.as_millis().saturating_sub(ms))))
+        Ok(Some(self.db.now().await? - span))
     }
 }
 

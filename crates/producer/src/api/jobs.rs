@@ -173,7 +173,6 @@ async fn filter(api: &Api, params: ListParams) -> Result<JobFilter, ApiError> {
         state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
     check_states(&states)?;
     Ok(JobFilter {
-        tenant: Some(api.config.tenant.clone()),
         states,
         label: label.as_deref().map(label_of).transpose()?,
         region,
@@ -181,6 +180,7 @@ async fn filter(api: &Api, params: ListParams) -> Result<JobFilter, ApiError> {
         failed_since: api.ago(failed_within).await?,
         parent,
         before,
+        ..api.own_jobs()
     })
 }
 

@@ -9,8 +9,9 @@ use panofleet_jobs_db::{Bulk, BulkAction, JobFilter};
 use serde_json::json;
 
 use super::home;
-use super::html::{Page, PageError, Text};
+use super::html::{Page, PageError, Text, age};
 use super::words;
+use crate::api::bulk::RETRIED;
 use crate::api::error::ApiError;
 use crate::api::extract::Segments;
 use crate::api::{Api, FailureGroupView};
@@ -23,7 +24,7 @@ const JOBS: u32 = 50;
 /// What failed, the largest group first.
 pub(super) async fn failures(State(api): State<Arc<Api>>) -> Result<Page, PageError> {
     let now = api.db.now().await.map_err(ApiError::from)?;
-    let groups = api.failures(None, GROUPS).await?;
+    let groups = api.failures(&api.own_jobs(), GROUPS).await?;
     let body = if groups.is_empty() {
         "<p>Nothing failed that was not made good.</p>".to_owned()
     } else {
@@ -63,10 +64,6 @@ fn states(group: &FailureGroupView) -> String {
     badges.join(" ")
 }
 
-fn age(at: Timestamp, now: Timestamp) -> String {
-    format!("<time datetime=\"{at}\" title=\"{at}\">{}</time>", words::ago(now.since(at)))
-}
-
 const fn class(class: ErrorClass) -> &'static str {
     match class {
         ErrorClass::Transient => "may pass by itself",
@@ -82,19 +79,14 @@ pub(super) async fn failure(
     Segments(fingerprint): Segments<String>,
 ) -> Result<Page, PageError> {
     let now = api.db.now().await.map_err(ApiError::from)?;
-    let groups = api.failures(None, GROUPS).await?;
-    let Some(group) = groups.into_iter().find(|group| group.fingerprint == fingerprint) else {
+    let filter = JobFilter { failure: Some(fingerprint.clone()), ..api.own_jobs() };
+    let Some(group) = api.failures(&filter, 1).await?.pop() else {
         let detail =
             "no failed job has a failure of this kind any more; /failures lists what there is";
         return Err(ApiError::absent("failure_not_found", detail).into());
     };
-    let filter = JobFilter {
-        tenant: Some(api.config.tenant.clone()),
-        failure: Some(fingerprint.clone()),
-        ..JobFilter::default()
-    };
     let jobs = api.job_views(&filter, JOBS).await?;
-    let ended = ["dead", "expired"].iter().filter_map(|state| group.states.get(*state)).sum();
+    let ended = RETRIED.iter().filter_map(|state| group.states.get(*state)).sum();
     let mut main = format!("<h1>{}</h1>\n", Text(words::pattern(&group.pattern)));
     main.push_str(&format!(
         "<p class=\"quiet\">{code} · {class} · first {first}, last {last}</p>\n<p>{states}</p>\n\

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::job::State as JobState;
-use panofleet_jobs_db::JobFilter;
 
-use super::html::{Page, PageError, Text};
+use super::html::{Page, PageError, Text, age};
 use super::words;
 use crate::api::error::ApiError;
 use crate::api::view::StateView;
@@ -18,11 +17,9 @@ const JOBS: u32 = 50;
 
 /// The newest jobs.
 pub(super) async fn home(State(api): State<Arc<Api>>) -> Result<Page, PageError> {
-    let tenant = api.config.tenant.clone();
-    let counts = api.db.counts(Some(&tenant)).await.map_err(ApiError::from)?;
+    let counts = api.db.counts(Some(&api.config.tenant)).await.map_err(ApiError::from)?;
     let now = api.db.now().await.map_err(ApiError::from)?;
-    let filter = JobFilter { tenant: Some(tenant), ..JobFilter::default() };
-    let jobs = api.job_views(&filter, JOBS).await?;
+    let jobs = api.job_views(&api.own_jobs(), JOBS).await?;
     let counts = JobState::NAMES.into_iter().filter_map(|name| {
         let count = counts.get(name).filter(|count| **count > 0)?;
         Some(format!("<li class=\"state {name}\">{count} {name}</li>\n"))
@@ -57,14 +54,13 @@ fn row(job: &JobView, now: Timestamp) -> String {
     format!(
         "<tr><td><a href=\"/view/{id}\">{source}</a><br><small>{id}</small></td>\
          <td>{state}</td><td>{outputs}</td><td>{result}</td>\
-         <td><time datetime=\"{at}\" title=\"{at}\">{age}</time></td></tr>\n",
+         <td>{age}</td></tr>\n",
         id = job.id,
         source = Text(words::source(&job.source, &job.labels)),
         state = badge(job),
         outputs = Text(outputs.join(", ")),
         result = Text(result(job)),
-        at = job.accepted_at,
-        age = words::ago(now.since(job.accepted_at)),
+        age = age(job.accepted_at, now),
     )
 }
 

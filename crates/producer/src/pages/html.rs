@@ -5,6 +5,9 @@ use std::fmt::{self, Write as _};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use panofleet_job_schema::Timestamp;
+
+use super::words;
 use crate::api::error::ApiError;
 
 /// What a page may load: from here only. Viewers keep tiles as `blob:` and `data:` pictures.
@@ -35,6 +38,11 @@ impl fmt::Write for Escaping<'_, '_> {
             other => self.0.write_char(other),
         })
     }
+}
+
+/// How long ago something was, and when.
+pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
+    format!("<time datetime=\"{at}\" title=\"{at}\">{}</time>", words::ago(now.since(at)))
 }
 
 /// A page.

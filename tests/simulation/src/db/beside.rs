@@ -4,15 +4,15 @@
 use async_trait::async_trait;
 use panofleet_job_schema::{JobId, Tenant, Timestamp};
 use panofleet_jobs_db::{
-    Bulk, BulksDb, FailureGroup, FailuresDb, JobsDbError, LetterKey, NewOrder, OrderRow, OrdersDb,
-    Replay, ReplaysDb, RetentionDb, RetireBefore, Schedule, SchedulesDb, Sweep, Upload, Versioned,
-    VersionedBulk, VersionedSchedule,
+    Bulk, BulksDb, FailureGroup, FailuresDb, JobFilter, JobsDbError, LetterKey, NewOrder, OrderRow,
+    OrdersDb, Replay, ReplaysDb, RetentionDb, RetireBefore, Schedule, SchedulesDb, Sweep, Upload,
+    Versioned, VersionedBulk, VersionedSchedule,
 };
 use uuid::Uuid;
 
 use super::SimulatedDb;
 
-fn not_simulated<T>(what: &str) -> Result<T, JobsDbError> {
+pub(super) fn not_simulated<T>(what: &str) -> Result<T, JobsDbError> {
     Err(JobsDbError::Refused(format!("{what}: the simulation has none")))
 }
 
@@ -127,8 +127,7 @@ impl SchedulesDb for SimulatedDb {
 impl FailuresDb for SimulatedDb {
     async fn failure_groups(
         &self,
-        _: &Tenant,
-        _: Option<Timestamp>,
+        _: &JobFilter,
         _: u32,
     ) -> Result<Vec<FailureGroup>, JobsDbError> {
         not_simulated("groups of failures")

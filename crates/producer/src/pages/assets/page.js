@@ -41,6 +41,8 @@ async function refresh(everyMs) {
       if (!response.ok) continue;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       document.querySelector("main").replaceWith(page.querySelector("main"));
+      // What has ended says so by asking for no more.
+      if (!document.querySelector("[data-refresh-s]")) return;
     } catch {
       // The next turn tries again.
     }
