@@ -14,6 +14,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::{Progress, WorkerInfo};
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
@@ -100,6 +101,16 @@ pub trait JobsDb:
         Ok((self.now().await?, found))
     }
 
+    /// The clock, and those of the jobs that are sent and that nobody has claimed.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn sent_now(&self, ids: &[JobId]) -> Result<(Timestamp, Vec<Versioned>), JobsDbError> {
+        let (now, mut found) = self.get_now(ids).await?;
+        found.retain(|found| matches!(found.job.state, State::Sent { .. }));
+        Ok((now, found))
+    }
+
     /// Writes all of a batch or nothing. When a child ends with it, the timer of the job that waits for it is due at
     /// once, and a write of that job which was decided before is refused.
     ///
@@ -160,12 +171,16 @@ pub trait JobsDb:
         limit: u32,
     ) -> Result<Vec<Due>, JobsDbError>;
 
-    /// How things stand for a dispatcher of these queues, which wants to know of timers that are due within `ahead`:
-    /// later ones cost a search.
+    /// How things stand for a dispatcher of these queues, which wants to know of timers that are due within `ahead`, or of
+    /// none: later ones cost a search, and so do those that have just been changed.
     ///
     /// # Errors
     /// [`JobsDbError`].
-    async fn outlook(&self, queues: &[QueueName], ahead: Duration) -> Result<Outlook, JobsDbError>;
+    async fn outlook(
+        &self,
+        queues: &[QueueName],
+        ahead: Option<Duration>,
+    ) -> Result<Outlook, JobsDbError>;
 
     /// Waits up to `wait` until something was written since the change counter stood at `seen`, and returns the
     /// counter. Writes of other processes may be seen late, but within `wait`.

@@ -9,7 +9,7 @@ use crate::Pause;
 pub struct Outlook {
     /// The database's clock.
     pub now: Timestamp,
-    /// The time of the next timer, if that is not further ahead than was asked about.
+    /// The time of the next timer, if timers were asked about and it is not further ahead.
     pub next_due: Option<Timestamp>,
     /// What is paused, by kind and name.
     pub pauses: Vec<Pause>,

@@ -133,7 +133,14 @@ impl JobsDb for PostgresJobsDb {
 
     async fn get_now(&self, ids: &[JobId]) -> Result<(Timestamp, Vec<Versioned>), JobsDbError> {
         let mut connection = self.kept.take().await?;
-        let (now, found) = jobs::get_now(&mut connection, ids).await?;
+        let (now, found) = jobs::get_now(&mut connection, ids, None).await?;
+        self.kept.keep(connection);
+        Ok((self.forward(now), found))
+    }
+
+    async fn sent_now(&self, ids: &[JobId]) -> Result<(Timestamp, Vec<Versioned>), JobsDbError> {
+        let mut connection = self.kept.take().await?;
+        let (now, found) = jobs::get_now(&mut connection, ids, Some("sent")).await?;
         self.kept.keep(connection);
         Ok((self.forward(now), found))
     }
@@ -198,7 +205,11 @@ impl JobsDb for PostgresJobsDb {
         jobs::due(&self.pool, now, after, limit).await
     }
 
-    async fn outlook(&self, queues: &[QueueName], ahead: Duration) -> Result<Outlook, JobsDbError> {
+    async fn outlook(
+        &self,
+        queues: &[QueueName],
+        ahead: Option<Duration>,
+    ) -> Result<Outlook, JobsDbError> {
         let mut connection = self.kept.take().await?;
         let outlook = outlook::outlook(&mut connection, queues, ahead).await?;
         self.kept.keep(connection);

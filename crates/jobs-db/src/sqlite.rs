@@ -152,15 +152,21 @@ impl JobsDb for SqliteJobsDb {
         jobs::due(&self.file.readers, now, after, limit).await
     }
 
-    async fn outlook(&self, queues: &[QueueName], ahead: Duration) -> Result<Outlook, JobsDbError> {
+    async fn outlook(
+        &self,
+        queues: &[QueueName],
+        ahead: Option<Duration>,
+    ) -> Result<Outlook, JobsDbError> {
         let readers = &self.file.readers;
         let mut looks = Vec::with_capacity(queues.len());
         for queue in queues {
             looks.push(outlook::queue(readers, queue).await?);
         }
         let now = self.now().await?;
-        let next_due = outlook::next_due(readers).await?;
-        let next_due = next_due.filter(|due| due.since(now) <= ahead);
+        let next_due = match ahead {
+            Some(ahead) => outlook::next_due(readers).await?.filter(|due| due.since(now) <= ahead),
+            None => None,
+        };
         let pauses = pauses::all(readers).await?;
         Ok(Outlook { now, next_due, pauses, queues: looks })
     }

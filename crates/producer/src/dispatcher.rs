@@ -25,7 +25,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use panofleet_bus::sealed::sealed_control;
@@ -34,12 +34,14 @@ use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Reason, decide};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Job, Lane, Region, RegionKeys, Timestamp};
 use panofleet_jobs_db::{
-    Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Pause, QueueName, Versioned, WorkerRow,
+    Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Outlook, Pause, QueueName, Versioned,
+    WorkerRow,
 };
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -83,6 +85,8 @@ const CLOSINGS_MAX: usize = 256;
 const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long a reading of the workers' slots is good for: they change when a worker comes, drains or falls silent.
 const CREW_KEPT: Duration = Duration::from_millis(250);
+/// How long a reading of the next timer is good for. One that is set meanwhile and due before that fires a moment late.
+const TIMERS_KEPT: Duration = Duration::from_millis(250);
 /// Wait for more room in a window that is nearly full. Its jobs are on their way; many small turns would only cost more.
 const GATHER_WAIT: Duration = Duration::from_millis(5);
 /// Wait while a timer is due that may not fire yet: silence is not trusted before the log is caught up.
@@ -139,6 +143,8 @@ struct Place {
     reach: Reach,
     /// Whose slots there are.
     crew: Crew,
+    /// The next timer.
+    timers: Timers,
 }
 
 /// What a turn knows, for all timers and queues.
@@ -170,6 +176,31 @@ impl Crew {
             self.read_at = Some(Instant::now());
         }
         Ok(Arc::clone(&self.rows))
+    }
+}
+
+/// The next timer, as it was a moment ago.
+#[derive(Debug, Default)]
+struct Timers {
+    next_due: Option<Timestamp>,
+    read_at: Option<Instant>,
+}
+
+impl Timers {
+    /// How things stand. The next timer is read again if the last reading is older than `kept`.
+    async fn outlook(
+        &mut self,
+        db: &dyn JobsDb,
+        queues: &[QueueName],
+        kept: Duration,
+    ) -> Result<Outlook, JobsDbError> {
+        let is_old = self.read_at.is_none_or(|read_at| read_at.elapsed() >= kept);
+        let mut outlook = db.outlook(queues, is_old.then_some(TURN_WAIT_MAX)).await?;
+        if is_old {
+            (self.next_due, self.read_at) = (outlook.next_due, Some(Instant::now()));
+        }
+        outlook.next_due = self.next_due;
+        Ok(outlook)
     }
 }
 
@@ -301,15 +332,16 @@ impl Dispatcher {
         let queues: Vec<QueueName> = (self.regions.iter())
             .flat_map(|region| Lane::ALL.map(|lane| (region.clone(), lane)))
             .collect();
-        let mut outlook = self.db.outlook(&queues, TURN_WAIT_MAX).await?;
+        let db = self.db.as_ref();
+        let mut outlook = place.timers.outlook(db, &queues, TIMERS_KEPT).await?;
         if outlook.is_due() {
-            let workers = place.crew.read(self.db.as_ref(), Duration::ZERO).await?;
+            let workers = place.crew.read(db, Duration::ZERO).await?;
             let now = self.db.now().await?;
             let look = self.look_around(&mut place.reach, workers, (now, outlook.pauses));
             self.look_after_timers(&mut place.after, (&look, out)).await?;
-            outlook = self.db.outlook(&queues, TURN_WAIT_MAX).await?;
+            outlook = place.timers.outlook(db, &queues, Duration::ZERO).await?;
         }
-        let workers = place.crew.read(self.db.as_ref(), CREW_KEPT).await?;
+        let workers = place.crew.read(db, CREW_KEPT).await?;
         let look = self.look_around(&mut place.reach, workers, (outlook.now, outlook.pauses));
         let (mut goes_on, mut gathers, mut has_queued) = (false, false, false);
         for ((region, lane), stand) in queues.into_iter().zip(outlook.queues) {
@@ -322,7 +354,8 @@ impl Dispatcher {
             goes_on |= matches!(come_to, Filled::Searching | Filled::More);
             gathers |= come_to == Filled::Gathering;
         }
-        let wait_max = if has_queued { CREW_KEPT } else { TURN_WAIT_MAX };
+        let knows_timers = place.timers.read_at.is_some_and(|read_at| read_at >= begun);
+        let wait_max = if has_queued || !knows_timers { CREW_KEPT } else { TURN_WAIT_MAX };
         let wait = match outlook.next_due {
             _ if goes_on => Duration::ZERO,
             Some(due) => match due.since(outlook.now) {

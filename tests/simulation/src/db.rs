@@ -138,12 +138,18 @@ impl JobsDb for SimulatedDb {
         self.read("due", move |db| db.due(now, after, limit)).await
     }
 
-    async fn outlook(&self, queues: &[QueueName], ahead: Duration) -> Result<Outlook, JobsDbError> {
+    async fn outlook(
+        &self,
+        queues: &[QueueName],
+        ahead: Option<Duration>,
+    ) -> Result<Outlook, JobsDbError> {
         let queues = queues.to_vec();
         let look = move |shared: &mut Shared| {
             let (now, db) = (shared.db_now(), &shared.db);
             let queues = queues.iter().map(|queue| db.queue(queue)).collect();
-            let next_due = db.next_due().filter(|due| due.since(now) <= ahead);
+            let next_due = db.next_due().zip(ahead);
+            let next_due =
+                next_due.filter(|(due, ahead)| due.since(now) <= *ahead).map(|(due, _)| due);
             Outlook { now, next_due, pauses: db.pauses(), queues }
         };
         Ok(self.0.call("outlook", look).await?)

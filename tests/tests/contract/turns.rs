@@ -150,7 +150,7 @@ async fn a_window_that_is_nearly_full_is_left_alone() {
     house.arrive(64).await;
     let sent = async || {
         let queue = (house.queue.region.clone(), house.queue.lane);
-        house.db.outlook(&[queue], Duration::ZERO).await.unwrap().queues[0].sent
+        house.db.outlook(&[queue], None).await.unwrap().queues[0].sent
     };
     let until = async |expected: u32| {
         let what = format!("{expected} are sent");

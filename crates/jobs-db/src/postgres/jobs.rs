@@ -26,17 +26,19 @@ pub(super) async fn get(
     in_order(ids, rows)
 }
 
-/// The jobs in the order of `ids`, and the clock.
+/// The jobs in the order of `ids`, or those in one state, and the clock.
 pub(super) async fn get_now(
     connection: &mut PgConnection,
     ids: &[JobId],
+    state: Option<&'static str>,
 ) -> Result<(Timestamp, Vec<Versioned>), JobsDbError> {
     let rows: Vec<ClockAndJobRow> = sqlx::query_as(
         "SELECT clock.now, id, version, doc
          FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) AS clock
-            LEFT JOIN jobs ON id = ANY($1)",
+            LEFT JOIN jobs ON id = ANY($1) AND ($2::text IS NULL OR state = $2)",
     )
     .bind(id_list(ids.iter().copied()))
+    .bind(state)
     .fetch_all(connection)
     .await?;
     let now = rows.iter().map(|(now, ..)| time(*now)).max();

@@ -17,7 +17,7 @@ type OutlookColumns =
 pub(super) async fn outlook(
     connection: &mut PgConnection,
     queues: &[QueueName],
-    ahead: Duration,
+    ahead: Option<Duration>,
 ) -> Result<Outlook, JobsDbError> {
     let columns: OutlookColumns = sqlx::query_as(
         "WITH clock AS MATERIALIZED (
@@ -28,7 +28,8 @@ pub(super) async fn outlook(
             SELECT kind, name, since, reason FROM pauses ORDER BY kind, name
          )
          SELECT (SELECT now FROM clock),
-            (SELECT min(timer_at) FROM jobs WHERE timer_at <= (SELECT now + $3 FROM clock)),
+            CASE WHEN $3 IS NOT NULL
+                THEN (SELECT min(timer_at) FROM jobs WHERE timer_at <= (SELECT now + $3 FROM clock)) END,
             ARRAY(SELECT (SELECT count(*) FROM jobs
                     WHERE state = 'sent' AND jobs.region = asked.region AND jobs.lane = asked.lane)
                 FROM asked ORDER BY place),
@@ -40,7 +41,7 @@ pub(super) async fn outlook(
     )
     .bind(queues.iter().map(|(region, _)| Region::as_str(region)).collect::<Vec<_>>())
     .bind(queues.iter().map(|(_, lane)| Lane::as_str(*lane)).collect::<Vec<_>>())
-    .bind(i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX / 2))
+    .bind(ahead.map(|ahead| i64::try_from(ahead.as_millis()).unwrap_or(i64::MAX / 2)))
     .fetch_one(connection)
     .await?;
     let (now, next_due, sent, has_queued, kinds, names, since, reasons) = columns;

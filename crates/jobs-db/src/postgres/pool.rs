@@ -32,12 +32,15 @@ pub(super) async fn connect(
 }
 
 /// The connections that dispatchers and collectors call on all the time. Their statements are few, and meet the same
-/// indexes whatever is asked: they are planned once.
+/// indexes whatever is asked: they are planned once. That may be while the tables are empty, where reading all of one is
+/// the least work; it would be read until the server next counts its rows.
 pub(super) fn kept(config: &PostgresConfig, options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(KEPT_MAX)
         .acquire_timeout(config.connect_timeout.0)
-        .connect_lazy_with(options.options([("plan_cache_mode", "force_generic_plan")]))
+        .connect_lazy_with(
+            options.options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]),
+        )
 }
 
 /// The one connection that hears of writes. It comes back by itself, and is never closed for being idle.

@@ -123,7 +123,7 @@ pub(crate) async fn get(db: &dyn JobsDb, id: JobId) -> Versioned {
 
 /// The time of the next timer.
 pub(crate) async fn next_due(db: &dyn JobsDb) -> Option<Timestamp> {
-    db.outlook(&[], Duration::MAX).await.unwrap().next_due
+    db.outlook(&[], Some(Duration::MAX)).await.unwrap().next_due
 }
 
 /// A write that puts a job into another state.

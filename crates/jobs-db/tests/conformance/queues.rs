@@ -22,7 +22,8 @@ pub(crate) async fn sent_counts_what_no_claim_holds(fixture: &mut dyn Fixture) {
         move_to(&*db, job(number).id, sent(1)).await;
     }
     let count = async |name| {
-        let outlook = db.outlook(&[(region(name), Lane::Image)], Duration::MAX).await.unwrap();
+        let outlook =
+            db.outlook(&[(region(name), Lane::Image)], Some(Duration::MAX)).await.unwrap();
         outlook.queues[0].sent
     };
     assert_eq!(
@@ -32,6 +33,12 @@ pub(crate) async fn sent_counts_what_no_claim_holds(fixture: &mut dyn Fixture) {
     move_to(&*db, job(1).id, running()).await;
     move_to(&*db, job(2).id, State::Expired).await;
     assert_eq!(count("hangzhou").await, 1);
+    let asked = [5, 9, 1, 2, 3, 4].map(|number| job(number).id);
+    let before = db.now().await.unwrap();
+    let (now, found) = db.sent_now(&asked).await.unwrap();
+    assert_eq!(ids(&found), [5, 3], "in the order in which they were asked for");
+    assert!(before <= now && now <= db.now().await.unwrap());
+    assert!(db.sent_now(&[]).await.is_ok_and(|(then, none)| then >= now && none.is_empty()));
 }
 
 pub(crate) async fn due_comes_longest_due_first(fixture: &mut dyn Fixture) {
@@ -63,7 +70,7 @@ pub(crate) async fn an_outlook_is_how_things_stand(fixture: &mut dyn Fixture) {
     let db = fixture.db();
     let queues = ["us-west", "nowhere", "hangzhou"].map(|name| (region(name), Lane::Image));
     let before = db.now().await.unwrap();
-    let nothing = db.outlook(&queues, Duration::MAX).await.unwrap();
+    let nothing = db.outlook(&queues, Some(Duration::MAX)).await.unwrap();
     assert!(before <= nothing.now && nothing.now <= db.now().await.unwrap());
     assert_eq!((nothing.next_due, nothing.pauses.as_slice()), (None, [].as_slice()));
     assert!(!nothing.is_due());
@@ -81,7 +88,7 @@ pub(crate) async fn an_outlook_is_how_things_stand(fixture: &mut dyn Fixture) {
         let target = PauseTarget::new(kind, name).unwrap();
         db.pause(&Pause { target, since: at(3), reason: format!("for {name}") }).await.unwrap();
     }
-    let outlook = db.outlook(&queues, Duration::MAX).await.unwrap();
+    let outlook = db.outlook(&queues, Some(Duration::MAX)).await.unwrap();
     assert_eq!(outlook.queues.iter().map(|queue| queue.sent).collect::<Vec<_>>(), [1, 0, 2]);
     let waits = |outlook: &Outlook| -> Vec<bool> {
         outlook.queues.iter().map(|queue| queue.has_queued).collect()
@@ -93,8 +100,8 @@ pub(crate) async fn an_outlook_is_how_things_stand(fixture: &mut dyn Fixture) {
     let timers = outlook.next_due.map(|due| (due <= outlook.now, outlook.is_due()));
     assert!(timers.is_some_and(|(due, is_due)| due == is_due));
     move_to(&*db, job(3).id, sent(1)).await;
-    assert_eq!(waits(&db.outlook(&queues, Duration::MAX).await.unwrap()), [false; 3]);
-    assert!(db.outlook(&[], Duration::MAX).await.unwrap().queues.is_empty());
+    assert_eq!(waits(&db.outlook(&queues, Some(Duration::MAX)).await.unwrap()), [false; 3]);
+    assert!(db.outlook(&[], Some(Duration::MAX)).await.unwrap().queues.is_empty());
 }
 
 pub(crate) async fn an_outlook_tells_of_timers_as_far_as_it_is_asked_to(fixture: &mut dyn Fixture) {
@@ -103,9 +110,10 @@ pub(crate) async fn an_outlook_tells_of_timers_as_far_as_it_is_asked_to(fixture:
     accept(&*db, &Job { deadline_at: due, ..job(1) }).await;
     let within = async |minutes: u64| {
         let ahead = Duration::from_secs(60 * minutes);
-        db.outlook(&[], ahead).await.unwrap().next_due
+        db.outlook(&[], Some(ahead)).await.unwrap().next_due
     };
     assert_eq!((within(0).await, within(59).await, within(61).await), (None, None, Some(due)));
+    assert_eq!(db.outlook(&[], None).await.unwrap().next_due, None);
 }
 
 async fn due(db: &dyn JobsDb, seconds: i64, after: Option<DueKey>, limit: u32) -> Vec<u128> {

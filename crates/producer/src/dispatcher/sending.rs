@@ -18,6 +18,7 @@ use panofleet_jobs_db::{JobsDbError, Versioned};
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -28,11 +29,11 @@ use crate::metrics;
 const SENDS_MAX: usize = 512;
 /// Places that are written together.
 const PLACES_MAX: usize = 1024;
-/// Places that wait to be written. At the limit the next message waits.
-pub(super) const PLACES_WAITING_MAX: usize = 4 * PLACES_MAX;
-/// How long a place waits for others, and for its job to be claimed: then nobody needs it. Where as many wait as are
-/// written together, none waits longer: messages are not held up by their places.
-const PLACES_WAIT: Duration = Duration::from_millis(200);
+/// Places that wait to be written: some 5 MiB. At the limit the next message waits.
+pub(super) const PLACES_WAITING_MAX: usize = 64 * PLACES_MAX;
+/// The share of [`Policy::place_timeout`](panofleet_job_schema::policy::Policy) that a place waits, for others and for its
+/// job to be claimed: then nobody needs it.
+const PLACES_WAIT_SHARE: u32 = 4;
 /// Wait after the database did not take places.
 const TROUBLE_WAIT: Duration = Duration::from_secs(1);
 /// Times that places are tried which somebody's write came before.
@@ -44,6 +45,7 @@ pub(super) struct Placed {
     job: JobId,
     attempt: Attempt,
     placement: Placement,
+    at: Instant,
 }
 
 /// Where the message of each job lies.
@@ -77,7 +79,7 @@ impl Dispatcher {
         panofleet_service::CrashPoint::DispatcherAfterProduce.pass();
         metrics::sent(job, reason);
         tracing::debug!(%attempt, reason = %reason.name(), "job sent");
-        let placed = Placed { job: job.id, attempt, placement };
+        let placed = Placed { job: job.id, attempt, placement, at: Instant::now() };
         if out.placed.send(placed).await.is_err() {
             tracing::trace!("nobody writes places any more: this dispatcher ends");
         }
@@ -90,17 +92,18 @@ impl Dispatcher {
         mut placed: mpsc::Receiver<Placed>,
         shutdown: &CancellationToken,
     ) {
+        let wait = self.policy.place_timeout.0 / PLACES_WAIT_SHARE;
         let mut news = Vec::with_capacity(PLACES_MAX);
         while placed.recv_many(&mut news, PLACES_MAX).await > 0 {
-            if news.len() < PLACES_MAX {
-                tokio::time::sleep(PLACES_WAIT).await;
-                while news.len() < PLACES_MAX {
-                    let Ok(further) = placed.try_recv() else { break };
-                    news.push(further);
-                }
+            // The first of them has waited longest, and the last not much shorter where there are many.
+            let oldest = news.iter().map(|placed| placed.at).min().unwrap_or_else(Instant::now);
+            tokio::time::sleep_until(oldest + wait).await;
+            while news.len() < PLACES_MAX {
+                let Ok(further) = placed.try_recv() else { break };
+                news.push(further);
             }
             let mut places = Places::new();
-            for Placed { job, attempt, placement } in news.drain(..) {
+            for Placed { job, attempt, placement, .. } in news.drain(..) {
                 // Of a job that was sent again, the last attempt's is kept.
                 let place = places.entry(job).or_insert((attempt, placement));
                 if attempt > place.0 {
@@ -121,7 +124,7 @@ impl Dispatcher {
     async fn write_places(&self, places: &mut Places) -> Result<(), JobsDbError> {
         for _ in 0..TRIES_MAX {
             let ids: Vec<JobId> = places.keys().copied().collect();
-            let (now, found) = self.db.get_now(&ids).await?;
+            let (now, found) = self.db.sent_now(&ids).await?;
             let mut left = Places::new();
             let mut decided = Vec::new();
             for Versioned { job, version } in found {
