@@ -63,6 +63,17 @@ impl Load {
         Ok(())
     }
 
+    /// Pauses a tenant.
+    ///
+    /// # Errors
+    /// If the API does not.
+    pub async fn pause_tenant(&self, tenant: &str) -> Result<()> {
+        let url = format!("{}/v1/pauses/tenant/{tenant}", self.url);
+        let request = self.http.put(url).json(&json!({ "reason": "its jobs are to wait" }));
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// Submits jobs in requests of many, several requests at a time, and says how long that took.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ const USERS: [&str; 5] = ["producer", "dispatcher", "collector", "worker", "oper
 pub struct Roles {
     /// APIs, each with a dispatcher beside it.
     pub producers: u32,
+    /// Whose jobs each of them takes, the first API's first; those that are not named have the tenant of the settings.
+    pub tenants: &'static [&'static str],
     /// Dispatchers on their own.
     pub dispatchers: u32,
     /// Collectors.
@@ -49,6 +51,7 @@ impl Default for Roles {
     fn default() -> Self {
         Self {
             producers: 1,
+            tenants: &[],
             dispatchers: 0,
             collectors: 1,
             workers: 1,
@@ -98,6 +101,8 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
         }
         let [port] = free_ports();
         let mut own = vec![format!("metrics.listen=127.0.0.1:{port}")];
+        let tenant = roles.tenants.get(number as usize - 1).filter(|_| role == "producer");
+        own.extend(tenant.map(|tenant| format!("api.tenant={tenant}")));
         own.extend((role == "worker").then(|| format!("worker.name={name}")));
         if roles.by_links {
             let of_process = Links::start(&servers).await;
