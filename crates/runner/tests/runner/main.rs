@@ -11,6 +11,8 @@ mod eyes;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]
+mod ladder_played;
+#[cfg(test)]
 mod ladder_sources;
 #[cfg(test)]
 mod levels;
