@@ -31,7 +31,7 @@ mod tone;
 mod transcode;
 
 pub use frame::VideoFrame;
-pub use ladder::{Laddered, Piece, ladder};
+pub use ladder::{Laddered, Piece, encoder_bytes, ladder};
 pub use picture::{FramePictures, look};
 pub(crate) use reader::has_light_levels;
 pub use reader::{DecodeReport, VideoReader};

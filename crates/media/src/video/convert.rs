@@ -52,6 +52,11 @@ impl UprightFrame {
         Self::of_planes(planes, description, rotation_deg).map_err(impossible)
     }
 
+    /// Its width.
+    pub(crate) fn width_px(&self) -> u32 {
+        self.planes.first().map_or(0, |luma| luma.size().width_px())
+    }
+
     fn of_planes(
         planes: Vec<Plane<u8>>,
         description: Description,
@@ -111,7 +116,7 @@ impl Converter {
             return Ok(raw);
         }
         let upright = UprightFrame::of(&frame, 0)?;
-        self.make(&upright, &frame)
+        self.make(&upright, &frame).map(|(raw, _)| raw)
     }
 
     /// Whether an upright frame is what this makes.
@@ -122,7 +127,7 @@ impl Converter {
         Ok(frame.size()? == self.size && super::encode::takes(frame.raw()))
     }
 
-    /// The frame that was made upright, in this size.
+    /// The frame that was made upright, in this size; also as what smaller ones can be made of.
     ///
     /// # Errors
     /// `video_unsupported` for planes that do not fit together.
@@ -130,7 +135,7 @@ impl Converter {
         &self,
         upright: &UprightFrame,
         frame: &VideoFrame,
-    ) -> Result<RawFrame, MediaError> {
+    ) -> Result<(RawFrame, UprightFrame), MediaError> {
         let impossible = |error: RasterError| MediaError::VideoUnsupported(error.to_string());
         let planes = self.planes(upright).map_err(impossible)?;
         let mut raw = RawFrame::new(Pixel::YUV420P, self.size.width_px(), self.size.height_px());
@@ -145,7 +150,16 @@ impl Converter {
         if self.square {
             make_square(&mut raw);
         }
-        Ok(raw)
+        let planes = planes.into_iter().map(|plane| Picture::from_planes(vec![plane]));
+        let description = upright.description;
+        let target = Description { subsampling: Subsampling::Quarter, ..description };
+        let planes = planes.collect::<Result<_, _>>().map_err(impossible)?;
+        Ok((raw, UprightFrame { planes, description, grid: target.chroma_grid() }))
+    }
+
+    /// The size of what it makes.
+    pub(crate) const fn size(&self) -> Size {
+        self.size
     }
 
     /// Luma at the new size, and both colour differences at half of it.

@@ -21,7 +21,8 @@ mod sound;
 
 use std::path::Path;
 
-use panofleet_job_schema::operation::{DamagePolicy, LadderPlan};
+use panofleet_job_schema::operation::{DamagePolicy, LadderPlan, Rung};
+use rayon::prelude::*;
 
 use super::convert::UprightFrame;
 use super::frame::VideoFrame;
@@ -37,6 +38,10 @@ const TIMESCALE_MIN: u32 = 10_000;
 
 /// How much longer the sound may be before its loss is told, in seconds.
 const LOST_S: f64 = 0.5;
+
+/// A size is made of the smallest one that is so many times as wide: what two filters leave of it is then what one
+/// would, and the source is not gone over again for each.
+const FINE: f64 = 1.9;
 
 /// What comes of a ladder, bit by bit.
 #[derive(Clone, Copy, Debug)]
@@ -149,8 +154,9 @@ pub fn ladder<E: From<MediaError>>(
     loop {
         let mut pictures = upright(plan, &mut rungs, shown.frame, (grid, threads))?;
         while frame < shown.until {
-            for (rung, picture) in rungs.iter_mut().zip(&mut pictures) {
-                rung.encode(frame, picture)?;
+            let work = rungs.par_iter_mut().zip(&mut pictures);
+            work.try_for_each(|(rung, picture)| rung.encode(frame, picture))?;
+            for rung in &mut rungs {
                 pass_on(rung.files(), tell)?;
             }
             frame += 1;
@@ -165,8 +171,8 @@ pub fn ladder<E: From<MediaError>>(
     }
     let mut made = Laddered { frames: frame, warnings: Vec::new() };
     judge(plan, &frames, &mut made.warnings)?;
+    rungs.par_iter_mut().try_for_each(RungWork::finish)?;
     for rung in &mut rungs {
-        rung.finish()?;
         pass_on(rung.files(), tell)?;
     }
     if let Some(sound) = &mut sound {
@@ -187,6 +193,24 @@ pub fn ladder<E: From<MediaError>>(
     Ok(made)
 }
 
+/// Bytes that the encoders of all sizes take at most, where `threads` are used.
+///
+/// x264 keeps pictures that wait (their planes, and a small copy to look ahead in: 3 bytes a pixel) and pictures that
+/// others refer to (with three copies that lie half a pixel off: 7 bytes a pixel).
+pub fn encoder_bytes(plan: &LadderPlan, threads: usize) -> u64 {
+    // Beside those that are looked ahead at: B-frames, and what is on its way in and out.
+    const WAITING: u64 = 8;
+    // As many as level 5.2 allows large frames to have, and the one in work.
+    const REFERRED: u64 = 6;
+    let bytes = |rung: &Rung| {
+        let threads = rung::encoder_threads(plan, rung, threads) as u64;
+        let waiting = u64::from(rung::lookahead(plan.preset, rung)) + WAITING + threads;
+        let each = 3 * waiting + 7 * (REFERRED + threads);
+        each * u64::from(rung.width_px) * u64::from(rung.height_px)
+    };
+    plan.rungs.iter().map(bytes).sum()
+}
+
 /// A frame in every size; the first one opens the encoders.
 fn upright(
     plan: &LadderPlan,
@@ -202,10 +226,16 @@ fn upright(
     let made = if as_it_is { converters.len() - 1 } else { converters.len() };
     let mut pictures = Vec::with_capacity(converters.len());
     if made > 0 {
-        let upright = UprightFrame::of(&frame, plan.footage.rotation_deg)?;
-        for converter in &converters[..made] {
-            pictures.push(converter.make(&upright, &frame)?);
+        // The source, then what was made of it, each smaller than the one before.
+        let mut larger = vec![UprightFrame::of(&frame, plan.footage.rotation_deg)?];
+        for converter in converters[..made].iter().rev() {
+            let least_px = f64::from(converter.size().width_px()) * FINE;
+            let enough = larger.iter().rposition(|one| f64::from(one.width_px()) >= least_px);
+            let (picture, made) = converter.make(&larger[enough.unwrap_or(0)], &frame)?;
+            pictures.push(picture);
+            larger.push(made);
         }
+        pictures.reverse();
     }
     if let (true, Some(last)) = (as_it_is, converters.last()) {
         pictures.push(last.convert(frame)?);

@@ -18,11 +18,20 @@ use crate::video::convert::Converter;
 use crate::video::encode::{EncoderSettings, SegmentSettings, VideoEncoder};
 use crate::video::sphere_boxes::SphereBoxes;
 
+/// Threads of one encoder at most: each holds frames of its own.
+const ENCODER_THREADS_MAX: usize = 4;
+
 /// Frames that x264 looks ahead by its own presets.
 const LOOKAHEAD: [u32; 9] = [0, 0, 10, 20, 30, 40, 50, 60, 60];
 
 /// Frames that the encoder of one of several sizes looks ahead at most: memory is what sizes share.
 const LOOKAHEAD_MAX: u32 = 20;
+
+/// The same of large frames.
+const LOOKAHEAD_LARGE_MAX: u32 = 10;
+
+/// Pixels of a large frame: more than 1920 × 1088.
+const LARGE_PX: u32 = 1920 * 1088 + 1;
 
 /// Encoder and segments of one size.
 pub(super) struct RungWork {
@@ -44,9 +53,17 @@ pub(super) fn converter(rung: &Rung) -> Result<Converter, MediaError> {
     Ok(Converter::to_square(size))
 }
 
-/// Frames that an encoder looks ahead.
-fn lookahead(preset: EncoderPreset) -> u32 {
-    LOOKAHEAD[preset as usize].min(LOOKAHEAD_MAX)
+/// Frames that the encoder of a size looks ahead.
+pub(super) fn lookahead(preset: EncoderPreset, rung: &Rung) -> u32 {
+    let large = rung.width_px * rung.height_px >= LARGE_PX;
+    LOOKAHEAD[preset as usize].min(if large { LOOKAHEAD_LARGE_MAX } else { LOOKAHEAD_MAX })
+}
+
+/// Threads of the encoder of a size: its share of all pixels. Sizes are encoded beside each other too.
+pub(super) fn encoder_threads(plan: &LadderPlan, rung: &Rung, threads: usize) -> usize {
+    let px = |rung: &Rung| f64::from(rung.width_px) * f64::from(rung.height_px);
+    let share = px(rung) / plan.rungs.iter().map(px).sum::<f64>();
+    ((threads as f64 * share).round() as usize).clamp(1, ENCODER_THREADS_MAX)
 }
 
 impl RungWork {
@@ -68,10 +85,10 @@ impl RungWork {
             keyframe_frames: grid.segment_frames.div_ceil(grid.groups) as u32,
             frame_rate: Rational::new(frames, seconds),
             tick: Rational::new(seconds, frames),
-            threads,
+            threads: encoder_threads(plan, rung, threads),
             segments: Some(SegmentSettings {
                 kbps_max: rung.kbps_max,
-                lookahead_frames: lookahead(plan.preset),
+                lookahead_frames: lookahead(plan.preset, rung),
             }),
         };
         let encoder = VideoEncoder::new(&settings, first)?;

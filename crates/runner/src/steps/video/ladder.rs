@@ -1,15 +1,12 @@
 //! `video.ladder`: a video in several sizes, for HLS and DASH.
 
-use panofleet_job_schema::operation::{LadderPlan, Rung};
+use panofleet_job_schema::operation::LadderPlan;
 use panofleet_media::video::{Laddered, Piece, ladder};
 
 use super::{Footage, frame_px};
 use crate::error::StepError;
 use crate::output::Output;
 use crate::steps::Summary;
-
-/// Frames that each encoder looks ahead, refers to, and works on.
-const ENCODER_FRAMES: u64 = 40;
 
 /// Writes a folder for each size and for the sound, segment by segment, and then `master.m3u8` and `manifest.mpd`.
 ///
@@ -44,10 +41,4 @@ pub(super) fn work_px(plan: &LadderPlan) -> u64 {
     let (frames, seconds) = plan.frame_rate;
     let frames = plan.footage.duration_s * f64::from(frames) / f64::from(seconds);
     frame_px(&plan.footage) * (frames.ceil() as u64).max(1)
-}
-
-/// Pixels that all encoders hold.
-pub(super) fn encoder_px(plan: &LadderPlan) -> u64 {
-    let px = |rung: &Rung| u64::from(rung.width_px) * u64::from(rung.height_px);
-    ENCODER_FRAMES * plan.rungs.iter().map(px).sum::<u64>()
 }
