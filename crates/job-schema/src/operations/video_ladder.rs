@@ -90,6 +90,10 @@ impl Default for VideoLadder {
 
 const OP: &str = "video.ladder";
 const WIDTH_PX: (u32, u32) = (64, 4096);
+
+/// 0 is lossless: a profile that no browser plays, at any bit rate.
+const CRF_MIN: u32 = 1;
+
 const SEGMENT_S: (f64, f64) = (1.0, 10.0);
 
 /// Longest time between keyframes: a player can begin, and show a frame while it winds, at each.
@@ -108,7 +112,7 @@ impl VideoLadder {
             shared::check_integer("widths_px", *width_px, WIDTH_PX.0, WIDTH_PX.1)?;
         }
         shared::check_angle("segment_s", Some(self.segment_s), SEGMENT_S.0, SEGMENT_S.1)?;
-        shared::check_integer("crf", self.crf.into(), 0, 51)?;
+        shared::check_integer("crf", self.crf.into(), CRF_MIN, 51)?;
         shared::check_integer("frame_rate_max", self.frame_rate_max, 1, 60)?;
         shared::check_integer("audio_kbps", self.audio_kbps, 32, 512)
     }
@@ -213,7 +217,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
         },
         ParameterDoc {
             name: "crf",
-            kind: ParameterKind::Integer { min: 0, max: 51 },
+            kind: ParameterKind::Integer { min: CRF_MIN as i64, max: 51 },
             default: "23",
             summary: "rate factor: less is better and larger; each size has a bit rate that it stays below",
         },
