@@ -14,22 +14,28 @@
 //! | ambisonics, `SA3D` | [`SpatialAudio`] |
 //! | boxes made | [`write_box`], [`write_full_box`] |
 //! | boxes put into a finished `moov` | [`MovieEdit`] |
+//! | init segments and fragments of CMAF | [`cmaf`] |
+//! | H.264 and AAC as MP4 holds them, and what playlists call them | [`avc`], [`aac`] |
 //!
 //! Numbers are big-endian, as everywhere in these files.
 //!
-//! Sources: ISO/IEC 14496-12; Google's Spherical Video RFC V1 and V2 and Spatial Audio RFC (repository
+//! Sources: ISO/IEC 14496-12 and, for what is written, those that its files name; Google's Spherical Video RFC V1 and V2 and Spatial Audio RFC (repository
 //! `google/spatial-media`, `docs/`); Apple's "QuickTime and ISO Base Media File Formats and Spatial and
 //! Immersive Media", as FFmpeg's `libavformat/mov.c` and `movenc.c` read and write it.
 //!
 //! # What this crate does not do
 //!
-//! It reads no sample tables beyond their counts, no codec configurations, and does not decode the mesh of
-//! an `mshp`: that is kept as it is.
+//! It reads no sample tables beyond their counts, no codec configurations of files, and does not decode the
+//! mesh of an `mshp`: that is kept as it is.
 
 #![forbid(unsafe_code)]
 
+pub mod aac;
 pub mod apple;
+pub mod avc;
+mod bits;
 mod boxes;
+pub mod cmaf;
 mod cursor;
 mod edit;
 mod error;

@@ -3,13 +3,14 @@
 /// Appends a box to `to`; `body` writes what it holds.
 ///
 /// # Panics
-/// If the box has 4 GiB or more: what is made here are heads of files, never samples.
+/// If the box has 4 GiB or more: what is made here are heads of files, and fragments of limited length.
 pub fn write_box(to: &mut Vec<u8>, kind: &[u8; 4], body: impl FnOnce(&mut Vec<u8>)) {
     let start = to.len();
     to.extend([0; 4]);
     to.extend(kind);
     body(to);
-    let bytes = u32::try_from(to.len() - start).expect("heads of files are below 4 GiB");
+    let bytes =
+        u32::try_from(to.len() - start).expect("heads of files and fragments are below 4 GiB");
     to[start..start + 4].copy_from_slice(&bytes.to_be_bytes());
 }
 

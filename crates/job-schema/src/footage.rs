@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::limits;
 use crate::media_info::{
-    EyeLayout, MediaInfo, SphereInfo, SphereMargins, SphereProjection, TrackInfo,
+    DynamicRange, EyeLayout, MediaInfo, SphereInfo, SphereMargins, SphereProjection, TrackInfo,
 };
 use crate::operation_doc::{ParameterDoc, ParameterKind};
 use crate::operations::shared::{Eye, PixelRect, StereoLayout};
@@ -182,6 +182,42 @@ pub(crate) fn decoded_px(media: &MediaInfo) -> u64 {
         track.frame_rate.map_or(30.0, |(frames, seconds)| f64::from(frames) / f64::from(seconds));
     let frames = track.frames.unwrap_or((duration_s(track, media) * by_rate) as u64);
     frame.saturating_mul(frames)
+}
+
+/// Refuses what operation `op` would make too dark or too pale.
+///
+/// # Errors
+/// `Rejected` for a high dynamic range.
+pub(crate) fn check_standard_range(op: &str, track: &TrackInfo) -> Result<(), Failure> {
+    let range = track.color.as_ref().map_or(DynamicRange::Sdr, |color| color.dynamic_range);
+    if range == DynamicRange::Sdr {
+        return Ok(());
+    }
+    let said = format!(
+        "the video has a high dynamic range ({range:?}), and {op} makes standard H.264; convert it to a standard \
+         range first"
+    );
+    Err(Failure::rejected("hdr_unsupported", said))
+}
+
+/// The sphere, true to frames of another width.
+///
+/// # Errors
+/// `Rejected` if the padding of a cube's faces would be no whole pixels.
+pub(crate) fn sphere_at(track: &TrackInfo, width_px: u32) -> Result<Option<SphereInfo>, Failure> {
+    let Some(mut sphere) = track.sphere.clone() else { return Ok(None) };
+    if let (Some(padding_px), Some(from_px)) = (sphere.padding_px, track.width_px) {
+        let scaled = u64::from(padding_px) * u64::from(width_px);
+        if scaled % u64::from(from_px) != 0 {
+            let said = format!(
+                "the cube's faces have {padding_px} pixels of padding, which are no whole pixels at a width of \
+                 {width_px}; ask for a width that is a simple part of {from_px}"
+            );
+            return Err(Failure::rejected("padding_not_whole", said));
+        }
+        sphere.padding_px = u32::try_from(scaled / u64::from(from_px)).ok();
+    }
+    Ok(Some(sphere))
 }
 
 /// Where on the sphere a frame's pixels lie, by its metadata; a whole sphere without any.

@@ -10,6 +10,7 @@
 //! | which regions a job may run in | [`route`] |
 //! | which part of the sphere a panorama shows | `panorama` |
 //! | which track of a video is used, and how its frames stand | `footage` |
+//! | the sizes and the frame rate of a video that is streamed | `rungs`, `frame_rate` |
 //! | jobs that are split and joined | [`family`] |
 //! | what the worker and its sandboxed child say to each other | [`runner_protocol`] |
 //! | every limit | [`limits`] |
@@ -27,6 +28,7 @@ pub mod failure;
 pub mod family;
 mod fit;
 mod footage;
+mod frame_rate;
 pub mod ids;
 pub mod job;
 pub mod lifecycle;
@@ -49,6 +51,7 @@ pub mod region_keys;
 mod render;
 mod retouch;
 pub mod route;
+mod rungs;
 pub mod runner_protocol;
 mod secret;
 pub mod source;

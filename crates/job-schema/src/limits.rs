@@ -63,6 +63,10 @@ pub const PICTURE_SIDE_PX_MAX: u32 = 65_535;
 pub const PICTURE_PIXELS_MAX: u64 = 300_000_000;
 /// Width or height of a video's frame, in pixels.
 pub const VIDEO_SIDE_PX_MAX: u32 = 16_384;
+/// Sizes that one video may be streamed in.
+pub const RUNGS_MAX: usize = 8;
+/// Play time of a video that is cut into segments, in seconds.
+pub const LADDER_S_MAX: u64 = 12 * 3600;
 /// Small frames of one video.
 pub const SPRITES_MAX: u32 = 2000;
 /// Width of a cube face, in pixels: 16 tiles of 768. A picture whose sphere would need more is made smaller.

@@ -31,6 +31,7 @@ pub use crate::operations::pano_view::PanoView;
 pub use crate::operations::shared::{
     Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat,
 };
+pub use crate::operations::video_ladder::{LadderAudio, LadderPlan, VideoLadder};
 pub use crate::operations::video_poster::{FrameView, LookPlan, PosterPlan, VideoPoster};
 pub use crate::operations::video_sprites::{SpritesPlan, VideoSprites};
 pub use crate::operations::video_transcode::{
@@ -42,6 +43,7 @@ pub use crate::panorama::{
 };
 pub use crate::render::{Aim, Angles, Join, PictureOutput, PicturePlan, PosePolicy, RenderPlan};
 pub use crate::retouch::{Effect, Region, RetouchPlan};
+pub use crate::rungs::Rung;
 
 /// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +91,9 @@ pub enum Operation {
     /// One MP4 that plays everywhere.
     #[serde(rename = "video.transcode")]
     VideoTranscode(VideoTranscode),
+    /// A video in several sizes, for HLS and DASH.
+    #[serde(rename = "video.ladder")]
+    VideoLadder(VideoLadder),
     /// What the source is.
     #[serde(rename = "media.probe")]
     MediaProbe(MediaProbe),
@@ -117,6 +122,8 @@ pub enum Plan {
     Sprites(SpritesPlan),
     /// Write one MP4.
     Transcode(Box<TranscodePlan>),
+    /// Write segments of several sizes, and playlists.
+    Ladder(Box<LadderPlan>),
     /// Write what the probe found.
     Probe,
 }
@@ -139,6 +146,7 @@ impl Operation {
             Self::VideoPoster(_) => "video.poster",
             Self::VideoSprites(_) => "video.sprites",
             Self::VideoTranscode(_) => "video.transcode",
+            Self::VideoLadder(_) => "video.ladder",
             Self::MediaProbe(_) => "media.probe",
             Self::FleetNoop(_) => "fleet.noop",
         }
@@ -169,6 +177,7 @@ impl Operation {
             Self::VideoPoster(operation) => operation.check(),
             Self::VideoSprites(operation) => operation.check(),
             Self::VideoTranscode(operation) => operation.check(),
+            Self::VideoLadder(operation) => operation.check(),
             Self::MediaProbe(_) => Ok(()),
             Self::FleetNoop(operation) => operation.check(),
         }
@@ -189,6 +198,10 @@ impl Operation {
             // And encodes a megapixel a second with the slowest of its settings.
             Self::VideoTranscode(_) => {
                 Duration::from_secs(60 + footage::decoded_px(media).div_ceil(1_000_000))
+            }
+            // All sizes together have less than three times the pixels of the largest.
+            Self::VideoLadder(_) => {
+                Duration::from_secs(60 + footage::decoded_px(media).div_ceil(333_333))
             }
             Self::MediaProbe(_) | Self::FleetNoop(_) => Duration::ZERO,
             _ => {
@@ -223,6 +236,9 @@ impl Operation {
             Self::VideoTranscode(operation) => {
                 operation.plan(media).map(|plan| Plan::Transcode(Box::new(plan)))
             }
+            Self::VideoLadder(operation) => {
+                operation.plan(media).map(|plan| Plan::Ladder(Box::new(plan)))
+            }
             Self::MediaProbe(_) => Ok(Plan::Probe),
             Self::FleetNoop(_) => Err(Failure::rejected(
                 "nothing_to_plan",
@@ -249,6 +265,7 @@ impl Operation {
                 crate::operations::video_poster::DOC,
                 crate::operations::video_sprites::DOC,
                 crate::operations::video_transcode::DOC,
+                crate::operations::video_ladder::DOC,
                 crate::operations::media_probe::DOC,
                 crate::operations::fleet_noop::DOC,
             ]

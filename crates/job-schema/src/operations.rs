@@ -14,6 +14,7 @@ pub(crate) mod pano_social;
 pub(crate) mod pano_tiles;
 pub(crate) mod pano_view;
 pub(crate) mod shared;
+pub(crate) mod video_ladder;
 pub(crate) mod video_poster;
 pub(crate) mod video_sprites;
 pub(crate) mod video_transcode;

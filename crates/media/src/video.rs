@@ -7,17 +7,20 @@
 //! | what they mean | `colour` |
 //! | a frame as a picture in RGB | [`FramePictures`] |
 //! | high dynamic range made standard | `tone` |
-//! | one MP4 of a video | [`transcode()`], `encode` (x264), `convert` (other sizes and kinds of frames), `sound`, `mp4` |
+//! | one MP4 of a video | [`transcode()`], `encode` (x264), `convert` (other sizes and kinds of frames), `sound`, `aac`, `mp4` |
+//! | a video in several sizes, in segments | [`ladder()`] |
 //! | the frame that shows best what a video is | [`representative`] |
 //!
 //! FFmpeg goes on where a file is damaged, and calls an error of the disk an end of the file. So packets
 //! are read one by one, every error is counted, and a [`DecodeReport`] says at the end what came out of what
 //! went in.
 
+mod aac;
 mod colour;
 mod convert;
 mod encode;
 mod frame;
+mod ladder;
 mod mp4;
 mod picture;
 mod reader;
@@ -28,6 +31,7 @@ mod tone;
 mod transcode;
 
 pub use frame::VideoFrame;
+pub use ladder::{Laddered, Piece, encoder_bytes, ladder};
 pub use picture::{FramePictures, look};
 pub(crate) use reader::has_light_levels;
 pub use reader::{DecodeReport, VideoReader};

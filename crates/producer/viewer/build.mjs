@@ -1,5 +1,5 @@
-// Bundles the two viewers into dist/, which the binary embeds: one script and one style sheet each, and the
-// licences of everything that is in them.
+// Bundles the two viewers and the player of streams into dist/, which the binary embeds: one script each, a style
+// sheet for each viewer, and the licences of everything that is in them.
 import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,7 +30,7 @@ async function licenceOf(name) {
 await rm(dist, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: here,
-  entryPoints: ["src/psv.js", "src/pannellum.js"],
+  entryPoints: ["src/psv.js", "src/pannellum.js", "src/stream.js"],
   outdir: dist,
   bundle: true,
   minify: true,

@@ -200,6 +200,10 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
                 videos.push((name, VideoStep::Transcode(plan)));
                 continue;
             }
+            Plan::Ladder(plan) => {
+                videos.push((name, VideoStep::Ladder(plan)));
+                continue;
+            }
             Plan::Probe => continue,
         };
         jobs.push(Job { name, plan });

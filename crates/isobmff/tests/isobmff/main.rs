@@ -1,4 +1,6 @@
 //! The crate as others use it.
 
 #[cfg(test)]
+mod cmaf;
+#[cfg(test)]
 mod movies;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::shared::{self, Eye, StereoLayout};
 use crate::failure::Failure;
 use crate::footage::{self, FootagePlan, FootageSource};
-use crate::media_info::{DynamicRange, MediaInfo, SphereInfo, TrackInfo};
+use crate::media_info::{MediaInfo, SphereInfo};
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 
 /// Makes H.264 and AAC in an MP4 whose index comes first.
@@ -166,7 +166,7 @@ impl VideoTranscode {
         let source = FootageSource { stereo: StereoLayout::Mono, eye: Eye::Left };
         let (footage, mut assumptions) = source.plan(OP, media)?;
         let track = footage::track(OP, media)?;
-        check_colours(track)?;
+        footage::check_standard_range(OP, track)?;
         let start_s = self.start_s.unwrap_or(0.0);
         if footage.duration_s > 0.0 && start_s >= footage.duration_s {
             let said =
@@ -184,7 +184,7 @@ impl VideoTranscode {
             (seconds * a_second).round().clamp(1.0, 10_000.0) as u32
         });
         let (width_px, height_px) = self.coded_size(&footage);
-        let sphere = sphere_at(track, width_px)?;
+        let sphere = footage::sphere_at(track, width_px)?;
         let Self { end_s, crf, preset, audio_kbps, damage, .. } = *self;
         Ok(TranscodePlan {
             footage,
@@ -215,36 +215,6 @@ impl VideoTranscode {
         let (width, height) = (even(width), even(height));
         if footage.rotation_deg % 180 == 0 { (width, height) } else { (height, width) }
     }
-}
-
-/// Refuses what would come out too dark or too pale.
-fn check_colours(track: &TrackInfo) -> Result<(), Failure> {
-    let range = track.color.as_ref().map_or(DynamicRange::Sdr, |color| color.dynamic_range);
-    if range == DynamicRange::Sdr {
-        return Ok(());
-    }
-    let said = format!(
-        "the video has a high dynamic range ({range:?}), and {OP} makes standard H.264; convert it to a standard \
-         range first"
-    );
-    Err(Failure::rejected("hdr_unsupported", said))
-}
-
-/// The sphere, true to frames of another width.
-fn sphere_at(track: &TrackInfo, width_px: u32) -> Result<Option<SphereInfo>, Failure> {
-    let Some(mut sphere) = track.sphere.clone() else { return Ok(None) };
-    if let (Some(padding_px), Some(from_px)) = (sphere.padding_px, track.width_px) {
-        let scaled = u64::from(padding_px) * u64::from(width_px);
-        if scaled % u64::from(from_px) != 0 {
-            let said = format!(
-                "the cube's faces have {padding_px} pixels of padding, which are no whole pixels at a width of \
-                 {width_px}; ask for a width that is a simple part of {from_px}"
-            );
-            return Err(Failure::rejected("padding_not_whole", said));
-        }
-        sphere.padding_px = u32::try_from(scaled / u64::from(from_px)).ok();
-    }
-    Ok(Some(sphere))
 }
 
 pub(crate) const DOC: OperationDoc = OperationDoc {

@@ -56,7 +56,10 @@ fn describe_video(track: &mut TrackInfo, stream: &Stream<'_>, fields: Fields) {
     };
     track.width_px = positive(fields.width);
     track.height_px = positive(fields.height);
-    track.pixel_aspect = fraction(fields.pixel_aspect).filter(|(width, height)| width != height);
+    // The container's word counts before the codec's, as for players.
+    track.pixel_aspect = fraction(container_aspect(stream))
+        .or(fraction(fields.pixel_aspect))
+        .filter(|(width, height)| width != height);
     track.frame_rate = fraction(stream.avg_frame_rate());
     track.pixel_format = fields.pixel_format;
     track.bits_per_sample = fields.bits_per_sample;
@@ -188,6 +191,12 @@ impl Fields {
             }
         }
     }
+}
+
+#[expect(unsafe_code, reason = "the safe binding does not show what the container says of pixels")]
+fn container_aspect(stream: &Stream<'_>) -> Rational {
+    // SAFETY: the stream is alive as long as its borrow; the field is a plain value.
+    unsafe { (*stream.as_ptr()).sample_aspect_ratio.into() }
 }
 
 /// A name of FFmpeg's; `None` for null.

@@ -1,16 +1,17 @@
 //! Frames of another size or kind, as 4:2:0 of 8 bits.
 
+use ffmpeg_next::Rational;
 use ffmpeg_next::color::{Range as RawRange, Space};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::util::frame::Video as RawFrame;
 use panofleet_raster::{
     Channels, Description, Edges, Grid, Matrix, Picture, Plane, Range, RasterError, Siting, Size,
-    Subsampling, resize, rgb_to_ycbcr,
+    Subsampling, orient, resize, rgb_to_ycbcr,
 };
 use rayon::prelude::*;
 
 use super::frame::{Planes, VideoFrame};
-use super::picture::narrowed_plane;
+use super::picture::{narrowed_plane, upright};
 use crate::error::MediaError;
 
 /// Makes frames 4:2:0 of 8 bits and of one size. Matrix, range, transfer and primaries stay as they are, and
@@ -18,21 +19,26 @@ use crate::error::MediaError;
 #[derive(Debug)]
 pub(crate) struct Converter {
     size: Size,
+    /// Whether what comes out is called square, whatever the source's pixels are.
+    square: bool,
 }
 
-impl Converter {
-    pub(crate) const fn new(size: Size) -> Self {
-        Self { size }
-    }
+/// The planes of a frame in 8 bits, as it is to be looked at: luma alone, or with its differences.
+pub(crate) struct UprightFrame {
+    /// One plane each.
+    planes: Vec<Picture<u8>>,
+    /// What the samples of the frame meant.
+    description: Description,
+    /// Where chroma lies in the upright picture.
+    grid: Grid,
+}
 
-    /// The frame with its times; as it is if it fits.
+impl UprightFrame {
+    /// Of a frame that is shown turned clockwise by so many degrees.
     ///
     /// # Errors
     /// `video_unsupported` for a pixel format or colours that are not read; `TooLarge`.
-    pub(crate) fn convert(&self, frame: VideoFrame) -> Result<RawFrame, MediaError> {
-        if frame.size()? == self.size && super::encode::takes(frame.raw()) {
-            return Ok(frame.into_raw());
-        }
+    pub(crate) fn of(frame: &VideoFrame, rotation_deg: i32) -> Result<Self, MediaError> {
         let description = frame.description()?;
         let impossible = |error: RasterError| MediaError::VideoUnsupported(error.to_string());
         let planes = match frame.planes()? {
@@ -43,7 +49,95 @@ impl Converter {
                 .collect::<Result<_, _>>()
                 .map_err(impossible)?,
         };
-        let planes = self.planes(planes, &description).map_err(impossible)?;
+        Self::of_planes(planes, description, rotation_deg).map_err(impossible)
+    }
+
+    /// Its width.
+    pub(crate) fn width_px(&self) -> u32 {
+        self.planes.first().map_or(0, |luma| luma.size().width_px())
+    }
+
+    fn of_planes(
+        planes: Vec<Plane<u8>>,
+        description: Description,
+        rotation_deg: i32,
+    ) -> Result<Self, RasterError> {
+        let (planes, grid) = if description.matrix == Matrix::Rgb {
+            let limited = Description { subsampling: Subsampling::None, ..Description::VIDEO };
+            let planes = rgb_to_ycbcr(&Picture::from_planes(planes)?, &limited)?.to_vec();
+            (planes, limited.chroma_grid())
+        } else {
+            (planes, description.chroma_grid())
+        };
+        let upright = upright(rotation_deg);
+        let planes = planes
+            .into_iter()
+            .map(|plane| Ok(orient(Picture::from_planes(vec![plane])?, upright)))
+            .collect::<Result<_, RasterError>>()?;
+        Ok(Self { planes, description, grid: turned(grid, rotation_deg) })
+    }
+}
+
+/// Where chroma lies in a picture that was turned clockwise.
+///
+/// A sample that is off the middle to one side is off to another side then: a quarter turn takes left to the top,
+/// and the bottom to the left.
+fn turned(grid: Grid, rotation_deg: i32) -> Grid {
+    let Grid { scale: [across, down], offset: [left, top] } = grid;
+    match rotation_deg.rem_euclid(360) {
+        90 => Grid { scale: [down, across], offset: [-top, left] },
+        180 => Grid { scale: [across, down], offset: [-left, -top] },
+        270 => Grid { scale: [down, across], offset: [top, -left] },
+        _ => grid,
+    }
+}
+
+impl Converter {
+    /// For frames of this size that keep the shape of the source's pixels.
+    pub(crate) const fn new(size: Size) -> Self {
+        Self { size, square: false }
+    }
+
+    /// For frames of this size in square pixels.
+    pub(crate) const fn to_square(size: Size) -> Self {
+        Self { size, square: true }
+    }
+
+    /// The frame with its times; as it is if it fits.
+    ///
+    /// # Errors
+    /// `video_unsupported` for a pixel format or colours that are not read; `TooLarge`.
+    pub(crate) fn convert(&self, frame: VideoFrame) -> Result<RawFrame, MediaError> {
+        if self.fits(&frame)? {
+            let mut raw = frame.into_raw();
+            if self.square {
+                make_square(&mut raw);
+            }
+            return Ok(raw);
+        }
+        let upright = UprightFrame::of(&frame, 0)?;
+        self.make(&upright, &frame).map(|(raw, _)| raw)
+    }
+
+    /// Whether an upright frame is what this makes.
+    ///
+    /// # Errors
+    /// `TooLarge`, or `Corrupt` for a frame without pixels.
+    pub(crate) fn fits(&self, frame: &VideoFrame) -> Result<bool, MediaError> {
+        Ok(frame.size()? == self.size && super::encode::takes(frame.raw()))
+    }
+
+    /// The frame that was made upright, in this size; also as what smaller ones can be made of.
+    ///
+    /// # Errors
+    /// `video_unsupported` for planes that do not fit together.
+    pub(crate) fn make(
+        &self,
+        upright: &UprightFrame,
+        frame: &VideoFrame,
+    ) -> Result<(RawFrame, UprightFrame), MediaError> {
+        let impossible = |error: RasterError| MediaError::VideoUnsupported(error.to_string());
+        let planes = self.planes(upright).map_err(impossible)?;
         let mut raw = RawFrame::new(Pixel::YUV420P, self.size.width_px(), self.size.height_px());
         for (index, plane) in planes.iter().enumerate() {
             let stride = raw.stride(index);
@@ -52,30 +146,31 @@ impl Converter {
                 to[..from.len()].copy_from_slice(from);
             }
         }
-        describe_as(&mut raw, frame.raw(), &description);
-        Ok(raw)
+        describe_as(&mut raw, frame.raw(), &upright.description);
+        if self.square {
+            make_square(&mut raw);
+        }
+        let planes = planes.into_iter().map(|plane| Picture::from_planes(vec![plane]));
+        let description = upright.description;
+        let target = Description { subsampling: Subsampling::Quarter, ..description };
+        let planes = planes.collect::<Result<_, _>>().map_err(impossible)?;
+        Ok((raw, UprightFrame { planes, description, grid: target.chroma_grid() }))
+    }
+
+    /// The size of what it makes.
+    pub(crate) const fn size(&self) -> Size {
+        self.size
     }
 
     /// Luma at the new size, and both colour differences at half of it.
-    fn planes(
-        &self,
-        planes: Vec<Plane<u8>>,
-        description: &Description,
-    ) -> Result<[Plane<u8>; 3], RasterError> {
-        let target = Description { subsampling: Subsampling::Quarter, ..*description };
+    fn planes(&self, source: &UprightFrame) -> Result<[Plane<u8>; 3], RasterError> {
+        let target = Description { subsampling: Subsampling::Quarter, ..source.description };
         let half = target.chroma_size(self.size);
-        let (planes, description) = if description.matrix == Matrix::Rgb {
-            let limited = Description { subsampling: Subsampling::None, ..Description::VIDEO };
-            (rgb_to_ycbcr(&Picture::from_planes(planes)?, &limited)?.to_vec(), limited)
-        } else {
-            (planes, *description)
-        };
-        let from = planes.first().ok_or(RasterError::UnequalPlanes)?.size();
-        let mut planes = planes.into_iter();
-        let luma = planes.next().ok_or(RasterError::UnequalPlanes)?;
+        let luma = source.planes.first().ok_or(RasterError::UnequalPlanes)?;
+        let from = luma.size();
         let luma = resized(luma, self.size)?;
-        let grids = [description.chroma_grid(), target.chroma_grid()];
-        match (planes.next(), planes.next()) {
+        let grids = [source.grid, target.chroma_grid()];
+        match (source.planes.get(1), source.planes.get(2)) {
             (Some(blue), Some(red)) => {
                 let chroma = |plane| moved(&resized(plane, half)?, shift(from, self.size, grids));
                 Ok([luma, chroma(blue)?, chroma(red)?])
@@ -83,6 +178,14 @@ impl Converter {
             // Luma alone.
             _ => Ok([luma, Plane::filled(half, 128)?, Plane::filled(half, 128)?]),
         }
+    }
+}
+
+#[expect(unsafe_code, reason = "the safe binding does not set a frame's pixel shape")]
+fn make_square(raw: &mut RawFrame) {
+    // SAFETY: the frame is alive, and the field is a plain value.
+    unsafe {
+        (*raw.as_mut_ptr()).sample_aspect_ratio = Rational::new(1, 1).into();
     }
 }
 
@@ -99,13 +202,13 @@ fn eight_bits(plane: &Plane<u16>, description: &Description) -> Result<Plane<u8>
 }
 
 /// A plane at another size, by a filter that does not alias.
-fn resized(plane: Plane<u8>, size: Size) -> Result<Plane<u8>, RasterError> {
-    if plane.size() == size {
-        return Ok(plane);
-    }
-    let picture = Picture::from_planes(vec![plane])?;
-    debug_assert_eq!(picture.channels(), Channels::Gray);
-    let planes = resize(&picture, size, Edges::Clamp)?.into_planes();
+fn resized(plane: &Picture<u8>, size: Size) -> Result<Plane<u8>, RasterError> {
+    debug_assert_eq!(plane.channels(), Channels::Gray);
+    let planes = if plane.size() == size {
+        plane.planes().to_vec()
+    } else {
+        resize(plane, size, Edges::Clamp)?.into_planes()
+    };
     planes.into_iter().next().ok_or(RasterError::UnequalPlanes)
 }
 
@@ -207,7 +310,8 @@ mod tests {
             for width_px in [64, 96, 48] {
                 let converter = Converter::new(Size::new(width_px, 8).unwrap());
                 let planes = vec![luma.clone(), plane(64, 8), plane(64, 8)];
-                let [_, blue, _] = converter.planes(planes, &description).unwrap();
+                let source = UprightFrame::of_planes(planes, description, 0).unwrap();
+                let [_, blue, _] = converter.planes(&source).unwrap();
                 let expected = ramp(width_px / 2);
                 for (x, (found, expected)) in
                     blue.row(2).iter().zip(&expected).enumerate().skip(3).take(expected.len() - 6)
@@ -215,6 +319,37 @@ mod tests {
                     assert!(
                         found.abs_diff(*expected) <= 1,
                         "{siting:?} {width_px} {x}: {found} {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// A ramp from left to right becomes one from top to bottom, or bottom to top, wherever its samples lie.
+    #[test]
+    fn chroma_stays_where_it_is_when_frames_are_turned() {
+        let value = |share: f64| 20.0 + 200.0 * share;
+        for siting in [Siting::Left, Siting::Centre, Siting::TopLeft] {
+            let description = Description { siting, ..Description::VIDEO };
+            let [left, top] = description.chroma_grid().offset;
+            // A sample lies so far off the middle of its two pixels, to the left and up, in pixels.
+            let (left, top) = (2.0 * left, 2.0 * top);
+            let at = |k: u32, off: f64| (f64::from(2 * k) + 1.0 - off) / 64.0;
+            let row: Vec<u8> = (0..32).map(|k| value(at(k, left)).round() as u8).collect();
+            let size = Size::new(32, 32).unwrap();
+            let plane = Plane::new(size, row.repeat(32)).unwrap();
+            let luma = Plane::filled(Size::new(64, 64).unwrap(), 100_u8).unwrap();
+            for (rotation_deg, upwards) in [(90, false), (270, true)] {
+                let planes = vec![luma.clone(), plane.clone(), plane.clone()];
+                let source = UprightFrame::of_planes(planes, description, rotation_deg).unwrap();
+                let converter = Converter::to_square(Size::new(64, 64).unwrap());
+                let [_, blue, _] = converter.planes(&source).unwrap();
+                for k in 2..30 {
+                    let share = if upwards { 1.0 - at(k, top) } else { at(k, top) };
+                    let (found, expected) = (f64::from(blue.row(k as usize)[16]), value(share));
+                    assert!(
+                        (found - expected).abs() <= 1.0,
+                        "{siting:?} {rotation_deg} {k}: {found} {expected}"
                     );
                 }
             }

@@ -20,6 +20,17 @@ pub(crate) struct EncoderSettings {
     /// What the times of frames count in.
     pub(crate) tick: Rational,
     pub(crate) threads: usize,
+    /// For frames that are cut into segments: keyframes come where they are ordered and nowhere else.
+    pub(crate) segments: Option<SegmentSettings>,
+}
+
+/// What segments need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SegmentSettings {
+    /// Bits a second, in thousands, that a second may have.
+    pub(crate) kbps_max: u32,
+    /// Frames that the encoder looks ahead at most; it holds as many.
+    pub(crate) lookahead_frames: u32,
 }
 
 /// An encoder that takes frames like its first one.
@@ -55,6 +66,15 @@ impl VideoEncoder {
         let mut options = Dictionary::new();
         options.set("preset", settings.preset);
         options.set("crf", &settings.crf.to_string());
+        if let Some(segments) = settings.segments {
+            let bits = u64::from(segments.kbps_max) * 1000;
+            options.set("maxrate", &bits.to_string());
+            options.set("bufsize", &bits.to_string());
+            options.set("forced-idr", "1");
+            let lookahead = segments.lookahead_frames;
+            let own = format!("scenecut=0:open-gop=0:min-keyint=1:rc-lookahead={lookahead}");
+            options.set("x264-params", &own);
+        }
         let encoder = video.open_as_with(codec, options).map_err(failed)?;
         Ok(Self { encoder })
     }
@@ -64,19 +84,36 @@ impl VideoEncoder {
         &self.encoder
     }
 
+    /// The parameter sets, with start codes.
+    #[expect(unsafe_code, reason = "the safe binding does not show an encoder's extra data")]
+    pub(crate) fn parameter_sets(&self) -> &[u8] {
+        // SAFETY: the context is open as long as `self`, and gives its data up only when it is freed.
+        extra_data(unsafe { &*self.encoder.as_ptr() })
+    }
+
     /// Takes a frame, or the end.
     ///
     /// # Errors
     /// `Encode`.
     pub(crate) fn send(&mut self, frame: Option<&mut RawFrame>) -> Result<(), MediaError> {
         match frame {
-            Some(frame) => {
-                // The source's own kind of picture would be an order to make the same.
-                frame.set_kind(picture::Type::None);
-                self.encoder.send_frame(frame).map_err(failed)
-            }
+            // The source's own kind of picture would be an order to make the same.
+            Some(frame) => self.send_as(frame, picture::Type::None),
             None => self.encoder.send_eof().map_err(failed),
         }
+    }
+
+    /// Takes a frame that becomes a keyframe.
+    ///
+    /// # Errors
+    /// `Encode`.
+    pub(crate) fn send_key(&mut self, frame: &mut RawFrame) -> Result<(), MediaError> {
+        self.send_as(frame, picture::Type::I)
+    }
+
+    fn send_as(&mut self, frame: &mut RawFrame, kind: picture::Type) -> Result<(), MediaError> {
+        frame.set_kind(kind);
+        self.encoder.send_frame(frame).map_err(failed)
     }
 
     /// The next packet, if there is one.
@@ -90,6 +127,21 @@ impl VideoEncoder {
             Err(FfmpegError::Eof | FfmpegError::Other { errno: ffi::EAGAIN }) => Ok(None),
             Err(error) => Err(failed(error)),
         }
+    }
+}
+
+/// What an encoder says before its first packet.
+#[expect(unsafe_code, reason = "the safe binding does not show an encoder's extra data")]
+pub(crate) const fn extra_data(context: &ffi::AVCodecContext) -> &[u8] {
+    if context.extradata.is_null() || context.extradata_size <= 0 {
+        return &[];
+    }
+    // SAFETY: an open encoder's extra data has as many bytes, and nobody changes it while it is borrowed.
+    unsafe {
+        std::slice::from_raw_parts(
+            context.extradata,
+            context.extradata_size.unsigned_abs() as usize,
+        )
     }
 }
 

@@ -23,13 +23,7 @@ pub struct FramePictures {
 impl FramePictures {
     /// For a track that is shown turned clockwise by so many degrees.
     pub const fn new(rotation_deg: i32) -> Self {
-        let upright = match rotation_deg.rem_euclid(360) {
-            90 => ExifOrientation::TurnRight,
-            180 => ExifOrientation::Turn180,
-            270 => ExifOrientation::TurnLeft,
-            _ => ExifOrientation::Upright,
-        };
-        Self { upright }
+        Self { upright: upright(rotation_deg) }
     }
 
     /// Whether width and height change places.
@@ -73,6 +67,16 @@ impl FramePictures {
             "the video has a high dynamic range; what is brighter than paper was rolled off"
                 .to_owned()
         }))
+    }
+}
+
+/// What makes a frame upright that is shown turned clockwise by so many degrees.
+pub(super) const fn upright(rotation_deg: i32) -> ExifOrientation {
+    match rotation_deg.rem_euclid(360) {
+        90 => ExifOrientation::TurnRight,
+        180 => ExifOrientation::Turn180,
+        270 => ExifOrientation::TurnLeft,
+        _ => ExifOrientation::Upright,
     }
 }
 

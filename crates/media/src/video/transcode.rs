@@ -65,6 +65,7 @@ pub fn transcode<E: From<MediaError>>(
         frame_rate: Rational::new(plan.frame_rate.0, plan.frame_rate.1),
         tick,
         threads,
+        segments: None,
     };
     let encoder = VideoEncoder::new(&settings, &first)?;
     let mut writer = Mp4Writer::new(file)?;

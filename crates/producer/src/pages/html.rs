@@ -10,9 +10,10 @@ use panofleet_job_schema::Timestamp;
 use super::words;
 use crate::api::error::ApiError;
 
-/// What a page may load: from here only. Viewers keep tiles as `blob:` and `data:` pictures.
+/// What a page may load: from here only. Viewers keep tiles as `blob:` and `data:` pictures, and a player of streams
+/// hands its segments over as a `blob:`.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-    media-src 'self'; \
+    media-src 'self' blob:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 /// Text that shows as itself, in content and in attributes with double quotes.

@@ -102,6 +102,11 @@ pub(super) async fn view(
             return Ok(page);
         }
     }
+    if assets::has_viewer()
+        && resolved.as_deref().is_some_and(|it| outputs::has_stream(&it.manifest))
+    {
+        page.scripts.push("/viewer/stream.js");
+    }
     let (title, id) = (Text(&page.title), job.id);
     page.main = format!(
         "<h1>{title} {}</h1>\n<p class=\"quiet\">job {id}</p>\n{}{}",

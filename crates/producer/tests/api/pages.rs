@@ -173,3 +173,32 @@ async fn a_video_plays_in_the_page() {
     );
     assert!(answer.text().contains(&film), "{}", answer.text());
 }
+
+/// `./dev viewer` has built the player, as it has the viewers.
+#[tokio::test]
+async fn a_stream_plays_in_the_page() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    let playlist = "application/vnd.apple.mpegurl";
+    let file = |path: &str, kind, bytes| (path.to_owned(), kind, Bytes::from_static(bytes));
+    let output = Output {
+        name: "film",
+        op: "video.ladder",
+        entry_points: &[("dash", "manifest.mpd"), ("hls", "master.m3u8")],
+        files: vec![
+            file("manifest.mpd", "application/dash+xml", b"<MPD/>"),
+            file("master.m3u8", playlist, b"#EXTM3U\n"),
+        ],
+    };
+    fleet.succeed(id, &[output]).await;
+    let answer = fleet.get(&format!("/view/{id}")).await;
+    let csp = answer.header("content-security-policy").unwrap().to_owned();
+    assert!(csp.contains("media-src 'self' blob:"), "{csp}");
+    let page = answer.text();
+    let film = format!("data-stream=\"/o/{id}.1/film/master.m3u8\"");
+    assert!(page.contains(&film) && page.contains("/viewer/stream.js"), "{page}");
+    assert_eq!(page.matches("<video").count(), 1, "{page}");
+    let answer = fleet.get(&format!("/o/{id}.1/film/master.m3u8")).await;
+    assert_eq!(answer.header("content-type"), Some(playlist));
+    assert!(fleet.get("/viewer/stream.js").await.text().contains("data-stream"));
+}

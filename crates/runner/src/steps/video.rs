@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use panofleet_job_schema::operation::{FootagePlan, PosterPlan, SpritesPlan, TranscodePlan};
-use panofleet_media::video::{FramePictures, VideoFrame};
+use panofleet_job_schema::operation::{
+    FootagePlan, LadderPlan, PosterPlan, SpritesPlan, TranscodePlan,
+};
+use panofleet_media::video::{FramePictures, VideoFrame, encoder_bytes};
 use panofleet_media::{MediaError, pixels};
 use panofleet_raster::{Edges, Picture, Rect, Size};
 
@@ -11,6 +13,7 @@ use super::{Summary, thumbnail};
 use crate::error::StepError;
 use crate::output::Output;
 
+mod ladder;
 mod look;
 mod poster;
 mod sprites;
@@ -18,6 +21,9 @@ mod transcode;
 
 /// Frames that a decoder holds at most, beside one for each of its threads: references, and what is shown later.
 const HELD_FRAMES: u64 = 10;
+
+/// Bytes of a pixel of a result that is a picture, in every state.
+const RESULT_BYTES: u64 = 6;
 
 /// An output that is made of video.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub(crate) enum VideoStep {
     Sprites(SpritesPlan),
     /// One MP4.
     Transcode(Box<TranscodePlan>),
+    /// Segments of several sizes.
+    Ladder(Box<LadderPlan>),
 }
 
 /// What every such output reads, and with how many threads.
@@ -44,6 +52,7 @@ impl VideoStep {
             Self::Poster(_) => "poster",
             Self::Sprites(_) => "sprites",
             Self::Transcode(_) => "transcode",
+            Self::Ladder(_) => "ladder",
         }
     }
 
@@ -60,6 +69,7 @@ impl VideoStep {
             Self::Poster(plan) => poster::run(plan, footage, output),
             Self::Sprites(plan) => sprites::run(plan, footage, output),
             Self::Transcode(plan) => transcode::run(plan, footage, output),
+            Self::Ladder(plan) => ladder::run(plan, footage, output),
         }
     }
 
@@ -69,6 +79,7 @@ impl VideoStep {
             Self::Poster(plan) => poster::work_px(plan),
             Self::Sprites(plan) => sprites::work_px(plan),
             Self::Transcode(plan) => transcode::work_px(plan),
+            Self::Ladder(plan) => ladder::work_px(plan),
         }
     }
 
@@ -79,11 +90,14 @@ impl VideoStep {
             Self::Sprites(plan) => (&plan.footage, sprites::result_px(plan)),
             // Of one and a half bytes each, of the six that results count for.
             Self::Transcode(plan) => (&plan.footage, transcode::encoder_px(plan) / 4),
+            Self::Ladder(plan) => {
+                (&plan.footage, encoder_bytes(plan, threads).div_ceil(RESULT_BYTES))
+            }
         };
         let sample_bytes = if footage.bits_per_sample > 8 { 2 } else { 1 };
         // 4:4:4 where it is 4:2:0, then RGB, then 8 bits, then turned.
         let decoded = (HELD_FRAMES + threads as u64) * 3 * sample_bytes / 2;
-        frame_px(footage) * (decoded + 3 * sample_bytes * 2 + 6) + 6 * result_px
+        frame_px(footage) * (decoded + 3 * sample_bytes * 2 + 6) + RESULT_BYTES * result_px
     }
 }
 

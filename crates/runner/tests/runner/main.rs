@@ -9,6 +9,12 @@ mod copies;
 #[cfg(test)]
 mod eyes;
 #[cfg(test)]
+mod ladder;
+#[cfg(test)]
+mod ladder_played;
+#[cfg(test)]
+mod ladder_sources;
+#[cfg(test)]
 mod levels;
 #[cfg(test)]
 mod limits;
@@ -16,6 +22,8 @@ mod limits;
 mod looks;
 #[cfg(test)]
 mod outputs;
+#[cfg(test)]
+mod playlists;
 #[cfg(test)]
 mod projections;
 #[cfg(test)]

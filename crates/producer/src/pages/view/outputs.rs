@@ -4,10 +4,13 @@ use panofleet_job_schema::manifest::{FileRecord, Manifest, OutputRecord};
 
 use crate::api::view::output_base;
 use crate::pages::html::Text;
-use crate::pages::words;
+use crate::pages::{assets, words};
 
 /// Pictures of an output that are shown; a pyramid has thousands, and a viewer.
 const PICTURES_SHOWN_MAX: usize = 4;
+
+/// The media type of HLS.
+const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 
 /// Every output, with its files by purpose.
 pub(super) fn section(manifest: &Manifest) -> String {
@@ -51,15 +54,27 @@ fn pictures(record: &OutputRecord, base: &str) -> String {
 
 /// Videos play in the page. Nothing is fetched of them before somebody asks for it, but where they begin.
 fn films(record: &OutputRecord, base: &str) -> String {
-    let films = entry_files(record).filter(|(_, file)| file.content_type.starts_with("video/"));
-    let films = films.take(PICTURES_SHOWN_MAX).map(|(_, file)| {
+    let films = entry_files(record).filter_map(|(_, file)| {
         let address = format!("{base}{}", file.path);
-        format!(
-            "<video class=\"picture\" controls preload=\"metadata\" src=\"{}\"></video>\n",
+        let source = match &*file.content_type {
+            // The script plays it where the browser does not; without it, the browser may.
+            PLAYLIST if assets::has_viewer() => "data-stream",
+            PLAYLIST => "src",
+            film if film.starts_with("video/") => "src",
+            _ => return None,
+        };
+        Some(format!(
+            "<video class=\"picture\" controls preload=\"metadata\" {source}=\"{}\"></video>\n",
             Text(address)
-        )
+        ))
     });
-    films.collect()
+    films.take(PICTURES_SHOWN_MAX).collect()
+}
+
+/// Whether there is a stream among the outputs, which the page needs a script for.
+pub(super) fn has_stream(manifest: &Manifest) -> bool {
+    let mut files = manifest.outputs.values().flat_map(entry_files);
+    files.any(|(_, file)| file.content_type == PLAYLIST)
 }
 
 /// What the probe wrote stands in the manifest too.
