@@ -26,6 +26,7 @@ pub use crate::operations::pano_level::PanoLevel;
 pub use crate::operations::pano_little_planet::PanoLittlePlanet;
 pub use crate::operations::pano_patch::{PanoPatch, PatchFill, Pole};
 pub use crate::operations::pano_social::PanoSocial;
+pub use crate::operations::pano_stitch::PanoStitch;
 pub use crate::operations::pano_tiles::{PanoTiles, TileLayout, TilesPlan};
 pub use crate::operations::pano_view::PanoView;
 pub use crate::operations::shared::{
@@ -42,6 +43,7 @@ pub use crate::panorama::{
 };
 pub use crate::render::{Aim, Angles, Join, PictureOutput, PicturePlan, PosePolicy, RenderPlan};
 pub use crate::retouch::{Effect, Region, RetouchPlan};
+pub use crate::stitch::{Blend, CameraLens, DarkLens, LensCurve, LensPlan, StitchPlan};
 
 /// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,9 @@ pub enum Operation {
     /// A panorama with regions that are unrecognisable.
     #[serde(rename = "pano.blur")]
     PanoBlur(PanoBlur),
+    /// What two lenses saw to a panorama.
+    #[serde(rename = "pano.stitch")]
+    PanoStitch(PanoStitch),
     /// A picture to a smaller one.
     #[serde(rename = "image.thumbnail")]
     ImageThumbnail(ImageThumbnail),
@@ -107,6 +112,8 @@ pub enum Plan {
     Render(RenderPlan),
     /// Write a panorama with some places retouched.
     Retouch(RetouchPlan),
+    /// Join what two lenses saw.
+    Stitch(Box<StitchPlan>),
     /// Write one smaller picture.
     Thumbnail(ThumbnailPlan),
     /// Write other pictures of the same pixels.
@@ -134,6 +141,7 @@ impl Operation {
             Self::PanoSocial(_) => "pano.social",
             Self::PanoPatch(_) => "pano.patch",
             Self::PanoBlur(_) => "pano.blur",
+            Self::PanoStitch(_) => "pano.stitch",
             Self::ImageThumbnail(_) => "image.thumbnail",
             Self::ImageConvert(_) => "image.convert",
             Self::VideoPoster(_) => "video.poster",
@@ -164,6 +172,7 @@ impl Operation {
             Self::PanoSocial(operation) => operation.check(),
             Self::PanoPatch(operation) => operation.check(),
             Self::PanoBlur(operation) => operation.check(),
+            Self::PanoStitch(operation) => operation.check(),
             Self::ImageThumbnail(operation) => operation.check(),
             Self::ImageConvert(operation) => operation.check(),
             Self::VideoPoster(operation) => operation.check(),
@@ -194,6 +203,7 @@ impl Operation {
             _ => {
                 let made_px = match self.plan(media) {
                     Ok(Plan::Render(plan)) => plan.pixels(),
+                    Ok(Plan::Stitch(plan)) => 3 * plan.pixels(),
                     _ => 0,
                 };
                 Duration::from_secs((read_px + made_px).div_ceil(1_000_000))
@@ -216,6 +226,9 @@ impl Operation {
             Self::PanoSocial(operation) => operation.plan(media).map(Plan::Render),
             Self::PanoPatch(operation) => operation.plan(media).map(Plan::Retouch),
             Self::PanoBlur(operation) => operation.plan(media).map(Plan::Retouch),
+            Self::PanoStitch(operation) => {
+                operation.plan(media).map(|plan| Plan::Stitch(Box::new(plan)))
+            }
             Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
             Self::ImageConvert(operation) => operation.plan(media).map(Plan::Convert),
             Self::VideoPoster(operation) => operation.plan(media).map(Plan::Poster),
@@ -244,6 +257,7 @@ impl Operation {
                 crate::operations::pano_social::DOC,
                 crate::operations::pano_patch::DOC,
                 crate::operations::pano_blur::DOC,
+                crate::operations::pano_stitch::DOC,
                 crate::operations::image_thumbnail::DOC,
                 crate::operations::image_convert::DOC,
                 crate::operations::video_poster::DOC,
@@ -322,6 +336,18 @@ mod tests {
                                 json!([region(91.0, 2.0)]),
                                 json!([region(0.0, 121.0)]),
                                 json!([{ "yaw_deg": 1 }]),
+                            ],
+                        )
+                    }
+                    ParameterKind::Lenses { count_max } => {
+                        let lens = json!({ "center_x_px": 700.5, "radius_px": 400, "fov_deg": 200, "roll_deg": 90, "k1": 0.1 });
+                        (
+                            vec![json!([]), json!(vec![lens.clone(); count_max])],
+                            vec![
+                                json!(vec![lens; count_max + 1]),
+                                json!([{ "fov_deg": 281 }]),
+                                json!([{ "pitch_deg": 31 }]),
+                                json!([{ "focus": 1 }]),
                             ],
                         )
                     }

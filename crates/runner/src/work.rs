@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use panofleet_job_schema::manifest::StepTiming;
 use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::operation::{
-    ConvertPlan, IccPolicy, Plan, RenderPlan, RetouchPlan, ThumbnailPlan, TilesPlan,
+    ConvertPlan, IccPolicy, Plan, RenderPlan, RetouchPlan, StitchPlan, ThumbnailPlan, TilesPlan,
 };
 use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
 use panofleet_job_schema::{Failure, OutputName};
@@ -22,7 +22,7 @@ use crate::report::Report;
 use crate::sandbox;
 use crate::steps::pictures::Origin;
 use crate::steps::video::{Footage, VideoStep};
-use crate::steps::{Summary, convert, probe, render, retouch, thumbnail, tiles};
+use crate::steps::{Summary, convert, probe, render, retouch, stitch, thumbnail, tiles};
 
 /// Address space for the program itself: its libraries and tables.
 const OWN_BYTES: u64 = 256 * 1024 * 1024;
@@ -94,6 +94,7 @@ enum PixelPlan {
     Convert(ConvertPlan),
     Render(RenderPlan),
     Retouch(RetouchPlan),
+    Stitch(Box<StitchPlan>),
     Tiles(TilesPlan),
 }
 
@@ -104,6 +105,7 @@ impl PixelPlan {
             Self::Convert(plan) => plan.icc,
             Self::Render(plan) => plan.output.icc,
             Self::Retouch(plan) => plan.output.icc,
+            Self::Stitch(plan) => plan.output.icc,
             Self::Tiles(plan) => plan.icc,
         }
     }
@@ -111,14 +113,17 @@ impl PixelPlan {
     /// Outputs that keep the source's colours go before the pixels are converted; those that only look at
     /// the pixels go before those that may take them.
     fn turn(&self) -> (bool, bool) {
-        (self.icc() == IccPolicy::Srgb, !matches!(self, Self::Thumbnail(_) | Self::Convert(_)))
+        (
+            self.icc() == IccPolicy::Srgb,
+            !matches!(self, Self::Thumbnail(_) | Self::Convert(_) | Self::Stitch(_)),
+        )
     }
 
     /// Whether it can be made of what a JPEG stores.
     fn takes_stored(&self) -> bool {
         match self {
             Self::Thumbnail(plan) => thumbnail::takes_stored(plan),
-            Self::Render(_) | Self::Convert(_) | Self::Retouch(_) => false,
+            Self::Render(_) | Self::Convert(_) | Self::Retouch(_) | Self::Stitch(_) => false,
             Self::Tiles(plan) => tiles::takes_stored(plan),
         }
     }
@@ -129,6 +134,7 @@ impl PixelPlan {
             Self::Convert(_) => "convert",
             Self::Render(_) => "render",
             Self::Retouch(_) => "retouch",
+            Self::Stitch(_) => "stitch",
             Self::Tiles(_) => "tiles",
         }
     }
@@ -139,6 +145,7 @@ impl PixelPlan {
             Self::Convert(plan) => convert::work_px(plan),
             Self::Render(plan) => render::work_px(plan),
             Self::Retouch(plan) => retouch::work_px(plan),
+            Self::Stitch(plan) => stitch::work_px(plan),
             Self::Tiles(plan) => tiles::work_px(plan),
         }
     }
@@ -149,6 +156,7 @@ impl PixelPlan {
             Self::Convert(plan) => convert::memory_px(plan),
             Self::Render(plan) => render::memory_px(plan),
             Self::Retouch(plan) => retouch::memory_px(plan),
+            Self::Stitch(plan) => stitch::memory_px(plan),
             Self::Tiles(plan) => tiles::memory_px(plan),
         }
     }
@@ -187,6 +195,7 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
             Plan::Convert(plan) => PixelPlan::Convert(plan),
             Plan::Render(plan) => PixelPlan::Render(plan),
             Plan::Retouch(plan) => PixelPlan::Retouch(plan),
+            Plan::Stitch(plan) => PixelPlan::Stitch(plan),
             Plan::Tiles(plan) => PixelPlan::Tiles(plan),
             Plan::Poster(plan) => {
                 videos.push((name, VideoStep::Poster(plan)));
@@ -313,6 +322,9 @@ impl Work<'_> {
             (PixelPlan::Convert(plan), _) => {
                 (convert::run(plan, &picture, origin, output)?, Some(picture))
             }
+            (PixelPlan::Stitch(plan), _) => {
+                (stitch::run(plan, &picture, origin, output)?, Some(picture))
+            }
             (PixelPlan::Render(plan), true) => {
                 (render::run(plan, Cow::Borrowed(&picture), origin, output)?, Some(picture))
             }
@@ -380,7 +392,10 @@ impl Work<'_> {
                         tiles::run(plan, tiles::Pixels::Stored(frame), &context, output)?
                     }
                     // None that takes what a JPEG stores.
-                    PixelPlan::Render(_) | PixelPlan::Retouch(_) | PixelPlan::Convert(_) => {
+                    PixelPlan::Render(_)
+                    | PixelPlan::Retouch(_)
+                    | PixelPlan::Convert(_)
+                    | PixelPlan::Stitch(_) => {
                         return Err(StepError::EmptySize);
                     }
                 };

@@ -27,6 +27,8 @@ mod retouches;
 #[cfg(test)]
 mod social;
 #[cfg(test)]
+mod stitches;
+#[cfg(test)]
 mod tiles;
 #[cfg(test)]
 mod transcode;
