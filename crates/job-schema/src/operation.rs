@@ -309,59 +309,71 @@ mod tests {
         };
         for doc in Operation::docs() {
             for p in doc.parameters {
-                let (inside, outside) = match p.kind {
-                    ParameterKind::Integer { min, max } => {
-                        (vec![json!(min), json!(max)], vec![json!(min - 1), json!(max + 1)])
-                    }
-                    ParameterKind::Integers { min, max, count_max } => (
-                        vec![json!([min, max]), json!([]), json!(vec![min; count_max])],
-                        vec![json!([min - 1]), json!([max + 1]), json!(vec![min; count_max + 1])],
-                    ),
-                    ParameterKind::Number { min, max } => {
-                        (vec![json!(min), json!(max)], vec![json!(min - 0.01), json!(max + 0.01)])
-                    }
-                    ParameterKind::Choice { of } => {
-                        (of.iter().map(|word| json!(word)).collect(), vec![json!("nonsense")])
-                    }
-                    ParameterKind::Switch => {
-                        (vec![json!(true), json!(false)], vec![json!("yes"), json!(1)])
-                    }
-                    ParameterKind::Regions { count_max } => {
-                        let region = |pitch: f64, width: f64| json!({ "yaw_deg": 1, "pitch_deg": pitch, "width_deg": width, "height_deg": 2 });
-                        let fine = region(-90.0, 120.0);
-                        (
-                            vec![json!([]), json!(vec![fine.clone(); count_max])],
-                            vec![
-                                json!(vec![fine; count_max + 1]),
-                                json!([region(91.0, 2.0)]),
-                                json!([region(0.0, 121.0)]),
-                                json!([{ "yaw_deg": 1 }]),
-                            ],
-                        )
-                    }
-                    ParameterKind::Lenses { count_max } => {
-                        let lens = json!({ "center_x_px": 700.5, "radius_px": 400, "fov_deg": 200, "roll_deg": 90, "k1": 0.1 });
-                        (
-                            vec![json!([]), json!(vec![lens.clone(); count_max])],
-                            vec![
-                                json!(vec![lens; count_max + 1]),
-                                json!([{ "fov_deg": 281 }]),
-                                json!([{ "pitch_deg": 31 }]),
-                                json!([{ "focus": 1 }]),
-                            ],
-                        )
-                    }
-                    ParameterKind::Color => (
-                        vec![json!("#00ff7f")],
-                        vec![json!("green"), json!("#00ff7"), json!("#00ff7é")],
-                    ),
-                };
+                let (inside, outside) = inside_and_outside(p.kind);
                 for value in inside {
                     assert_eq!(verdict(doc, p.name, value.clone()), Ok(()), "{} {value}", p.name);
                 }
                 for value in outside {
                     assert!(verdict(doc, p.name, value.clone()).is_err(), "{} {value}", p.name);
                 }
+            }
+        }
+    }
+
+    fn inside_and_outside(kind: ParameterKind) -> (Vec<Value>, Vec<Value>) {
+        match kind {
+            ParameterKind::Integer { min, max } => {
+                (vec![json!(min), json!(max)], vec![json!(min - 1), json!(max + 1)])
+            }
+            ParameterKind::Integers { min, max, count_max } => (
+                vec![json!([min, max]), json!([]), json!(vec![min; count_max])],
+                vec![json!([min - 1]), json!([max + 1]), json!(vec![min; count_max + 1])],
+            ),
+            ParameterKind::Number { min, max } => {
+                (vec![json!(min), json!(max)], vec![json!(min - 0.01), json!(max + 0.01)])
+            }
+            ParameterKind::Choice { of } => {
+                (of.iter().map(|word| json!(word)).collect(), vec![json!("nonsense")])
+            }
+            ParameterKind::Switch => {
+                (vec![json!(true), json!(false)], vec![json!("yes"), json!(1)])
+            }
+            ParameterKind::Url => (
+                vec![json!("https://example.com/a-b/c"), json!("http://10.0.0.1:80/")],
+                vec![
+                    json!("example.com"),
+                    json!("https:///a"),
+                    json!("https://a/?b"),
+                    json!("ftp://a"),
+                ],
+            ),
+            ParameterKind::Regions { count_max } => {
+                let region = |pitch: f64, width: f64| json!({ "yaw_deg": 1, "pitch_deg": pitch, "width_deg": width, "height_deg": 2 });
+                let fine = region(-90.0, 120.0);
+                (
+                    vec![json!([]), json!(vec![fine.clone(); count_max])],
+                    vec![
+                        json!(vec![fine; count_max + 1]),
+                        json!([region(91.0, 2.0)]),
+                        json!([region(0.0, 121.0)]),
+                        json!([{ "yaw_deg": 1 }]),
+                    ],
+                )
+            }
+            ParameterKind::Lenses { count_max } => {
+                let lens = json!({ "center_x_px": 700.5, "radius_px": 400, "fov_deg": 200, "roll_deg": 90, "k1": 0.1 });
+                (
+                    vec![json!([]), json!(vec![lens.clone(); count_max])],
+                    vec![
+                        json!(vec![lens; count_max + 1]),
+                        json!([{ "fov_deg": 281 }]),
+                        json!([{ "pitch_deg": 31 }]),
+                        json!([{ "focus": 1 }]),
+                    ],
+                )
+            }
+            ParameterKind::Color => {
+                (vec![json!("#00ff7f")], vec![json!("green"), json!("#00ff7"), json!("#00ff7é")])
             }
         }
     }

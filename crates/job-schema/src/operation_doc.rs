@@ -70,6 +70,8 @@ pub enum ParameterKind {
     Color,
     /// `true` or `false`.
     Switch,
+    /// A URL of a folder, without query.
+    Url,
     /// Ellipses on the sphere.
     Regions {
         /// How many there may be.
@@ -133,6 +135,9 @@ impl ParameterDoc {
             }
             ParameterKind::Choice { of } => json!({ "enum": of }),
             ParameterKind::Switch => json!({ "type": "boolean" }),
+            ParameterKind::Url => {
+                json!({ "type": "string", "format": "uri", "pattern": "^https?://[^/?#][^?#]*$" })
+            }
             ParameterKind::Regions { count_max } => json!({
                 "type": "array",
                 "maxItems": count_max,

@@ -25,6 +25,7 @@ mod faces;
 mod flat;
 mod folder;
 mod geometry;
+mod iiif;
 mod manifests;
 mod quality;
 
@@ -133,6 +134,9 @@ fn write_eye(
         }
         Pixels::Rgb(picture) if plan.layout == TileLayout::Dzi => {
             return step.write_deep_zoom(flat::opaque(picture, rect, background)?);
+        }
+        Pixels::Rgb(picture) if plan.layout == TileLayout::Iiif => {
+            return step.write_iiif(flat::opaque(picture, rect, background)?, &plan.base_url);
         }
         Pixels::Rgb(picture) if plan.cubemap.is_some() => {
             let picture = flat::opaque(picture, rect, background)?;
