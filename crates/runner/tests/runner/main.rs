@@ -17,6 +17,8 @@ mod looks;
 #[cfg(test)]
 mod outputs;
 #[cfg(test)]
+mod previews;
+#[cfg(test)]
 mod projections;
 #[cfg(test)]
 mod refusals;

@@ -106,8 +106,12 @@ fn a_pyramid_of_three_levels_shows_the_scene() {
         let expected_px = if path.starts_with("fallback/") { 800 } else { tile_px };
         assert_eq!(size(path), Size::new(expected_px, expected_px).unwrap(), "{path}");
     }
+    let mut config = run.json("tiles", "config.json");
+    for preview in ["shtHash", "equirectangularThumbnail"] {
+        config["multiRes"].as_object_mut().unwrap().remove(preview).unwrap();
+    }
     assert_eq!(
-        run.json("tiles", "config.json"),
+        config,
         json!({
             "type": "multires", "yaw": 0.0, "pitch": 0.0, "hfov": 100.0,
             "multiRes": {
