@@ -24,6 +24,8 @@ use crate::steps::pictures::Origin;
 use crate::steps::video::{Footage, VideoStep};
 use crate::steps::{Summary, convert, probe, render, retouch, stitch, thumbnail, tiles};
 
+mod deep;
+
 /// Address space for the program itself: its libraries and tables.
 const OWN_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -61,14 +63,16 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
     // was taken is only in the file that a probe was asked for.
     send(report, &Frame::Probed { media: Box::new(media.clone().without_location()) })?;
 
-    let Plans { probes, jobs, videos } = plans(task, &media)?;
+    let Plans { probes, jobs, deep, videos } = plans(task, &media)?;
     if !jobs.is_empty() {
         check_memory(task, threads, &media, &jobs)?;
     }
+    deep::check_memory(task, threads, &media, &deep)?;
     check_video_memory(task, threads, &videos)?;
     report.expect(
         decode_px(&media)
             + jobs.iter().map(|job| job.plan.work_px()).sum::<u64>()
+            + deep::work_px(&media, &deep)
             + videos.iter().map(|(_, step)| step.work_px()).sum::<u64>(),
     );
     let work = Work { task, report, media: &media };
@@ -76,6 +80,7 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
         work.output(name, &mut steps, "write probe", |output| probe::run(&media, output))?;
     }
     work.do_jobs(&jobs, &mut steps)?;
+    work.do_deep(&deep, &mut steps)?;
     let footage = Footage { source: Path::new(&task.source), threads };
     for (name, step) in &videos {
         work.output(name, &mut steps, step.name(), |output| step.run(footage, output))?;
@@ -169,13 +174,15 @@ struct Plans<'t> {
     probes: Vec<&'t OutputName>,
     /// Outputs of a still picture, in the order of work.
     jobs: Vec<Job<'t>>,
+    /// Outputs of a still picture, of 16 bits.
+    deep: Vec<(&'t OutputName, RenderPlan)>,
     /// Outputs of a video.
     videos: Vec<(&'t OutputName, VideoStep)>,
 }
 
 /// Every plan. One that is refused refuses the task, because a job's outputs stand or fall together.
 fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
-    let Plans { mut probes, mut jobs, mut videos } = Plans::default();
+    let Plans { mut probes, mut jobs, mut deep, mut videos } = Plans::default();
     for (name, operation) in &task.outputs {
         let named = |failure: Failure| {
             let message = format!("output `{name}`: {}", failure.message);
@@ -193,6 +200,10 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
         let plan = match plan {
             Plan::Thumbnail(plan) => PixelPlan::Thumbnail(plan),
             Plan::Convert(plan) => PixelPlan::Convert(plan),
+            Plan::Render(plan) if plan.depth_bits > 8 => {
+                deep.push((name, plan));
+                continue;
+            }
             Plan::Render(plan) => PixelPlan::Render(plan),
             Plan::Retouch(plan) => PixelPlan::Retouch(plan),
             Plan::Stitch(plan) => PixelPlan::Stitch(plan),
@@ -214,7 +225,7 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
         jobs.push(Job { name, plan });
     }
     jobs.sort_by_key(|job| job.plan.turn());
-    Ok(Plans { probes, jobs, videos })
+    Ok(Plans { probes, jobs, deep, videos })
 }
 
 /// Refuses a video whose frames would not fit, instead of being killed half-way. Outputs are made one after

@@ -7,6 +7,8 @@ mod converts;
 #[cfg(test)]
 mod copies;
 #[cfg(test)]
+mod deep;
+#[cfg(test)]
 mod eyes;
 #[cfg(test)]
 mod levels;
