@@ -26,6 +26,7 @@ pub use crate::operations::pano_level::PanoLevel;
 pub use crate::operations::pano_little_planet::PanoLittlePlanet;
 pub use crate::operations::pano_patch::{PanoPatch, PatchFill, Pole};
 pub use crate::operations::pano_social::PanoSocial;
+pub use crate::operations::pano_spin::{PanoSpin, SpinPath, SpinPlan};
 pub use crate::operations::pano_stitch::PanoStitch;
 pub use crate::operations::pano_tiles::{PanoTiles, TileLayout, TilesPlan};
 pub use crate::operations::pano_view::PanoView;
@@ -79,6 +80,9 @@ pub enum Operation {
     /// What two lenses saw to a panorama.
     #[serde(rename = "pano.stitch")]
     PanoStitch(PanoStitch),
+    /// A panorama to a film that looks around in it.
+    #[serde(rename = "pano.spin")]
+    PanoSpin(PanoSpin),
     /// A picture to a smaller one.
     #[serde(rename = "image.thumbnail")]
     ImageThumbnail(ImageThumbnail),
@@ -114,6 +118,8 @@ pub enum Plan {
     Retouch(RetouchPlan),
     /// Join what two lenses saw.
     Stitch(Box<StitchPlan>),
+    /// Write a film that looks around.
+    Spin(Box<SpinPlan>),
     /// Write one smaller picture.
     Thumbnail(ThumbnailPlan),
     /// Write other pictures of the same pixels.
@@ -142,6 +148,7 @@ impl Operation {
             Self::PanoPatch(_) => "pano.patch",
             Self::PanoBlur(_) => "pano.blur",
             Self::PanoStitch(_) => "pano.stitch",
+            Self::PanoSpin(_) => "pano.spin",
             Self::ImageThumbnail(_) => "image.thumbnail",
             Self::ImageConvert(_) => "image.convert",
             Self::VideoPoster(_) => "video.poster",
@@ -173,6 +180,7 @@ impl Operation {
             Self::PanoPatch(operation) => operation.check(),
             Self::PanoBlur(operation) => operation.check(),
             Self::PanoStitch(operation) => operation.check(),
+            Self::PanoSpin(operation) => operation.check(),
             Self::ImageThumbnail(operation) => operation.check(),
             Self::ImageConvert(operation) => operation.check(),
             Self::VideoPoster(operation) => operation.check(),
@@ -204,6 +212,8 @@ impl Operation {
                 let made_px = match self.plan(media) {
                     Ok(Plan::Render(plan)) => plan.pixels(),
                     Ok(Plan::Stitch(plan)) => 3 * plan.pixels(),
+                    // Each is encoded too.
+                    Ok(Plan::Spin(plan)) => 2 * plan.pixels() * plan.source.eyes.len() as u64,
                     _ => 0,
                 };
                 Duration::from_secs((read_px + made_px).div_ceil(1_000_000))
@@ -228,6 +238,9 @@ impl Operation {
             Self::PanoBlur(operation) => operation.plan(media).map(Plan::Retouch),
             Self::PanoStitch(operation) => {
                 operation.plan(media).map(|plan| Plan::Stitch(Box::new(plan)))
+            }
+            Self::PanoSpin(operation) => {
+                operation.plan(media).map(|plan| Plan::Spin(Box::new(plan)))
             }
             Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
             Self::ImageConvert(operation) => operation.plan(media).map(Plan::Convert),
@@ -258,6 +271,7 @@ impl Operation {
                 crate::operations::pano_patch::DOC,
                 crate::operations::pano_blur::DOC,
                 crate::operations::pano_stitch::DOC,
+                crate::operations::pano_spin::DOC,
                 crate::operations::image_thumbnail::DOC,
                 crate::operations::image_convert::DOC,
                 crate::operations::video_poster::DOC,
@@ -382,7 +396,7 @@ mod tests {
     fn what_is_not_built_is_refused_by_name() {
         let refusal =
             |output: Value| serde_json::from_value::<Operation>(output).unwrap_err().to_string();
-        assert!(refusal(json!({ "op": "pano.spin" })).contains("pano.spin"));
+        assert!(refusal(json!({ "op": "pano.fly" })).contains("pano.fly"));
         assert!(refusal(json!({ "op": "pano.tiles", "layout": "zoomify" })).contains("zoomify"));
         assert!(refusal(json!({ "op": "pano.tiles", "format": "avif" })).contains("avif"));
     }

@@ -17,6 +17,7 @@
 mod colour;
 mod convert;
 mod encode;
+mod film;
 mod frame;
 mod mp4;
 mod picture;
@@ -27,6 +28,7 @@ mod sphere_boxes;
 mod tone;
 mod transcode;
 
+pub use film::{Film, FilmSettings};
 pub use frame::VideoFrame;
 pub use picture::{FramePictures, look};
 pub(crate) use reader::has_light_levels;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use panofleet_job_schema::manifest::StepTiming;
 use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::operation::{
-    ConvertPlan, IccPolicy, Plan, RenderPlan, RetouchPlan, StitchPlan, ThumbnailPlan, TilesPlan,
+    ConvertPlan, IccPolicy, Plan, RenderPlan, RetouchPlan, SpinPlan, StitchPlan, ThumbnailPlan,
+    TilesPlan,
 };
 use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
 use panofleet_job_schema::{Failure, OutputName};
@@ -22,7 +23,7 @@ use crate::report::Report;
 use crate::sandbox;
 use crate::steps::pictures::Origin;
 use crate::steps::video::{Footage, VideoStep};
-use crate::steps::{Summary, convert, probe, render, retouch, stitch, thumbnail, tiles};
+use crate::steps::{Summary, convert, probe, render, retouch, spin, stitch, thumbnail, tiles};
 
 mod deep;
 
@@ -100,6 +101,7 @@ enum PixelPlan {
     Render(RenderPlan),
     Retouch(RetouchPlan),
     Stitch(Box<StitchPlan>),
+    Spin(Box<SpinPlan>),
     Tiles(TilesPlan),
 }
 
@@ -111,6 +113,7 @@ impl PixelPlan {
             Self::Render(plan) => plan.output.icc,
             Self::Retouch(plan) => plan.output.icc,
             Self::Stitch(plan) => plan.output.icc,
+            Self::Spin(_) => IccPolicy::Srgb,
             Self::Tiles(plan) => plan.icc,
         }
     }
@@ -120,7 +123,10 @@ impl PixelPlan {
     fn turn(&self) -> (bool, bool) {
         (
             self.icc() == IccPolicy::Srgb,
-            !matches!(self, Self::Thumbnail(_) | Self::Convert(_) | Self::Stitch(_)),
+            !matches!(
+                self,
+                Self::Thumbnail(_) | Self::Convert(_) | Self::Stitch(_) | Self::Spin(_)
+            ),
         )
     }
 
@@ -128,8 +134,8 @@ impl PixelPlan {
     fn takes_stored(&self) -> bool {
         match self {
             Self::Thumbnail(plan) => thumbnail::takes_stored(plan),
-            Self::Render(_) | Self::Convert(_) | Self::Retouch(_) | Self::Stitch(_) => false,
             Self::Tiles(plan) => tiles::takes_stored(plan),
+            _ => false,
         }
     }
 
@@ -140,6 +146,7 @@ impl PixelPlan {
             Self::Render(_) => "render",
             Self::Retouch(_) => "retouch",
             Self::Stitch(_) => "stitch",
+            Self::Spin(_) => "spin",
             Self::Tiles(_) => "tiles",
         }
     }
@@ -151,6 +158,7 @@ impl PixelPlan {
             Self::Render(plan) => render::work_px(plan),
             Self::Retouch(plan) => retouch::work_px(plan),
             Self::Stitch(plan) => stitch::work_px(plan),
+            Self::Spin(plan) => spin::work_px(plan),
             Self::Tiles(plan) => tiles::work_px(plan),
         }
     }
@@ -162,6 +170,7 @@ impl PixelPlan {
             Self::Render(plan) => render::memory_px(plan),
             Self::Retouch(plan) => retouch::memory_px(plan),
             Self::Stitch(plan) => stitch::memory_px(plan),
+            Self::Spin(plan) => spin::memory_px(plan),
             Self::Tiles(plan) => tiles::memory_px(plan),
         }
     }
@@ -207,6 +216,7 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
             Plan::Render(plan) => PixelPlan::Render(plan),
             Plan::Retouch(plan) => PixelPlan::Retouch(plan),
             Plan::Stitch(plan) => PixelPlan::Stitch(plan),
+            Plan::Spin(plan) => PixelPlan::Spin(plan),
             Plan::Tiles(plan) => PixelPlan::Tiles(plan),
             Plan::Poster(plan) => {
                 videos.push((name, VideoStep::Poster(plan)));
@@ -336,6 +346,7 @@ impl Work<'_> {
             (PixelPlan::Stitch(plan), _) => {
                 (stitch::run(plan, &picture, origin, output)?, Some(picture))
             }
+            (PixelPlan::Spin(plan), _) => (spin::run(plan, &picture, output)?, Some(picture)),
             (PixelPlan::Render(plan), true) => {
                 (render::run(plan, Cow::Borrowed(&picture), origin, output)?, Some(picture))
             }
@@ -403,12 +414,7 @@ impl Work<'_> {
                         tiles::run(plan, tiles::Pixels::Stored(frame), &context, output)?
                     }
                     // None that takes what a JPEG stores.
-                    PixelPlan::Render(_)
-                    | PixelPlan::Retouch(_)
-                    | PixelPlan::Convert(_)
-                    | PixelPlan::Stitch(_) => {
-                        return Err(StepError::EmptySize);
-                    }
+                    _ => return Err(StepError::EmptySize),
                 };
                 summary.warnings.extend_from_slice(&frame.warnings);
                 Ok(summary)

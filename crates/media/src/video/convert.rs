@@ -1,6 +1,6 @@
 //! Frames of another size or kind, as 4:2:0 of 8 bits.
 
-use ffmpeg_next::color::{Range as RawRange, Space};
+use ffmpeg_next::color::{Primaries, Range as RawRange, Space, TransferCharacteristic};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::util::frame::Video as RawFrame;
 use panofleet_raster::{
@@ -44,6 +44,30 @@ impl Converter {
                 .map_err(impossible)?,
         };
         let planes = self.planes(planes, &description).map_err(impossible)?;
+        let mut raw = self.filled(&planes);
+        describe_as(&mut raw, frame.raw(), &description);
+        Ok(raw)
+    }
+
+    /// A frame of an opaque picture in sRGB, as BT.709 of limited range with chroma on the left: every player takes the one
+    /// for the other.
+    ///
+    /// # Errors
+    /// `video_unsupported` for a picture that is gray.
+    pub(crate) fn of_picture(&self, picture: &Picture<u8>) -> Result<RawFrame, MediaError> {
+        let rgb = Description { matrix: Matrix::Rgb, range: Range::Full, ..Description::VIDEO };
+        let planes = self.planes(picture.planes().to_vec(), &rgb);
+        let planes = planes.map_err(|error| MediaError::VideoUnsupported(error.to_string()))?;
+        let mut raw = self.filled(&planes);
+        raw.set_color_space(Space::BT709);
+        raw.set_color_range(RawRange::MPEG);
+        raw.set_color_primaries(Primaries::BT709);
+        raw.set_color_transfer_characteristic(TransferCharacteristic::BT709);
+        set_geometry(&mut raw, None, Siting::Left);
+        Ok(raw)
+    }
+
+    fn filled(&self, planes: &[Plane<u8>; 3]) -> RawFrame {
         let mut raw = RawFrame::new(Pixel::YUV420P, self.size.width_px(), self.size.height_px());
         for (index, plane) in planes.iter().enumerate() {
             let stride = raw.stride(index);
@@ -52,8 +76,7 @@ impl Converter {
                 to[..from.len()].copy_from_slice(from);
             }
         }
-        describe_as(&mut raw, frame.raw(), &description);
-        Ok(raw)
+        raw
     }
 
     /// Luma at the new size, and both colour differences at half of it.
@@ -164,19 +187,21 @@ fn describe_as(raw: &mut RawFrame, from: &RawFrame, description: &Description) {
     raw.set_color_range(if full { RawRange::JPEG } else { RawRange::MPEG });
     raw.set_color_primaries(from.color_primaries());
     raw.set_color_transfer_characteristic(from.color_transfer_characteristic());
-    copy_geometry(raw, from, description.siting);
+    set_geometry(raw, Some(from), description.siting);
 }
 
 #[expect(unsafe_code, reason = "the safe binding sets neither of these")]
-fn copy_geometry(raw: &mut RawFrame, from: &RawFrame, siting: Siting) {
+fn set_geometry(raw: &mut RawFrame, shape_of: Option<&RawFrame>, siting: Siting) {
     let location = match siting {
         Siting::Left => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_LEFT,
         Siting::Centre => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_CENTER,
         Siting::TopLeft => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_TOPLEFT,
     };
-    // SAFETY: both frames are alive, and the fields are plain values.
+    // SAFETY: the frames are alive, and the fields are plain values.
     unsafe {
-        (*raw.as_mut_ptr()).sample_aspect_ratio = (*from.as_ptr()).sample_aspect_ratio;
+        if let Some(from) = shape_of {
+            (*raw.as_mut_ptr()).sample_aspect_ratio = (*from.as_ptr()).sample_aspect_ratio;
+        }
         (*raw.as_mut_ptr()).chroma_location = location;
     }
 }

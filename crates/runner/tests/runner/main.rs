@@ -31,6 +31,8 @@ mod retouches;
 #[cfg(test)]
 mod social;
 #[cfg(test)]
+mod spins;
+#[cfg(test)]
 mod stitches;
 #[cfg(test)]
 mod tiles;
