@@ -26,12 +26,7 @@ use crate::steps::video::{Footage, VideoStep};
 use crate::steps::{Summary, convert, probe, render, retouch, spin, stitch, thumbnail, tiles};
 
 mod deep;
-
-/// Address space for the program itself: its libraries and tables.
-const OWN_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Address space for each thread: its stack, a tile and the encoder's buffers.
-const THREAD_BYTES: u64 = 12 * 1024 * 1024;
+mod memory;
 
 /// Does one task; true if it was done, false if it failed and the worker knows why.
 ///
@@ -65,11 +60,9 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
     send(report, &Frame::Probed { media: Box::new(media.clone().without_location()) })?;
 
     let Plans { probes, jobs, deep, videos } = plans(task, &media)?;
-    if !jobs.is_empty() {
-        check_memory(task, threads, &media, &jobs)?;
-    }
-    deep::check_memory(task, threads, &media, &deep)?;
-    check_video_memory(task, threads, &videos)?;
+    memory::check_jobs(task, threads, &media, &jobs)?;
+    memory::check_deep(task, threads, &media, &deep)?;
+    memory::check_videos(task, threads, &videos)?;
     report.expect(
         decode_px(&media)
             + jobs.iter().map(|job| job.plan.work_px()).sum::<u64>()
@@ -176,6 +169,16 @@ impl PixelPlan {
     }
 }
 
+/// Whether all outputs can be made of what a JPEG stores.
+fn takes_stored(jobs: &[Job<'_>]) -> bool {
+    !jobs.is_empty() && jobs.iter().all(|job| job.plan.takes_stored())
+}
+
+/// Whether all outputs keep the source's colours.
+fn keeps_profile(jobs: &[Job<'_>]) -> bool {
+    jobs.iter().all(|job| job.plan.icc() == IccPolicy::Keep)
+}
+
 /// What there is to do.
 #[derive(Default)]
 struct Plans<'t> {
@@ -238,53 +241,6 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
     Ok(Plans { probes, jobs, deep, videos })
 }
 
-/// Refuses a video whose frames would not fit, instead of being killed half-way. Outputs are made one after
-/// the other, so the hungriest counts.
-fn check_video_memory(
-    task: &Task,
-    threads: usize,
-    videos: &[(&OutputName, VideoStep)],
-) -> Result<(), Failure> {
-    let needed_bytes = videos.iter().map(|(_, step)| step.memory_bytes(threads)).max().unwrap_or(0);
-    let needed_bytes = OWN_BYTES + THREAD_BYTES * 2 * threads as u64 + needed_bytes;
-    if videos.is_empty() || needed_bytes <= task.limits.memory_bytes {
-        return Ok(());
-    }
-    Err(too_little_memory("video", needed_bytes, task.limits.memory_bytes))
-}
-
-fn too_little_memory(what: &str, needed_bytes: u64, allowed_bytes: u64) -> Failure {
-    let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
-    let said = format!(
-        "the {what} needs about {} MiB of memory and a job may use {} MiB here; make the {what} smaller, or \
-         let the worker's jobs use more",
-        mib(needed_bytes),
-        mib(allowed_bytes)
-    );
-    Failure::rejected("memory_limit", said)
-}
-
-/// Refuses a picture that would not fit, instead of being killed half-way.
-///
-/// The estimate is the larger of decoding and of the hungriest step beside the decoded picture.
-fn check_memory(
-    task: &Task,
-    threads: usize,
-    media: &MediaInfo,
-    jobs: &[Job<'_>],
-) -> Result<(), Failure> {
-    let channels = 3 + u64::from(media.picture.as_ref().is_some_and(|picture| picture.alpha));
-    let step_px = jobs.iter().map(|job| job.plan.memory_px()).max().unwrap_or(0);
-    let decode_bytes = panofleet_media::decode_bytes_max(Path::new(&task.source))?;
-    let needed_bytes = OWN_BYTES
-        + THREAD_BYTES * threads as u64
-        + decode_bytes.max(channels * (decode_px(media) + step_px));
-    if needed_bytes <= task.limits.memory_bytes {
-        return Ok(());
-    }
-    Err(too_little_memory("picture", needed_bytes, task.limits.memory_bytes))
-}
-
 /// What the steps have in common.
 struct Work<'a> {
     task: &'a Task,
@@ -295,8 +251,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// The source is decoded once, for the first job, and given up with the last.
     fn do_jobs(&self, jobs: &[Job<'_>], steps: &mut Steps) -> Result<(), Failure> {
-        if !jobs.is_empty()
-            && jobs.iter().all(|job| job.plan.takes_stored())
+        if takes_stored(jobs)
             && let Some(frame) = self.decode_stored(jobs, steps)?
         {
             return self.do_stored(jobs, &frame, steps);
@@ -380,7 +335,7 @@ impl Work<'_> {
         jobs: &[Job<'_>],
         steps: &mut Steps,
     ) -> Result<Option<StoredFrame>, Failure> {
-        let keep = jobs.iter().all(|job| job.plan.icc() == IccPolicy::Keep);
+        let keep = keeps_profile(jobs);
         let begun = Instant::now();
         let path = Path::new(&self.task.source);
         let found = panofleet_media::decode_stored(path, keep).map_err(StepError::from)?;

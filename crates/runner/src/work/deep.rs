@@ -5,42 +5,17 @@ use std::path::Path;
 
 use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::operation::{IccPolicy, RenderPlan};
-use panofleet_job_schema::runner_protocol::Task;
 use panofleet_job_schema::{Failure, OutputName};
 use panofleet_media::Decoded;
 use panofleet_media::icc::Profile;
 
-use super::{OWN_BYTES, Steps, THREAD_BYTES, Work, decode_px, too_little_memory};
+use super::{Steps, Work, decode_px};
 use crate::error::StepError;
 use crate::steps::pictures::Origin;
 use crate::steps::render;
 
 /// Outputs of 16 bits, each with its name.
 pub(super) type Deep<'t> = [(&'t OutputName, RenderPlan)];
-
-/// Refuses a picture that would not fit, instead of being killed half-way.
-///
-/// # Errors
-/// `memory_limit`; what is wrong with the header.
-pub(super) fn check_memory(
-    task: &Task,
-    threads: usize,
-    media: &MediaInfo,
-    deep: &Deep<'_>,
-) -> Result<(), Failure> {
-    let Some(step_px) = deep.iter().map(|(_, plan)| render::memory_px(plan)).max() else {
-        return Ok(());
-    };
-    let channels = 3 + u64::from(media.picture.as_ref().is_some_and(|picture| picture.alpha));
-    let decode_bytes = panofleet_media::decode_deep_bytes_max(Path::new(&task.source))?;
-    let needed_bytes = OWN_BYTES
-        + THREAD_BYTES * threads as u64
-        + decode_bytes.max(2 * channels * (decode_px(media) + step_px));
-    if needed_bytes <= task.limits.memory_bytes {
-        return Ok(());
-    }
-    Err(too_little_memory("picture", needed_bytes, task.limits.memory_bytes))
-}
 
 /// Pixels that they go over: the source for each, and what is made.
 pub(super) fn work_px(media: &MediaInfo, deep: &Deep<'_>) -> u64 {
