@@ -15,6 +15,7 @@ mod bands;
 mod exposure;
 mod ring;
 mod seam;
+mod veil;
 
 pub use align::Alignment;
 
@@ -89,9 +90,13 @@ pub fn stitch(lenses: [LensPicture; 2], how: &Stitching) -> Result<Stitched, Ras
     } else {
         Gains::none(lenses[0].picture.channels().count())
     };
-    let difference = strips.difference(&gains, &ring);
+    let mut difference = strips.difference(&gains, &ring);
     let seam = seam::Seam::new(&difference, &ring);
-    let blending = how.blend.then(|| bands::Blending::new(&difference, &seam, &ring));
+    let blending = how.blend.then(|| {
+        let veil = veil::Veil::new(&difference, &ring);
+        veil.leave_out_of(&mut difference, &seam, &ring);
+        (veil, bands::Blending::new(&difference, &seam, &ring))
+    });
     let overlap_rad = ring.mean_overlap_rad();
     let [first, second] = lenses;
     let mut picture = first.on_sphere(how)?;
@@ -175,13 +180,15 @@ struct Join<'a> {
     ring: &'a Ring,
     seam: &'a seam::Seam,
     gains: &'a Gains,
-    blending: Option<&'a bands::Blending>,
+    blending: Option<&'a (veil::Veil, bands::Blending)>,
 }
 
 /// What a pixel is made of.
 struct Mix {
     /// The share of the first lens.
     first: f32,
+    /// What the first lens has too much of, and the second too little, for each channel.
+    veil: [f32; 4],
     /// What blending adds to each channel.
     added: [f32; 4],
 }
@@ -202,28 +209,29 @@ impl Join<'_> {
                 let others = second.planes()[channel].row(top);
                 for ((sample, other), mix) in row.iter_mut().zip(others).zip(&mixes) {
                     let Some(mix) = mix else { continue };
-                    let other = self.gains.apply(channel, *other);
-                    let between = other + (f32::from(*sample) - other) * mix.first;
+                    let half = mix.veil[channel] / 2.0;
+                    let other = self.gains.apply(channel, *other) + half;
+                    let between = other + (f32::from(*sample) - half - other) * mix.first;
                     *sample = (between + mix.added[channel]).round().clamp(0.0, 255.0) as u8;
                 }
             }
         }
     }
 
-    /// `None` for a pixel that is the first lens's alone.
+    /// `None` for a pixel that is the first lens's as it is.
     fn mix(&self, ray: Ray) -> Option<Mix> {
         let (column, row) = self.ring.place(ray);
         let away = self.seam.row_at(column) - row;
-        if row < 0.0 && away > 1.0 {
+        let first = (away + 0.5).clamp(0.0, 1.0) as f32;
+        let Some((veil, bands)) = self.blending else {
+            return (first < 1.0).then_some(Mix { first, veil: [0.0; 4], added: [0.0; 4] });
+        };
+        let veil = veil.at(column, away);
+        if veil.is_none() && first >= 1.0 {
             return None;
         }
-        let first = (away + 0.5).clamp(0.0, 1.0) as f32;
-        let added = match self.blending {
-            Some(blending) if (0.0..self.ring.rows() as f64).contains(&row) => {
-                blending.at(column, row, first)
-            }
-            _ => [0.0; 4],
-        };
-        Some(Mix { first, added })
+        let inside = (0.0..self.ring.rows() as f64).contains(&row);
+        let added = if inside { bands.at(column, row, first) } else { [0.0; 4] };
+        Some(Mix { first, veil: veil.unwrap_or_default(), added })
     }
 }
