@@ -3,7 +3,8 @@
 //   node open.mjs VIEWER FOLDER WIDTH HEIGHT OUT_FOLDER < views.json
 //
 // VIEWER is marzipano (views: [{"name", "yaw", "pitch", "hfov"}, …], degrees) or deepzoom (views: [{"name", "x",
-// "y", "width"}, …], shares of the picture's width). Writes OUT_FOLDER/<name>.png for each view. Prints what the page
+// "y", "width"}, …], shares of the picture's width) or iiif (the same, of a service that says it is at
+// https://tiles.example/reef, which is the folder here). Writes OUT_FOLDER/<name>.png for each view. Prints what the page
 // logged and what it asked for in vain, as JSON; exits with 1 if the viewer does not come up.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -20,7 +21,11 @@ const TYPES = { ".js": "text/javascript", ".json": "application/json", ".dzi": "
 const SCRIPTS = {
   marzipano: "marzipano/dist/marzipano.js",
   deepzoom: "openseadragon/build/openseadragon/openseadragon.min.js",
+  iiif: "openseadragon/build/openseadragon/openseadragon.min.js",
 };
+
+/** Where an image service says that it is. */
+const SERVICE = "https://tiles.example/reef/";
 
 /** Runs in the page: starts the viewer and leaves window.look(view) and window.isQuiet(). */
 const START = {
@@ -48,9 +53,9 @@ const START = {
     };
     window.isQuiet = () => performance.now() - stableSince > QUIET_MS;
   },
-  deepzoom: async () => {
+  deepzoom: async (manifest = "/tiles/image.dzi") => {
     const viewer = OpenSeadragon({
-      id: "viewer", tileSources: "/tiles/image.dzi", showNavigationControl: false, animationTime: 0,
+      id: "viewer", tileSources: manifest, showNavigationControl: false, animationTime: 0,
       immediateRender: true, drawer: "canvas", minZoomImageRatio: 0.1, maxZoomPixelRatio: 10, visibilityRatio: 0,
     });
     await new Promise((resolve, reject) => {
@@ -64,6 +69,7 @@ const START = {
     window.isQuiet = () => viewer.world.getItemAt(0).getFullyLoaded();
   },
 };
+const MANIFEST = { iiif: `${SERVICE}info.json` };
 
 const server = createServer(async (request, response) => {
   const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
@@ -91,9 +97,15 @@ const errors = [];
 tab.on("pageerror", (error) => errors.push(String(error)));
 tab.on("console", (message) => message.type() === "error" && errors.push(message.text()));
 tab.on("response", (response) => response.ok() || errors.push(`${response.status()} ${response.url()}`));
+await tab.route(`${SERVICE}**`, async (route) => {
+  const path = normalize(decodeURIComponent(new URL(route.request().url()).pathname)).replace("/reef/", "");
+  const body = await readFile(join(folder, path)).catch(() => undefined);
+  const headers = { "access-control-allow-origin": "*", "content-type": TYPES[extname(path)] ?? "image/jpeg" };
+  await route.fulfill(body ? { status: 200, headers, body } : { status: 404, headers });
+});
 try {
   await tab.goto(`http://127.0.0.1:${server.address().port}/`);
-  await tab.evaluate(START[kind]);
+  await tab.evaluate(START[kind] ?? START.deepzoom, MANIFEST[kind]);
   for (const view of views) {
     await tab.evaluate((view) => window.look(view), view);
     await tab.waitForFunction(() => window.isQuiet(), null, { timeout: 30_000 });

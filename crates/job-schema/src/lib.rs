@@ -56,6 +56,7 @@ pub mod runner_protocol;
 mod secret;
 pub mod source;
 pub mod spec;
+mod stitch;
 pub mod time;
 pub mod trace;
 

@@ -26,6 +26,8 @@ pub use crate::operations::pano_level::PanoLevel;
 pub use crate::operations::pano_little_planet::PanoLittlePlanet;
 pub use crate::operations::pano_patch::{PanoPatch, PatchFill, Pole};
 pub use crate::operations::pano_social::PanoSocial;
+pub use crate::operations::pano_spin::{PanoSpin, SpinPath, SpinPlan};
+pub use crate::operations::pano_stitch::PanoStitch;
 pub use crate::operations::pano_tiles::{PanoTiles, TileLayout, TilesPlan};
 pub use crate::operations::pano_view::PanoView;
 pub use crate::operations::shared::{
@@ -44,6 +46,7 @@ pub use crate::panorama::{
 pub use crate::render::{Aim, Angles, Join, PictureOutput, PicturePlan, PosePolicy, RenderPlan};
 pub use crate::retouch::{Effect, Region, RetouchPlan};
 pub use crate::rungs::Rung;
+pub use crate::stitch::{Blend, CameraLens, DarkLens, LensCurve, LensPlan, StitchPlan};
 
 /// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +79,12 @@ pub enum Operation {
     /// A panorama with regions that are unrecognisable.
     #[serde(rename = "pano.blur")]
     PanoBlur(PanoBlur),
+    /// What two lenses saw to a panorama.
+    #[serde(rename = "pano.stitch")]
+    PanoStitch(PanoStitch),
+    /// A panorama to a film that looks around in it.
+    #[serde(rename = "pano.spin")]
+    PanoSpin(PanoSpin),
     /// A picture to a smaller one.
     #[serde(rename = "image.thumbnail")]
     ImageThumbnail(ImageThumbnail),
@@ -112,6 +121,10 @@ pub enum Plan {
     Render(RenderPlan),
     /// Write a panorama with some places retouched.
     Retouch(RetouchPlan),
+    /// Join what two lenses saw.
+    Stitch(Box<StitchPlan>),
+    /// Write a film that looks around.
+    Spin(Box<SpinPlan>),
     /// Write one smaller picture.
     Thumbnail(ThumbnailPlan),
     /// Write other pictures of the same pixels.
@@ -141,6 +154,8 @@ impl Operation {
             Self::PanoSocial(_) => "pano.social",
             Self::PanoPatch(_) => "pano.patch",
             Self::PanoBlur(_) => "pano.blur",
+            Self::PanoStitch(_) => "pano.stitch",
+            Self::PanoSpin(_) => "pano.spin",
             Self::ImageThumbnail(_) => "image.thumbnail",
             Self::ImageConvert(_) => "image.convert",
             Self::VideoPoster(_) => "video.poster",
@@ -172,6 +187,8 @@ impl Operation {
             Self::PanoSocial(operation) => operation.check(),
             Self::PanoPatch(operation) => operation.check(),
             Self::PanoBlur(operation) => operation.check(),
+            Self::PanoStitch(operation) => operation.check(),
+            Self::PanoSpin(operation) => operation.check(),
             Self::ImageThumbnail(operation) => operation.check(),
             Self::ImageConvert(operation) => operation.check(),
             Self::VideoPoster(operation) => operation.check(),
@@ -207,6 +224,9 @@ impl Operation {
             _ => {
                 let made_px = match self.plan(media) {
                     Ok(Plan::Render(plan)) => plan.pixels(),
+                    Ok(Plan::Stitch(plan)) => 3 * plan.pixels(),
+                    // Each is encoded too.
+                    Ok(Plan::Spin(plan)) => 2 * plan.pixels() * plan.source.eyes.len() as u64,
                     _ => 0,
                 };
                 Duration::from_secs((read_px + made_px).div_ceil(1_000_000))
@@ -229,6 +249,12 @@ impl Operation {
             Self::PanoSocial(operation) => operation.plan(media).map(Plan::Render),
             Self::PanoPatch(operation) => operation.plan(media).map(Plan::Retouch),
             Self::PanoBlur(operation) => operation.plan(media).map(Plan::Retouch),
+            Self::PanoStitch(operation) => {
+                operation.plan(media).map(|plan| Plan::Stitch(Box::new(plan)))
+            }
+            Self::PanoSpin(operation) => {
+                operation.plan(media).map(|plan| Plan::Spin(Box::new(plan)))
+            }
             Self::ImageThumbnail(operation) => operation.plan(media).map(Plan::Thumbnail),
             Self::ImageConvert(operation) => operation.plan(media).map(Plan::Convert),
             Self::VideoPoster(operation) => operation.plan(media).map(Plan::Poster),
@@ -260,6 +286,8 @@ impl Operation {
                 crate::operations::pano_social::DOC,
                 crate::operations::pano_patch::DOC,
                 crate::operations::pano_blur::DOC,
+                crate::operations::pano_stitch::DOC,
+                crate::operations::pano_spin::DOC,
                 crate::operations::image_thumbnail::DOC,
                 crate::operations::image_convert::DOC,
                 crate::operations::video_poster::DOC,
@@ -312,41 +340,7 @@ mod tests {
         };
         for doc in Operation::docs() {
             for p in doc.parameters {
-                let (inside, outside) = match p.kind {
-                    ParameterKind::Integer { min, max } => {
-                        (vec![json!(min), json!(max)], vec![json!(min - 1), json!(max + 1)])
-                    }
-                    ParameterKind::Integers { min, max, count_max } => (
-                        vec![json!([min, max]), json!([]), json!(vec![min; count_max])],
-                        vec![json!([min - 1]), json!([max + 1]), json!(vec![min; count_max + 1])],
-                    ),
-                    ParameterKind::Number { min, max } => {
-                        (vec![json!(min), json!(max)], vec![json!(min - 0.01), json!(max + 0.01)])
-                    }
-                    ParameterKind::Choice { of } => {
-                        (of.iter().map(|word| json!(word)).collect(), vec![json!("nonsense")])
-                    }
-                    ParameterKind::Switch => {
-                        (vec![json!(true), json!(false)], vec![json!("yes"), json!(1)])
-                    }
-                    ParameterKind::Regions { count_max } => {
-                        let region = |pitch: f64, width: f64| json!({ "yaw_deg": 1, "pitch_deg": pitch, "width_deg": width, "height_deg": 2 });
-                        let fine = region(-90.0, 120.0);
-                        (
-                            vec![json!([]), json!(vec![fine.clone(); count_max])],
-                            vec![
-                                json!(vec![fine; count_max + 1]),
-                                json!([region(91.0, 2.0)]),
-                                json!([region(0.0, 121.0)]),
-                                json!([{ "yaw_deg": 1 }]),
-                            ],
-                        )
-                    }
-                    ParameterKind::Color => (
-                        vec![json!("#00ff7f")],
-                        vec![json!("green"), json!("#00ff7"), json!("#00ff7é")],
-                    ),
-                };
+                let (inside, outside) = inside_and_outside(p.kind);
                 for value in inside {
                     assert_eq!(verdict(doc, p.name, value.clone()), Ok(()), "{} {value}", p.name);
                 }
@@ -357,11 +351,69 @@ mod tests {
         }
     }
 
+    fn inside_and_outside(kind: ParameterKind) -> (Vec<Value>, Vec<Value>) {
+        match kind {
+            ParameterKind::Integer { min, max } => {
+                (vec![json!(min), json!(max)], vec![json!(min - 1), json!(max + 1)])
+            }
+            ParameterKind::Integers { min, max, count_max } => (
+                vec![json!([min, max]), json!([]), json!(vec![min; count_max])],
+                vec![json!([min - 1]), json!([max + 1]), json!(vec![min; count_max + 1])],
+            ),
+            ParameterKind::Number { min, max } => {
+                (vec![json!(min), json!(max)], vec![json!(min - 0.01), json!(max + 0.01)])
+            }
+            ParameterKind::Choice { of } => {
+                (of.iter().map(|word| json!(word)).collect(), vec![json!("nonsense")])
+            }
+            ParameterKind::Switch => {
+                (vec![json!(true), json!(false)], vec![json!("yes"), json!(1)])
+            }
+            ParameterKind::Url => (
+                vec![json!("https://example.com/a-b/c"), json!("http://10.0.0.1:80/")],
+                vec![
+                    json!("example.com"),
+                    json!("https:///a"),
+                    json!("https://a/?b"),
+                    json!("ftp://a"),
+                ],
+            ),
+            ParameterKind::Regions { count_max } => {
+                let region = |pitch: f64, width: f64| json!({ "yaw_deg": 1, "pitch_deg": pitch, "width_deg": width, "height_deg": 2 });
+                let fine = region(-90.0, 120.0);
+                (
+                    vec![json!([]), json!(vec![fine.clone(); count_max])],
+                    vec![
+                        json!(vec![fine; count_max + 1]),
+                        json!([region(91.0, 2.0)]),
+                        json!([region(0.0, 121.0)]),
+                        json!([{ "yaw_deg": 1 }]),
+                    ],
+                )
+            }
+            ParameterKind::Lenses { count_max } => {
+                let lens = json!({ "center_x_px": 700.5, "radius_px": 400, "fov_deg": 200, "roll_deg": 90, "k1": 0.1 });
+                (
+                    vec![json!([]), json!(vec![lens.clone(); count_max])],
+                    vec![
+                        json!(vec![lens; count_max + 1]),
+                        json!([{ "fov_deg": 281 }]),
+                        json!([{ "pitch_deg": 31 }]),
+                        json!([{ "focus": 1 }]),
+                    ],
+                )
+            }
+            ParameterKind::Color => {
+                (vec![json!("#00ff7f")], vec![json!("green"), json!("#00ff7"), json!("#00ff7é")])
+            }
+        }
+    }
+
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         let refusal =
             |output: Value| serde_json::from_value::<Operation>(output).unwrap_err().to_string();
-        assert!(refusal(json!({ "op": "pano.spin" })).contains("pano.spin"));
+        assert!(refusal(json!({ "op": "pano.fly" })).contains("pano.fly"));
         assert!(refusal(json!({ "op": "pano.tiles", "layout": "zoomify" })).contains("zoomify"));
         assert!(refusal(json!({ "op": "pano.tiles", "format": "avif" })).contains("avif"));
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::retouch::REGION_DEG_MAX;
+use crate::stitch::{DISTORTION_MAX, FOV_DEG_MAX, FOV_DEG_MIN, LENS_PX_MAX, TURN_DEG_MAX};
 
 /// What `panofleet operations` prints about one operation.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -69,8 +70,15 @@ pub enum ParameterKind {
     Color,
     /// `true` or `false`.
     Switch,
+    /// A URL of a folder, without query.
+    Url,
     /// Ellipses on the sphere.
     Regions {
+        /// How many there may be.
+        count_max: usize,
+    },
+    /// Lenses of a camera.
+    Lenses {
         /// How many there may be.
         count_max: usize,
     },
@@ -127,6 +135,9 @@ impl ParameterDoc {
             }
             ParameterKind::Choice { of } => json!({ "enum": of }),
             ParameterKind::Switch => json!({ "type": "boolean" }),
+            ParameterKind::Url => {
+                json!({ "type": "string", "format": "uri", "pattern": "^https?://[^/?#][^?#]*$" })
+            }
             ParameterKind::Regions { count_max } => json!({
                 "type": "array",
                 "maxItems": count_max,
@@ -142,6 +153,30 @@ impl ParameterDoc {
                     "additionalProperties": false,
                 },
             }),
+            ParameterKind::Lenses { count_max } => {
+                let number = |min: f64, max: f64| json!({ "type": "number", "minimum": min, "maximum": max });
+                json!({
+                    "type": "array",
+                    "maxItems": count_max,
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "center_x_px": number(1.0, LENS_PX_MAX),
+                            "center_y_px": number(1.0, LENS_PX_MAX),
+                            "radius_px": number(1.0, LENS_PX_MAX),
+                            "fov_deg": number(FOV_DEG_MIN, FOV_DEG_MAX),
+                            "yaw_deg": number(-TURN_DEG_MAX, TURN_DEG_MAX),
+                            "pitch_deg": number(-TURN_DEG_MAX, TURN_DEG_MAX),
+                            "roll_deg": number(-180.0, 180.0),
+                            "k1": number(-DISTORTION_MAX, DISTORTION_MAX),
+                            "k2": number(-DISTORTION_MAX, DISTORTION_MAX),
+                            "k3": number(-DISTORTION_MAX, DISTORTION_MAX),
+                            "k4": number(-DISTORTION_MAX, DISTORTION_MAX),
+                        },
+                        "additionalProperties": false,
+                    },
+                })
+            }
             ParameterKind::Color => json!({ "type": "string", "pattern": "^#[0-9a-f]{6}$" }),
         };
         let default: Value = serde_json::from_str(self.default).unwrap_or(Value::Null);

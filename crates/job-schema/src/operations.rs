@@ -11,6 +11,8 @@ pub(crate) mod pano_level;
 pub(crate) mod pano_little_planet;
 pub(crate) mod pano_patch;
 pub(crate) mod pano_social;
+pub(crate) mod pano_spin;
+pub(crate) mod pano_stitch;
 pub(crate) mod pano_tiles;
 pub(crate) mod pano_view;
 pub(crate) mod shared;

@@ -116,6 +116,8 @@ pub struct RenderPlan {
     pub turn: Angles,
     /// What is made of each eye.
     pub pictures: Vec<PicturePlan>,
+    /// Bits of a channel, 8 or 16.
+    pub depth_bits: u8,
     /// How it is written.
     pub output: PictureOutput,
 }
@@ -189,6 +191,10 @@ impl RenderPlan {
     /// # Errors
     /// `Rejected` for a picture beyond the limits, or beyond the format's.
     pub(crate) fn within_limits(self) -> Result<Self, Failure> {
+        if self.depth_bits > self.output.format.bits_max() {
+            let said = "this format has 8 bits a channel, and `depth_bits` is 16; set `format` to png or tiff";
+            return Err(Failure::rejected("depth_unsupported", said));
+        }
         let eyes = self.source.eyes.len() as u32;
         for picture in &self.pictures {
             check_joined(&self.output, eyes, (picture.width_px, picture.height_px))?;
@@ -278,6 +284,22 @@ pub(crate) const OUTPUT: [ParameterDoc; 6] = [
         summary: "how both eyes are written: under left/ and right/, or in one picture",
     },
 ];
+
+/// Refuses a depth that no picture has.
+pub(crate) fn check_depth(depth_bits: u8) -> Result<(), String> {
+    if matches!(depth_bits, 8 | 16) {
+        return Ok(());
+    }
+    Err(format!("depth_bits is {depth_bits}; it must be 8 or 16"))
+}
+
+/// Bits of a channel, where pictures may have 16.
+pub(crate) const DEPTH: ParameterDoc = ParameterDoc {
+    name: "depth_bits",
+    kind: ParameterKind::Integer { min: 8, max: 16 },
+    default: "8",
+    summary: "bits of a channel: 8, or 16 of a PNG or a TIFF",
+};
 
 /// The parameters of [`Angles`].
 pub(crate) const ANGLES: [ParameterDoc; 3] = [

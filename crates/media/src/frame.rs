@@ -42,6 +42,37 @@ pub struct StoredFrame {
 /// # Errors
 /// As [`decode`](crate::decode()).
 pub fn decode_stored(path: &Path, keep_profile: bool) -> Result<Option<StoredFrame>, MediaError> {
+    let Some(Plain { file, profile, mut warnings, .. }) = plain(path, keep_profile)? else {
+        return Ok(None);
+    };
+    let Some((samples, size, subsampling)) = decode::jpeg::stored(&file, &mut warnings)? else {
+        return Ok(None);
+    };
+    let description = Description { subsampling, ..Description::JPEG };
+    Ok(Some(StoredFrame { samples, size, description, profile, warnings }))
+}
+
+/// Bytes that [`decode_stored`] takes at most, and those of the frame that it makes; `None` where it makes none.
+///
+/// # Errors
+/// As [`decode_stored`], for what the header says.
+pub fn stored_bytes(path: &Path, keep_profile: bool) -> Result<Option<(u64, u64)>, MediaError> {
+    let Some(Plain { file, codec_bytes, .. }) = plain(path, keep_profile)? else {
+        return Ok(None);
+    };
+    let found = decode::jpeg::stored_bytes(&file)?;
+    Ok(found.map(|(file_bytes, frame_bytes)| (file_bytes + frame_bytes + codec_bytes, frame_bytes)))
+}
+
+/// A JPEG whose planes need nothing but decoding.
+struct Plain {
+    file: File,
+    profile: Option<Profile>,
+    warnings: Vec<String>,
+    codec_bytes: u64,
+}
+
+fn plain(path: &Path, keep_profile: bool) -> Result<Option<Plain>, MediaError> {
     let file = File::open(path).map_err(MediaError::Io)?;
     let (container, _) = probe::sniff_file(&file)?;
     if container != Container::Jpeg {
@@ -54,16 +85,12 @@ pub fn decode_stored(path: &Path, keep_profile: bool) -> Result<Option<StoredFra
         && probe::orientation(&header.metadata) == 1
         && header.width_px % 2 == 0
         && header.height_px % 2 == 0;
-    let (profile, mut warnings) = decode::usable_profile::<u8>(&header);
+    let (profile, warnings) = decode::usable_profile::<u8>(&header);
     let profile = profile.filter(|profile| !profile.is_srgb());
     if !is_plain || (profile.is_some() && !keep_profile) {
         return Ok(None);
     }
-    let Some((samples, size, subsampling)) = decode::jpeg::stored(&file, &mut warnings)? else {
-        return Ok(None);
-    };
-    let description = Description { subsampling, ..Description::JPEG };
-    Ok(Some(StoredFrame { samples, size, description, profile, warnings }))
+    Ok(Some(Plain { file, profile, warnings, codec_bytes: header.codec_bytes }))
 }
 
 impl StoredFrame {

@@ -49,5 +49,5 @@ pub use decode::{Decoded, decode, decode_bytes_max, decode_deep, decode_deep_byt
 pub use encode::{Embedded, Encoder, Samples};
 pub use error::MediaError;
 pub use exif::Exif;
-pub use frame::{StoredFrame, decode_stored, shrink, stored_face};
+pub use frame::{StoredFrame, decode_stored, shrink, stored_bytes, stored_face};
 pub use probe::{check_has_pixels, probe, probe_bytes};

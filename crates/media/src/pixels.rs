@@ -13,6 +13,13 @@ use panofleet_raster::{
 };
 use rayon::prelude::*;
 
+mod depth;
+
+pub use depth::PixelDepth;
+
+/// Samples that a thread takes at once.
+const CHUNK: usize = 64 * 1024;
+
 /// A panorama ready to be sampled; takes the picture, so that it is in memory once.
 ///
 /// # Errors
@@ -116,7 +123,6 @@ pub fn flatten(picture: Picture<u8>, background: [u8; 3]) -> Result<Picture<u8>,
 }
 
 fn mix(plane: &mut Plane<u8>, alpha: &Plane<u8>, behind: u8) {
-    const CHUNK: usize = 64 * 1024;
     let chunks = plane.samples_mut().par_chunks_mut(CHUNK).zip(alpha.samples().par_chunks(CHUNK));
     chunks.for_each(|(values, alphas)| {
         for (value, alpha) in values.iter_mut().zip(alphas) {

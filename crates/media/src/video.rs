@@ -19,6 +19,7 @@ mod aac;
 mod colour;
 mod convert;
 mod encode;
+mod film;
 mod frame;
 mod ladder;
 mod mp4;
@@ -30,6 +31,7 @@ mod sphere_boxes;
 mod tone;
 mod transcode;
 
+pub use film::{Film, FilmSettings};
 pub use frame::VideoFrame;
 pub use ladder::{Laddered, Piece, encoder_bytes, ladder};
 pub use picture::{FramePictures, look};

@@ -50,7 +50,7 @@
 //!
 //! It reads and writes no file, decodes nothing, and converts no primaries. It filters the stored
 //! (gamma-encoded) values; who wants linear light filters what [`to_light`] gives. There is no kernel for NEON: other machines than
-//! x86-64 run the plain loops. It does not stitch or blend.
+//! x86-64 run the plain loops. It stitches two lenses that look away from each other ([`stitch()`]), not pictures of any kind.
 
 mod band;
 mod crop;
@@ -78,6 +78,7 @@ mod resize;
 mod sample;
 mod source;
 mod stereo;
+mod stitch;
 mod weights;
 
 pub use crop::{crop, crop_view};
@@ -105,3 +106,4 @@ pub use resize::{Edges, resize};
 pub use sample::Sample;
 pub use source::{Geometry, Grid};
 pub use stereo::{Eye, StereoLayout, join_stereo, split_stereo};
+pub use stitch::{Alignment, LensPicture, Stitched, Stitching, one_lens, stitch};

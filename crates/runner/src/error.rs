@@ -19,6 +19,23 @@ pub(crate) enum StepError {
     /// A window that the plan should not have asked for.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
+    /// Numbers of a lens that no lens has.
+    #[error("{name} cannot be as it is described: {error}; correct `lenses`, `lens` or `fov_deg`")]
+    Lens {
+        /// Which lens.
+        name: &'static str,
+        /// Why.
+        error: GeometryError,
+    },
+    /// A lens that saw nothing.
+    #[error(
+        "{names} saw nothing: its circle is black; take the picture again, or set `dark_lens` to `leave_out` for a \
+         panorama without it"
+    )]
+    DarkLens {
+        /// Which.
+        names: String,
+    },
     /// A side of no pixels that the plan should not have asked for.
     #[error("the plan asks for a picture without pixels")]
     EmptySize,
@@ -44,6 +61,8 @@ impl From<StepError> for Failure {
             StepError::Raster(_) | StepError::Geometry(_) | StepError::EmptySize => {
                 Self::new(ErrorClass::Bug, "plan_impossible", message)
             }
+            StepError::Lens { .. } => Self::rejected("lens_impossible", message),
+            StepError::DarkLens { .. } => Self::rejected("lens_dark", message),
             StepError::Write { error, .. } => match error.kind() {
                 io::ErrorKind::FileTooLarge => Self::rejected(
                     "output_file_too_large",

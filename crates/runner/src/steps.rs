@@ -11,6 +11,8 @@ pub(crate) mod pictures;
 pub(crate) mod probe;
 pub(crate) mod render;
 pub(crate) mod retouch;
+pub(crate) mod spin;
+pub(crate) mod stitch;
 pub(crate) mod thumbnail;
 pub(crate) mod tiles;
 pub(crate) mod video;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use panofleet_job_schema::manifest::StepTiming;
 use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::operation::{
-    ConvertPlan, IccPolicy, Plan, RenderPlan, RetouchPlan, ThumbnailPlan, TilesPlan,
+    ConvertPlan, IccPolicy, Plan, RenderPlan, RetouchPlan, SpinPlan, StitchPlan, ThumbnailPlan,
+    TilesPlan,
 };
 use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
 use panofleet_job_schema::{Failure, OutputName};
@@ -22,13 +23,10 @@ use crate::report::Report;
 use crate::sandbox;
 use crate::steps::pictures::Origin;
 use crate::steps::video::{Footage, VideoStep};
-use crate::steps::{Summary, convert, probe, render, retouch, thumbnail, tiles};
+use crate::steps::{Summary, convert, probe, render, retouch, spin, stitch, thumbnail, tiles};
 
-/// Address space for the program itself: its libraries and tables.
-const OWN_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Address space for each thread: its stack, a tile and the encoder's buffers.
-const THREAD_BYTES: u64 = 12 * 1024 * 1024;
+mod deep;
+mod memory;
 
 /// Does one task; true if it was done, false if it failed and the worker knows why.
 ///
@@ -61,14 +59,14 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
     // was taken is only in the file that a probe was asked for.
     send(report, &Frame::Probed { media: Box::new(media.clone().without_location()) })?;
 
-    let Plans { probes, jobs, videos } = plans(task, &media)?;
-    if !jobs.is_empty() {
-        check_memory(task, threads, &media, &jobs)?;
-    }
-    check_video_memory(task, threads, &videos)?;
+    let Plans { probes, jobs, deep, videos } = plans(task, &media)?;
+    memory::check_jobs(task, threads, &media, &jobs)?;
+    memory::check_deep(task, threads, &media, &deep)?;
+    memory::check_videos(task, threads, &videos)?;
     report.expect(
         decode_px(&media)
             + jobs.iter().map(|job| job.plan.work_px()).sum::<u64>()
+            + deep::work_px(&media, &deep)
             + videos.iter().map(|(_, step)| step.work_px()).sum::<u64>(),
     );
     let work = Work { task, report, media: &media };
@@ -76,6 +74,7 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
         work.output(name, &mut steps, "write probe", |output| probe::run(&media, output))?;
     }
     work.do_jobs(&jobs, &mut steps)?;
+    work.do_deep(&deep, &mut steps)?;
     let footage = Footage { source: Path::new(&task.source), threads };
     for (name, step) in &videos {
         work.output(name, &mut steps, step.name(), |output| step.run(footage, output))?;
@@ -94,6 +93,8 @@ enum PixelPlan {
     Convert(ConvertPlan),
     Render(RenderPlan),
     Retouch(RetouchPlan),
+    Stitch(Box<StitchPlan>),
+    Spin(Box<SpinPlan>),
     Tiles(TilesPlan),
 }
 
@@ -104,6 +105,8 @@ impl PixelPlan {
             Self::Convert(plan) => plan.icc,
             Self::Render(plan) => plan.output.icc,
             Self::Retouch(plan) => plan.output.icc,
+            Self::Stitch(plan) => plan.output.icc,
+            Self::Spin(_) => IccPolicy::Srgb,
             Self::Tiles(plan) => plan.icc,
         }
     }
@@ -111,15 +114,21 @@ impl PixelPlan {
     /// Outputs that keep the source's colours go before the pixels are converted; those that only look at
     /// the pixels go before those that may take them.
     fn turn(&self) -> (bool, bool) {
-        (self.icc() == IccPolicy::Srgb, !matches!(self, Self::Thumbnail(_) | Self::Convert(_)))
+        (
+            self.icc() == IccPolicy::Srgb,
+            !matches!(
+                self,
+                Self::Thumbnail(_) | Self::Convert(_) | Self::Stitch(_) | Self::Spin(_)
+            ),
+        )
     }
 
     /// Whether it can be made of what a JPEG stores.
     fn takes_stored(&self) -> bool {
         match self {
             Self::Thumbnail(plan) => thumbnail::takes_stored(plan),
-            Self::Render(_) | Self::Convert(_) | Self::Retouch(_) => false,
             Self::Tiles(plan) => tiles::takes_stored(plan),
+            _ => false,
         }
     }
 
@@ -129,6 +138,8 @@ impl PixelPlan {
             Self::Convert(_) => "convert",
             Self::Render(_) => "render",
             Self::Retouch(_) => "retouch",
+            Self::Stitch(_) => "stitch",
+            Self::Spin(_) => "spin",
             Self::Tiles(_) => "tiles",
         }
     }
@@ -139,6 +150,8 @@ impl PixelPlan {
             Self::Convert(plan) => convert::work_px(plan),
             Self::Render(plan) => render::work_px(plan),
             Self::Retouch(plan) => retouch::work_px(plan),
+            Self::Stitch(plan) => stitch::work_px(plan),
+            Self::Spin(plan) => spin::work_px(plan),
             Self::Tiles(plan) => tiles::work_px(plan),
         }
     }
@@ -149,9 +162,21 @@ impl PixelPlan {
             Self::Convert(plan) => convert::memory_px(plan),
             Self::Render(plan) => render::memory_px(plan),
             Self::Retouch(plan) => retouch::memory_px(plan),
+            Self::Stitch(plan) => stitch::memory_px(plan),
+            Self::Spin(plan) => spin::memory_px(plan),
             Self::Tiles(plan) => tiles::memory_px(plan),
         }
     }
+}
+
+/// Whether all outputs can be made of what a JPEG stores.
+fn takes_stored(jobs: &[Job<'_>]) -> bool {
+    !jobs.is_empty() && jobs.iter().all(|job| job.plan.takes_stored())
+}
+
+/// Whether all outputs keep the source's colours.
+fn keeps_profile(jobs: &[Job<'_>]) -> bool {
+    jobs.iter().all(|job| job.plan.icc() == IccPolicy::Keep)
 }
 
 /// What there is to do.
@@ -161,13 +186,15 @@ struct Plans<'t> {
     probes: Vec<&'t OutputName>,
     /// Outputs of a still picture, in the order of work.
     jobs: Vec<Job<'t>>,
+    /// Outputs of a still picture, of 16 bits.
+    deep: Vec<(&'t OutputName, RenderPlan)>,
     /// Outputs of a video.
     videos: Vec<(&'t OutputName, VideoStep)>,
 }
 
 /// Every plan. One that is refused refuses the task, because a job's outputs stand or fall together.
 fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
-    let Plans { mut probes, mut jobs, mut videos } = Plans::default();
+    let Plans { mut probes, mut jobs, mut deep, mut videos } = Plans::default();
     for (name, operation) in &task.outputs {
         let named = |failure: Failure| {
             let message = format!("output `{name}`: {}", failure.message);
@@ -185,8 +212,14 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
         let plan = match plan {
             Plan::Thumbnail(plan) => PixelPlan::Thumbnail(plan),
             Plan::Convert(plan) => PixelPlan::Convert(plan),
+            Plan::Render(plan) if plan.depth_bits > 8 => {
+                deep.push((name, plan));
+                continue;
+            }
             Plan::Render(plan) => PixelPlan::Render(plan),
             Plan::Retouch(plan) => PixelPlan::Retouch(plan),
+            Plan::Stitch(plan) => PixelPlan::Stitch(plan),
+            Plan::Spin(plan) => PixelPlan::Spin(plan),
             Plan::Tiles(plan) => PixelPlan::Tiles(plan),
             Plan::Poster(plan) => {
                 videos.push((name, VideoStep::Poster(plan)));
@@ -209,54 +242,7 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
         jobs.push(Job { name, plan });
     }
     jobs.sort_by_key(|job| job.plan.turn());
-    Ok(Plans { probes, jobs, videos })
-}
-
-/// Refuses a video whose frames would not fit, instead of being killed half-way. Outputs are made one after
-/// the other, so the hungriest counts.
-fn check_video_memory(
-    task: &Task,
-    threads: usize,
-    videos: &[(&OutputName, VideoStep)],
-) -> Result<(), Failure> {
-    let needed_bytes = videos.iter().map(|(_, step)| step.memory_bytes(threads)).max().unwrap_or(0);
-    let needed_bytes = OWN_BYTES + THREAD_BYTES * 2 * threads as u64 + needed_bytes;
-    if videos.is_empty() || needed_bytes <= task.limits.memory_bytes {
-        return Ok(());
-    }
-    Err(too_little_memory("video", needed_bytes, task.limits.memory_bytes))
-}
-
-fn too_little_memory(what: &str, needed_bytes: u64, allowed_bytes: u64) -> Failure {
-    let mib = |bytes: u64| bytes.div_ceil(1024 * 1024);
-    let said = format!(
-        "the {what} needs about {} MiB of memory and a job may use {} MiB here; make the {what} smaller, or \
-         let the worker's jobs use more",
-        mib(needed_bytes),
-        mib(allowed_bytes)
-    );
-    Failure::rejected("memory_limit", said)
-}
-
-/// Refuses a picture that would not fit, instead of being killed half-way.
-///
-/// The estimate is the larger of decoding and of the hungriest step beside the decoded picture.
-fn check_memory(
-    task: &Task,
-    threads: usize,
-    media: &MediaInfo,
-    jobs: &[Job<'_>],
-) -> Result<(), Failure> {
-    let channels = 3 + u64::from(media.picture.as_ref().is_some_and(|picture| picture.alpha));
-    let step_px = jobs.iter().map(|job| job.plan.memory_px()).max().unwrap_or(0);
-    let decode_bytes = panofleet_media::decode_bytes_max(Path::new(&task.source))?;
-    let needed_bytes = OWN_BYTES
-        + THREAD_BYTES * threads as u64
-        + decode_bytes.max(channels * (decode_px(media) + step_px));
-    if needed_bytes <= task.limits.memory_bytes {
-        return Ok(());
-    }
-    Err(too_little_memory("picture", needed_bytes, task.limits.memory_bytes))
+    Ok(Plans { probes, jobs, deep, videos })
 }
 
 /// What the steps have in common.
@@ -269,8 +255,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// The source is decoded once, for the first job, and given up with the last.
     fn do_jobs(&self, jobs: &[Job<'_>], steps: &mut Steps) -> Result<(), Failure> {
-        if !jobs.is_empty()
-            && jobs.iter().all(|job| job.plan.takes_stored())
+        if takes_stored(jobs)
             && let Some(frame) = self.decode_stored(jobs, steps)?
         {
             return self.do_stored(jobs, &frame, steps);
@@ -317,6 +302,10 @@ impl Work<'_> {
             (PixelPlan::Convert(plan), _) => {
                 (convert::run(plan, &picture, origin, output)?, Some(picture))
             }
+            (PixelPlan::Stitch(plan), _) => {
+                (stitch::run(plan, &picture, origin, output)?, Some(picture))
+            }
+            (PixelPlan::Spin(plan), _) => (spin::run(plan, &picture, output)?, Some(picture)),
             (PixelPlan::Render(plan), true) => {
                 (render::run(plan, Cow::Borrowed(&picture), origin, output)?, Some(picture))
             }
@@ -350,7 +339,7 @@ impl Work<'_> {
         jobs: &[Job<'_>],
         steps: &mut Steps,
     ) -> Result<Option<StoredFrame>, Failure> {
-        let keep = jobs.iter().all(|job| job.plan.icc() == IccPolicy::Keep);
+        let keep = keeps_profile(jobs);
         let begun = Instant::now();
         let path = Path::new(&self.task.source);
         let found = panofleet_media::decode_stored(path, keep).map_err(StepError::from)?;
@@ -384,9 +373,7 @@ impl Work<'_> {
                         tiles::run(plan, tiles::Pixels::Stored(frame), &context, output)?
                     }
                     // None that takes what a JPEG stores.
-                    PixelPlan::Render(_) | PixelPlan::Retouch(_) | PixelPlan::Convert(_) => {
-                        return Err(StepError::EmptySize);
-                    }
+                    _ => return Err(StepError::EmptySize),
                 };
                 summary.warnings.extend_from_slice(&frame.warnings);
                 Ok(summary)

@@ -295,11 +295,13 @@ fn open_output<'a>(
     }
 }
 
-/// Plain names separated by `/`: nothing that leaves the folder, and nothing that has to be escaped in a URL.
+/// Plain names separated by `/`: nothing that leaves the folder, and nothing that has to be escaped in a URL's path.
 fn check_path(path: &str) -> Result<(), Failure> {
     let plain = |part: &str| {
         !matches!(part, "" | "." | "..")
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b','))
     };
     if path.len() <= PATH_BYTES_MAX && path.split('/').all(plain) {
         return Ok(());

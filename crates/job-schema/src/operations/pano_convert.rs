@@ -12,7 +12,8 @@ use crate::panorama::{
     LensKind, LensOrder, PanoramaSource, PictureProjection, ProjectionName, SourcePlan,
 };
 use crate::render::{
-    ANGLES, Aim, Angles, OUTPUT, POSE, PictureOutput, PicturePlan, PosePolicy, RenderPlan, tilt,
+    ANGLES, Aim, Angles, DEPTH, OUTPUT, POSE, PictureOutput, PicturePlan, PosePolicy, RenderPlan,
+    check_depth, tilt,
 };
 
 /// Another projection, another size, another orientation.
@@ -38,6 +39,8 @@ pub struct PanoConvert {
     pub angles: Angles,
     /// What happens to the camera's tilt.
     pub pose: PosePolicy,
+    /// Bits of a channel, 8 or 16.
+    pub depth_bits: u8,
     /// What is known of the source.
     #[serde(flatten)]
     pub source: PanoramaSource,
@@ -58,6 +61,7 @@ impl Default for PanoConvert {
             height_px: None,
             angles: Angles::default(),
             pose: PosePolicy::Keep,
+            depth_bits: 8,
             source: PanoramaSource::default(),
             output: PictureOutput::default(),
         }
@@ -73,6 +77,7 @@ impl PanoConvert {
                 shared::check_integer(name, side_px, 1, RENDER_SIDE_PX_MAX)?;
             }
         }
+        check_depth(self.depth_bits)?;
         self.angles.check()?;
         self.source.check()?;
         self.output.check()
@@ -86,6 +91,7 @@ impl PanoConvert {
             source,
             turn: self.angles,
             pictures: vec![picture],
+            depth_bits: self.depth_bits,
             output: self.output,
         }
         .within_limits()
@@ -144,7 +150,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     summary: "a panorama of any projection to any other, turned or not; turned by nothing, the same projection and size \
               are the same pixels",
     writes: "panorama.jpg; of both eyes, left/panorama.jpg and right/panorama.jpg, or one picture",
-    parameters: &parameters::<25>(&[
+    parameters: &parameters::<26>(&[
         &[
             ParameterDoc {
                 name: "to",
@@ -190,6 +196,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
                 summary: "height, in pixels; if not given, by the width and the projection's shape",
             },
             POSE,
+            DEPTH,
         ],
         &ANGLES,
         &SOURCE,

@@ -10,11 +10,12 @@ use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind, parameters
 use crate::panorama::parameters::SOURCE;
 use crate::panorama::{CubeGrid, PanoramaSource, PictureProjection};
 use crate::render::{
-    ANGLES, Aim, Angles, OUTPUT, POSE, PictureOutput, PicturePlan, PosePolicy, RenderPlan, tilt,
+    ANGLES, Aim, Angles, DEPTH, OUTPUT, POSE, PictureOutput, PicturePlan, PosePolicy, RenderPlan,
+    check_depth, tilt,
 };
 
 /// A cube map: six files, or six faces in one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PanoCubemap {
     /// How the faces are written.
@@ -28,12 +29,29 @@ pub struct PanoCubemap {
     pub angles: Angles,
     /// What happens to the camera's tilt.
     pub pose: PosePolicy,
+    /// Bits of a channel, 8 or 16.
+    pub depth_bits: u8,
     /// What is known of the source.
     #[serde(flatten)]
     pub source: PanoramaSource,
     /// How the pictures are written.
     #[serde(flatten)]
     pub output: PictureOutput,
+}
+
+impl Default for PanoCubemap {
+    fn default() -> Self {
+        Self {
+            layout: CubeFiles::Files,
+            face_px: None,
+            padding_px: 0,
+            angles: Angles::default(),
+            pose: PosePolicy::Keep,
+            depth_bits: 8,
+            source: PanoramaSource::default(),
+            output: PictureOutput::default(),
+        }
+    }
 }
 
 /// How the faces of a cube are written.
@@ -87,6 +105,7 @@ impl PanoCubemap {
             }
         }
         shared::check_integer("padding_px", self.padding_px, 0, PADDING_PX_MAX)?;
+        check_depth(self.depth_bits)?;
         self.angles.check()?;
         self.source.check()?;
         self.output.check()
@@ -122,6 +141,7 @@ impl PanoCubemap {
             source,
             turn: self.angles,
             pictures,
+            depth_bits: self.depth_bits,
             output: self.output,
         }
         .within_limits()
@@ -165,7 +185,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     summary: "the six faces of the cube around the viewer, in six files or in one",
     writes: "f.jpg, r.jpg, b.jpg, l.jpg, u.jpg, d.jpg as Pannellum and Marzipano take them (the top of `u` continues `b`, \
              the top of `d` continues `f`), or cubemap.jpg; of both eyes, each under left/ and right/",
-    parameters: &parameters::<21>(&[
+    parameters: &parameters::<22>(&[
         &[
             ParameterDoc {
                 name: "layout",
@@ -188,6 +208,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
                 summary: "pixels around each face that show what its neighbours do; less than half a face",
             },
             POSE,
+            DEPTH,
         ],
         &ANGLES,
         &SOURCE,

@@ -61,6 +61,7 @@ impl PanoLevel {
             source,
             turn: Angles::looking(self.yaw_deg, 0.0),
             pictures: vec![picture],
+            depth_bits: 8,
             output: self.output,
         }
         .within_limits()

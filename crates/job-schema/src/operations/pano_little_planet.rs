@@ -80,6 +80,7 @@ impl PanoLittlePlanet {
             source,
             turn: self.angles(),
             pictures: vec![picture],
+            depth_bits: 8,
             output: self.output,
         }
         .within_limits()

@@ -82,6 +82,7 @@ impl PanoSocial {
             source,
             turn: Angles::default(),
             pictures: vec![picture],
+            depth_bits: 8,
             output: self.output,
         }
         .within_limits()

@@ -23,11 +23,13 @@ pub enum TileLayout {
     Equirectangular,
     /// The picture as it is, flat: Deep Zoom.
     Dzi,
+    /// The picture as it is, flat: an IIIF image service of files.
+    Iiif,
 }
 
 impl TileLayout {
     /// The words of the parameter.
-    pub const WORDS: &'static [&'static str] = &["cube", "equirectangular", "dzi"];
+    pub const WORDS: &'static [&'static str] = &["cube", "equirectangular", "dzi", "iiif"];
 }
 
 /// Tiles a panorama: full or partial, mono or stereo.
@@ -60,6 +62,8 @@ pub struct PanoTiles {
     pub layout: TileLayout,
     /// Width of one equirectangular picture beside cube tiles; 0 for none.
     pub phone_px: u32,
+    /// Where an image service will be served from.
+    pub base_url: Option<String>,
 }
 
 /// The widest texture that every phone takes.
@@ -81,6 +85,7 @@ impl Default for PanoTiles {
             quality_report: true,
             layout: TileLayout::Cube,
             phone_px: PHONE_PX_MAX,
+            base_url: None,
         }
     }
 }
@@ -108,6 +113,8 @@ pub struct TilesPlan {
     pub layout: TileLayout,
     /// Width of one equirectangular picture beside cube tiles; 0 for none.
     pub phone_px: u32,
+    /// Where an image service will be served from, with a `/` at its end; empty for other layouts.
+    pub base_url: String,
     /// What was assumed because nobody said it.
     pub assumptions: Vec<String>,
 }
@@ -116,6 +123,7 @@ impl PanoTiles {
     pub(crate) fn check(&self) -> Result<(), String> {
         shared::check_integer("quality", self.quality.into(), 1, 100)?;
         shared::check_integer("phone_px", self.phone_px, 0, PHONE_PX_MAX)?;
+        shared::check_url("base_url", self.base_url.as_deref())?;
         self.source().check()
     }
 
@@ -148,6 +156,11 @@ impl PanoTiles {
                         `cube`";
             return Err(Failure::rejected("layout_needs_whole_sphere", said));
         }
+        if layout == TileLayout::Iiif && self.base_url.is_none() {
+            let said = "an IIIF image service names the URL that it is served from; set `base_url` to that of the output's \
+                        folder";
+            return Err(Failure::rejected("base_url_missing", said));
+        }
         Ok(TilesPlan {
             eyes,
             window,
@@ -159,6 +172,10 @@ impl PanoTiles {
             quality_report,
             layout,
             phone_px,
+            base_url: self
+                .base_url
+                .as_deref()
+                .map_or_else(String::new, |url| format!("{}/", url.trim_end_matches('/'))),
             assumptions,
         })
     }
@@ -184,7 +201,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
     writes: "cube: <level>/<face><row>_<column>.jpg, fallback/<face>.jpg, preview.jpg, phone.jpg, config.json \
              (Pannellum), psv.json (Photo Sphere Viewer), marzipano.json, krpano.xml; equirectangular: \
              <level>/<row>_<column>.jpg, base.jpg, psv.json; dzi: image.dzi, image_files/<level>/<column>_<row>.jpg; \
-             with both eyes, each under left/ and right/",
+             iiif: info.json, <region>/<size>/0/default.jpg; with both eyes, each under left/ and right/",
     parameters: &[
         shared::FORMAT,
         shared::QUALITY,
@@ -238,7 +255,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             default: "\"cube\"",
             summary: "how tiles are cut: `cube` faces for Pannellum, Photo Sphere Viewer and Marzipano; \
                       `equirectangular` tiles of a whole sphere for Photo Sphere Viewer; `dzi`, the flat picture as a \
-                      Deep Zoom image",
+                      Deep Zoom image; `iiif`, the flat picture as an IIIF 3 image service (level 0)",
         },
         ParameterDoc {
             name: "phone_px",
@@ -246,6 +263,13 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             default: "4096",
             summary: "width of one equirectangular picture beside cube tiles, for devices that show nothing larger; 0 \
                       makes none",
+        },
+        ParameterDoc {
+            name: "base_url",
+            kind: ParameterKind::Url,
+            default: "null",
+            summary: "where the output's folder will be served from, such as https://example.com/reef/tiles; an `iiif` image \
+                      service has to say it",
         },
         ParameterDoc {
             name: "quality_report",

@@ -75,6 +75,7 @@ impl PanoView {
             source,
             turn: self.angles,
             pictures: vec![picture],
+            depth_bits: 8,
             output: self.output,
         }
         .within_limits()

@@ -266,6 +266,27 @@ pub(crate) fn check_angle(
     }
 }
 
+/// Letters of a URL.
+const URL_CHARS_MAX: usize = 1000;
+
+/// Refuses what is no plain URL of a folder.
+pub(crate) fn check_url(name: &str, value: Option<&str>) -> Result<(), String> {
+    let fits = |url: &str| {
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/@!$&'()*+,;=%[]".contains(&b);
+        url.len() <= URL_CHARS_MAX
+            && rest.is_some_and(|rest| {
+                !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(plain)
+            })
+    };
+    match value {
+        Some(url) if !fits(url) => Err(format!(
+            "{name} must be a URL that begins with https:// or http://, without `?` and `#`"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The still picture of a source, within the limits that every pixel operation has.
 pub(crate) fn still_picture<'m>(
     op: &str,

@@ -108,7 +108,7 @@ impl LensKind {
     }
 
     /// Radius over focal length at an angle from the axis.
-    pub(super) fn radius(self, angle_rad: f64) -> f64 {
+    pub(crate) fn radius(self, angle_rad: f64) -> f64 {
         match self {
             Self::Equidistant => angle_rad,
             Self::Equisolid => 2.0 * (angle_rad / 2.0).sin(),

@@ -111,6 +111,19 @@ pub(crate) fn stored(
     Ok(Some((pixels, size, subsampling)))
 }
 
+/// Bytes of the file and of what [`stored`] makes of it; `None` where that makes nothing.
+pub(crate) fn stored_bytes(file: &File) -> Result<Option<(u64, u64)>, MediaError> {
+    let jpeg = read_file(file)?;
+    let (_, found, _) = open(&jpeg)?;
+    let is_ycbcr = found.colorspace == turbojpeg::Colorspace::YCbCr && !found.is_lossless;
+    if !is_ycbcr || frame::subsampling(found.subsamp).is_none() {
+        return Ok(None);
+    }
+    let bytes = turbojpeg::yuv_pixels_len(found.width, 1, found.height, found.subsamp);
+    let bytes = bytes.map_err(|error| judged(&error))?;
+    Ok(Some((jpeg.len() as u64, bytes as u64)))
+}
+
 /// Interleaved samples of a file whose header was found to be within the limits.
 fn decompress(
     jpeg: &[u8],

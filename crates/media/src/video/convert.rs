@@ -1,7 +1,7 @@
 //! Frames of another size or kind, as 4:2:0 of 8 bits.
 
 use ffmpeg_next::Rational;
-use ffmpeg_next::color::{Range as RawRange, Space};
+use ffmpeg_next::color::{Primaries, Range as RawRange, Space, TransferCharacteristic};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::util::frame::Video as RawFrame;
 use panofleet_raster::{
@@ -138,14 +138,7 @@ impl Converter {
     ) -> Result<(RawFrame, UprightFrame), MediaError> {
         let impossible = |error: RasterError| MediaError::VideoUnsupported(error.to_string());
         let planes = self.planes(upright).map_err(impossible)?;
-        let mut raw = RawFrame::new(Pixel::YUV420P, self.size.width_px(), self.size.height_px());
-        for (index, plane) in planes.iter().enumerate() {
-            let stride = raw.stride(index);
-            let rows = raw.data_mut(index).chunks_mut(stride);
-            for (to, from) in rows.zip(plane.samples().chunks(plane.width())) {
-                to[..from.len()].copy_from_slice(from);
-            }
-        }
+        let mut raw = self.filled(&planes);
         describe_as(&mut raw, frame.raw(), &upright.description);
         if self.square {
             make_square(&mut raw);
@@ -155,6 +148,37 @@ impl Converter {
         let target = Description { subsampling: Subsampling::Quarter, ..description };
         let planes = planes.collect::<Result<_, _>>().map_err(impossible)?;
         Ok((raw, UprightFrame { planes, description, grid: target.chroma_grid() }))
+    }
+
+    /// A frame of an opaque picture in sRGB, as BT.709 of limited range with chroma on the left: every player takes the one
+    /// for the other.
+    ///
+    /// # Errors
+    /// `video_unsupported` for a picture that is gray.
+    pub(crate) fn of_picture(&self, picture: &Picture<u8>) -> Result<RawFrame, MediaError> {
+        let rgb = Description { matrix: Matrix::Rgb, range: Range::Full, ..Description::VIDEO };
+        let planes = UprightFrame::of_planes(picture.planes().to_vec(), rgb, 0)
+            .and_then(|upright| self.planes(&upright))
+            .map_err(|error| MediaError::VideoUnsupported(error.to_string()))?;
+        let mut raw = self.filled(&planes);
+        raw.set_color_space(Space::BT709);
+        raw.set_color_range(RawRange::MPEG);
+        raw.set_color_primaries(Primaries::BT709);
+        raw.set_color_transfer_characteristic(TransferCharacteristic::BT709);
+        set_geometry(&mut raw, None, Siting::Left);
+        Ok(raw)
+    }
+
+    fn filled(&self, planes: &[Plane<u8>; 3]) -> RawFrame {
+        let mut raw = RawFrame::new(Pixel::YUV420P, self.size.width_px(), self.size.height_px());
+        for (index, plane) in planes.iter().enumerate() {
+            let stride = raw.stride(index);
+            let rows = raw.data_mut(index).chunks_mut(stride);
+            for (to, from) in rows.zip(plane.samples().chunks(plane.width())) {
+                to[..from.len()].copy_from_slice(from);
+            }
+        }
+        raw
     }
 
     /// The size of what it makes.
@@ -267,19 +291,21 @@ fn describe_as(raw: &mut RawFrame, from: &RawFrame, description: &Description) {
     raw.set_color_range(if full { RawRange::JPEG } else { RawRange::MPEG });
     raw.set_color_primaries(from.color_primaries());
     raw.set_color_transfer_characteristic(from.color_transfer_characteristic());
-    copy_geometry(raw, from, description.siting);
+    set_geometry(raw, Some(from), description.siting);
 }
 
 #[expect(unsafe_code, reason = "the safe binding sets neither of these")]
-fn copy_geometry(raw: &mut RawFrame, from: &RawFrame, siting: Siting) {
+fn set_geometry(raw: &mut RawFrame, shape_of: Option<&RawFrame>, siting: Siting) {
     let location = match siting {
         Siting::Left => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_LEFT,
         Siting::Centre => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_CENTER,
         Siting::TopLeft => ffmpeg_next::ffi::AVChromaLocation::AVCHROMA_LOC_TOPLEFT,
     };
-    // SAFETY: both frames are alive, and the fields are plain values.
+    // SAFETY: the frames are alive, and the fields are plain values.
     unsafe {
-        (*raw.as_mut_ptr()).sample_aspect_ratio = (*from.as_ptr()).sample_aspect_ratio;
+        if let Some(from) = shape_of {
+            (*raw.as_mut_ptr()).sample_aspect_ratio = (*from.as_ptr()).sample_aspect_ratio;
+        }
         (*raw.as_mut_ptr()).chroma_location = location;
     }
 }

@@ -7,6 +7,7 @@ use ffmpeg_next::util::frame::Video as RawFrame;
 use ffmpeg_next::{Dictionary, Error as FfmpegError, Packet, Rational, codec, color, ffi, picture};
 
 use crate::error::MediaError;
+use crate::tracks::demux;
 
 /// What is asked of the encoder.
 #[derive(Clone, Debug)]
@@ -44,6 +45,7 @@ impl VideoEncoder {
     /// # Errors
     /// `Encode` if x264 does not take the settings.
     pub(crate) fn new(settings: &EncoderSettings, first: &RawFrame) -> Result<Self, MediaError> {
+        demux::ready();
         let codec = codec::encoder::find_by_name("libx264").ok_or(FfmpegError::EncoderNotFound);
         let codec = codec.map_err(failed)?;
         let mut context = CodecContext::new_with_codec(codec);

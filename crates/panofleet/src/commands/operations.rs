@@ -82,6 +82,9 @@ fn interval(kind: &ParameterKind) -> String {
         }
         ParameterKind::Color => "#rrggbb".to_owned(),
         ParameterKind::Switch => "true | false".to_owned(),
-        ParameterKind::Regions { count_max } => format!("[{{…}}, …], {count_max} at most"),
+        ParameterKind::Url => "https://…".to_owned(),
+        ParameterKind::Regions { count_max } | ParameterKind::Lenses { count_max } => {
+            format!("[{{…}}, …], {count_max} at most")
+        }
     }
 }

@@ -229,7 +229,7 @@ mod tests {
             |output: &str| format!("{:#}", parse_outputs(&[output.to_owned()]).unwrap_err());
         for (output, expected) in [
             ("tiles", "NAME=OPERATION"),
-            ("tiles=pano.spin", "pano.spin"),
+            ("tiles=pano.fly", "pano.fly"),
             ("tiles=pano.tiles,quality", "key=value"),
             ("tiles=pano.tiles,qualiti=3", "qualiti"),
             ("Tiles=pano.tiles", "lower-case"),

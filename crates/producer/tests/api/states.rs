@@ -72,7 +72,7 @@ async fn a_job_that_was_just_submitted() {
     lane: "image"
     links: {"history":"/v1/jobs/<id>/history","self":"/v1/jobs/<id>","view":"/view/<id>"}
     max_attempts: 5
-    outputs: {"tiles":{"background":"#000000","center_pitch_deg":null,"eye":"left","format":"jpeg","haov_deg":null,"icc":"srgb","layout":"cube","op":"pano.tiles","phone_px":4096,"projection":null,"quality":85,"quality_report":true,"stereo":"auto","vaov_deg":null}}
+    outputs: {"tiles":{"background":"#000000","base_url":null,"center_pitch_deg":null,"eye":"left","format":"jpeg","haov_deg":null,"icc":"srgb","layout":"cube","op":"pano.tiles","phone_px":4096,"projection":null,"quality":85,"quality_report":true,"stereo":"auto","vaov_deg":null}}
     priority: "normal"
     region: "home"
     since: "<time>"

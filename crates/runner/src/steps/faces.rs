@@ -2,6 +2,7 @@
 //! beside each other in the picture.
 
 use panofleet_job_schema::operation::{CubeGrid, PictureProjection};
+use panofleet_media::pixels::PixelDepth;
 use panofleet_projection::{Pixel, Projection};
 use panofleet_raster::{Picture, Plane, Size};
 use rayon::prelude::*;
@@ -17,10 +18,10 @@ const BORDER_PX: u32 = 16;
 ///
 /// # Errors
 /// None that a plan can meet.
-pub(crate) fn bordered(
-    picture: Picture<u8>,
+pub(crate) fn bordered<S: PixelDepth>(
+    picture: Picture<S>,
     plan: &PictureProjection,
-) -> Result<(Picture<u8>, Projection), StepError> {
+) -> Result<(Picture<S>, Projection), StepError> {
     let size = picture.size();
     let source = geometry::projection(plan, size)?;
     let Some(faces) = Faces::of(plan, size) else { return Ok((picture, source)) };
@@ -61,14 +62,14 @@ impl Faces {
         Some(Self { plan, size, cell_px, border_px })
     }
 
-    fn plane(
+    fn plane<S: PixelDepth>(
         &self,
-        from: &Plane<u8>,
+        from: &Plane<S>,
         source: &Projection,
         bordered: &Projection,
-    ) -> Result<Plane<u8>, StepError> {
+    ) -> Result<Plane<S>, StepError> {
         let width = self.size.width_px() as usize;
-        let mut samples = vec![0; width * self.size.height_px() as usize];
+        let mut samples = vec![S::default(); width * self.size.height_px() as usize];
         samples.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
             let y = y as u32;
             for (sample, x) in row.iter_mut().zip(0_u32..) {
@@ -76,7 +77,7 @@ impl Faces {
                     Some([x, y]) => from.row(y as usize)[x as usize],
                     None => (bordered.ray(Pixel::centre(x, y)))
                         .and_then(|ray| source.pixel(ray))
-                        .map_or(0, |at| self.between(from, at)),
+                        .map_or(S::default(), |at| self.between(from, at)),
                 };
             }
         });
@@ -95,7 +96,7 @@ impl Faces {
     }
 
     /// The value at a position, between samples of the face that it is on.
-    fn between(&self, from: &Plane<u8>, at: Pixel) -> u8 {
+    fn between<S: PixelDepth>(&self, from: &Plane<S>, at: Pixel) -> S {
         let taps = |at_px: f64, cell_px: u32| {
             let cell = f64::from(cell_px);
             let start = (at_px / cell).floor() * cell;
@@ -108,8 +109,8 @@ impl Faces {
         let (top, bottom, y) = taps(last(at.y_px, from.height()), self.cell_px[1]);
         let row = |row: usize| {
             let row = from.row(row);
-            f64::from(row[left]) * (1.0 - x) + f64::from(row[right]) * x
+            row[left].number() * (1.0 - x) + row[right].number() * x
         };
-        (row(top) * (1.0 - y) + row(bottom) * y).round() as u8
+        S::nearest(row(top) * (1.0 - y) + row(bottom) * y)
     }
 }

@@ -116,7 +116,7 @@ fn layout(grid: CubeGrid) -> Result<CubeLayout, StepError> {
     Ok(CubeLayout::from_letters(arrangement, "rludfb")?)
 }
 
-const fn curve(lens: LensKind) -> LensCurve {
+pub(crate) const fn curve(lens: LensKind) -> LensCurve {
     match lens {
         LensKind::Equidistant => LensCurve::Equidistant,
         LensKind::Equisolid => LensCurve::Equisolid,

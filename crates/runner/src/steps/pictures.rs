@@ -2,7 +2,8 @@
 
 use panofleet_job_schema::media_info::GPano;
 use panofleet_job_schema::operation::{Eye, EyePlan, Join, PictureOutput};
-use panofleet_media::{Embedded, Encoder, Exif, pixels};
+use panofleet_media::pixels::PixelDepth;
+use panofleet_media::{Embedded, Encoder, Exif};
 use panofleet_raster::{Picture, Rect, StereoLayout};
 
 use super::{Summary, thumbnail};
@@ -21,27 +22,27 @@ pub(crate) struct Origin<'a> {
 }
 
 /// A picture that was made, and what its file says of the sphere.
-pub(crate) struct Made {
+pub(crate) struct Made<S = u8> {
     /// The name of its file, without the ending.
     pub(crate) name: String,
     /// Opaque.
-    pub(crate) picture: Picture<u8>,
+    pub(crate) picture: Picture<S>,
     /// Photo Sphere fields that are true of it.
     pub(crate) gpano: Option<GPano>,
 }
 
 /// Writes the pictures of eyes as they come, the left eye first.
-pub(crate) struct Pictures<'a> {
+pub(crate) struct Pictures<'a, S = u8> {
     plan: &'a PictureOutput,
     origin: Origin<'a>,
     both: bool,
     output: &'a Output<'a>,
     /// What the left eye waits with for the right one.
-    held: Vec<Made>,
+    held: Vec<Made<S>>,
     written: Vec<(String, String)>,
 }
 
-impl<'a> Pictures<'a> {
+impl<'a, S: PixelDepth> Pictures<'a, S> {
     pub(crate) const fn new(
         plan: &'a PictureOutput,
         eyes: &[EyePlan],
@@ -56,7 +57,7 @@ impl<'a> Pictures<'a> {
     ///
     /// # Errors
     /// A size that the format cannot hold; what the file system or the pipe says.
-    pub(crate) fn take(&mut self, eye: Eye, index: usize, made: Made) -> Result<(), StepError> {
+    pub(crate) fn take(&mut self, eye: Eye, index: usize, made: Made<S>) -> Result<(), StepError> {
         let layout = match self.plan.join {
             Join::TopBottom => Some(StereoLayout::TopBottom),
             Join::LeftRight => Some(StereoLayout::LeftRight),
@@ -70,7 +71,7 @@ impl<'a> Pictures<'a> {
             }
             Some(layout) => {
                 let left = self.held.get(index).ok_or(StepError::EmptySize)?;
-                let picture = pixels::join([&left.picture, &made.picture], layout)?;
+                let picture = S::join([&left.picture, &made.picture], layout)?;
                 // GPano has no words for two eyes.
                 self.write(&Made { picture, gpano: None, ..made }, None)
             }
@@ -84,13 +85,12 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    fn write(&mut self, made: &Made, eye: Option<Eye>) -> Result<(), StepError> {
+    fn write(&mut self, made: &Made<S>, eye: Option<Eye>) -> Result<(), StepError> {
         let size = made.picture.size();
-        let rgb = pixels::interleaved(&made.picture, Rect::whole(size))?;
         let Origin { icc, exif, .. } = self.origin;
         let embedded = Embedded::derivative(self.plan.metadata, icc, made.gpano.as_ref(), exif);
         let mut encoder = Encoder::new(self.plan.format, self.plan.quality, embedded)?;
-        let body = encoder.encode(&rgb, size)?;
+        let body = S::encode(&made.picture, &mut encoder)?;
         let name = format!("{}.{}", made.name, self.plan.format.extension());
         let path = match eye {
             Some(eye) => {
@@ -112,15 +112,15 @@ impl<'a> Pictures<'a> {
 ///
 /// # Errors
 /// A part that is not in the source.
-pub(crate) fn eye_part(
-    source: std::borrow::Cow<'_, Picture<u8>>,
+pub(crate) fn eye_part<S: PixelDepth>(
+    source: std::borrow::Cow<'_, Picture<S>>,
     eye: &EyePlan,
-) -> Result<Picture<u8>, StepError> {
+) -> Result<Picture<S>, StepError> {
     let rect = thumbnail::rect(eye.crop)?;
     if rect == Rect::whole(source.size()) {
         return Ok(source.into_owned());
     }
-    Ok(pixels::part(&source, rect)?)
+    Ok(S::part(&source, rect)?)
 }
 
 /// Pixels of an eye.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use panofleet_job_schema::operation::{
     Aim, Angles, EyePlan, Join, PicturePlan, PictureProjection, RenderPlan,
 };
-use panofleet_media::pixels;
+use panofleet_media::pixels::PixelDepth;
 use panofleet_projection::{Orientation, View};
 use panofleet_raster::{Geometry, Panorama, Picture, Size};
 
@@ -25,15 +25,15 @@ pub(super) mod sphere;
 ///
 /// # Errors
 /// A size that the format cannot hold; what the file system or the pipe says.
-pub(crate) fn run(
+pub(crate) fn run<S: PixelDepth>(
     plan: &RenderPlan,
-    source: Cow<'_, Picture<u8>>,
+    source: Cow<'_, Picture<S>>,
     origin: Origin<'_>,
     output: &Output<'_>,
 ) -> Result<Summary, StepError> {
     let mut summary = Summary { warnings: plan.source.assumptions.clone(), ..Summary::default() };
     let mut pictures = Pictures::new(&plan.output, &plan.source.eyes, origin, output);
-    let mut write = |eye: &EyePlan, source: Cow<'_, Picture<u8>>| {
+    let mut write = |eye: &EyePlan, source: Cow<'_, Picture<S>>| {
         let panorama = panorama(plan, eye_part(source, eye)?)?;
         output.advance(eye_px(eye), "render")?;
         plan.pictures.iter().enumerate().try_for_each(|(index, picture)| {
@@ -48,7 +48,10 @@ pub(crate) fn run(
 }
 
 /// An eye, ready to be looked at. One whose pictures are all copies needs no borders around its faces.
-fn panorama(plan: &RenderPlan, picture: Picture<u8>) -> Result<Panorama<u8>, StepError> {
+fn panorama<S: PixelDepth>(
+    plan: &RenderPlan,
+    picture: Picture<S>,
+) -> Result<Panorama<S>, StepError> {
     let projection = &plan.source.projection;
     let size = picture.size();
     let same = |made: &PicturePlan| {
@@ -63,7 +66,7 @@ fn panorama(plan: &RenderPlan, picture: Picture<u8>) -> Result<Panorama<u8>, Ste
     } else {
         faces::bordered(picture, projection)?
     };
-    Ok(pixels::panorama(picture, View::new(projection, Orientation::IDENTITY))?)
+    Ok(S::panorama(picture, View::new(projection, Orientation::IDENTITY))?)
 }
 
 /// Pixels that it goes over: the eyes and what is made of them.
@@ -85,17 +88,19 @@ pub(crate) fn memory_px(plan: &RenderPlan) -> u64 {
     eye + faces + if joined { plan.pixels() + 4 * largest } else { 2 * largest }
 }
 
-fn make(
+fn make<S: PixelDepth>(
     plan: &RenderPlan,
     picture: &PicturePlan,
-    panorama: &Panorama<u8>,
+    panorama: &Panorama<S>,
     origin: Origin<'_>,
-) -> Result<Made, StepError> {
+) -> Result<Made<S>, StepError> {
     let level = geometry::orientation(plan.tilt.unwrap_or_default())?.inverse();
     let turn = level.compose(geometry::orientation(plan.turn)?);
     let aim = match picture.aim {
         Aim::Fixed(angles) => geometry::orientation(angles)?,
-        Aim::MostDetail { pitch_deg } => aim::most_detail(panorama, turn, picture, pitch_deg)?,
+        Aim::MostDetail { pitch_deg } => {
+            aim::most_detail(&S::eight_bits(panorama)?, turn, picture, pitch_deg)?
+        }
     };
     let turn = turn.compose(aim);
     let size = Size::new(picture.width_px, picture.height_px).ok_or(StepError::EmptySize)?;
@@ -104,9 +109,9 @@ fn make(
         if picture.cut { extent::cut(panorama.geometry(), turn, &whole) } else { whole };
     let view = View::new(projection, turn);
     let shown = if is_copy(panorama.geometry(), &view) {
-        pixels::flatten(panorama.picture().clone(), plan.output.background.0)?
+        S::flatten(panorama.picture().clone(), plan.output.background.0)?
     } else {
-        pixels::view(panorama, &view, plan.output.background.0)?
+        S::view(panorama, &view, plan.output.background.0)?
     };
     let gpano = sphere::metadata(&view, turn, plan.tilt, origin.gpano);
     Ok(Made { name: picture.name.clone(), picture: shown, gpano })

@@ -25,13 +25,17 @@ mod faces;
 mod flat;
 mod folder;
 mod geometry;
+mod iiif;
 mod manifests;
+mod missing;
+mod previews;
 mod quality;
 
 use faces::Faces;
 use folder::Folder;
 use geometry::Sphere;
 use manifests::Viewers;
+use previews::Previews;
 
 /// Longest side of a fallback face, which viewers without WebGL show.
 const FALLBACK_PX_MAX: u32 = 1024;
@@ -127,12 +131,15 @@ fn write_eye(
     let step = Step { plan, sphere, icc: context.icc, folder };
     let (face_px, background) = (sphere.pyramid().face_px(), plan.background.0);
     let viewers = Viewers { plan, sphere: &sphere, gpano: context.gpano };
-    let mut quality = match source {
+    let Levels { mut quality, previews } = match source {
         Pixels::Rgb(picture) if plan.layout == TileLayout::Equirectangular => {
             return step.write_sphere_tiles(flat::opaque(picture, rect, background)?, &viewers);
         }
         Pixels::Rgb(picture) if plan.layout == TileLayout::Dzi => {
             return step.write_deep_zoom(flat::opaque(picture, rect, background)?);
+        }
+        Pixels::Rgb(picture) if plan.layout == TileLayout::Iiif => {
+            return step.write_iiif(flat::opaque(picture, rect, background)?, &plan.base_url);
         }
         Pixels::Rgb(picture) if plan.cubemap.is_some() => {
             let picture = flat::opaque(picture, rect, background)?;
@@ -160,7 +167,7 @@ fn write_eye(
     }
     Ok(Made {
         suffix: step.folder.suffix(),
-        entries: step.folder.write_manifests(&viewers)?,
+        entries: step.folder.write_manifests(&viewers, previews)?,
         quality,
     })
 }
@@ -210,6 +217,13 @@ fn sphere(plan: &TilesPlan) -> Result<Sphere, StepError> {
     Sphere::new(window, size)
 }
 
+/// What is known of the levels when they are written.
+struct Levels {
+    quality: Option<PanoQuality>,
+    /// Of a whole sphere.
+    previews: Option<Previews>,
+}
+
 /// One eye at work.
 struct Step<'a> {
     plan: &'a TilesPlan,
@@ -225,12 +239,12 @@ impl Step<'_> {
         &self,
         mut faces: Faces,
         source: Option<PlaneView<'_, u8>>,
-    ) -> Result<Option<PanoQuality>, StepError> {
+    ) -> Result<Levels, StepError> {
         let geometry = self.sphere.geometry()?;
         let source = source.filter(|_| self.plan.quality_report).map(|plane| (plane, &geometry));
         let quality = source.map(|(plane, of)| quality::of_faces(&faces, plane, of)).transpose()?;
         let mut seam_scores = Vec::new();
-        let mut has_fallback = false;
+        let (mut has_fallback, mut previews) = (false, None);
         for level in self.sphere.pyramid().levels().rev() {
             if faces.face_px() != level.face_px.get() {
                 faces = faces.halved()?;
@@ -242,12 +256,16 @@ impl Step<'_> {
             }
             if level.number == 1 {
                 self.write_preview(&faces)?;
+                if self.sphere.is_partial() == (false, false) {
+                    previews = Some(Previews::of(&faces)?);
+                }
             }
             if let Some(source) = source {
                 seam_scores.insert(0, measure::seam_score(&faces.measured(), source)?);
             }
         }
-        Ok(quality.map(|quality| PanoQuality { seam_scores, ..quality }))
+        let quality = quality.map(|quality| PanoQuality { seam_scores, ..quality });
+        Ok(Levels { quality, previews })
     }
 
     fn write_level(&self, level: Level, faces: &Faces) -> Result<(), StepError> {

@@ -70,6 +70,18 @@ fn too_little_memory_is_said() {
     assert_eq!(run.failure().code, "memory_limit");
 }
 
+/// What stays in the planes of a JPEG needs half of what RGB does: a limit that fits the one and not the other, which the
+/// kernel holds the process to.
+#[test]
+fn planes_need_less_memory_than_rgb() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = crate::tiles::large_source(folder.path());
+    let limits = TaskLimits { memory_bytes: 375 * MIB, ..LIMITS };
+    run_within(&source, r#"{"tiles": {"op": "pano.tiles"}}"#, limits).done();
+    let rgb = run_within(&source, r#"{"tiles": {"op": "pano.tiles", "format": "webp"}}"#, limits);
+    assert_eq!(rgb.failure().code, "memory_limit");
+}
+
 #[test]
 fn without_a_task_there_is_nothing_to_say() {
     for input in [&b""[..], b"\0\0\0\x02{}", b"garbage"] {

@@ -7,6 +7,8 @@ mod converts;
 #[cfg(test)]
 mod copies;
 #[cfg(test)]
+mod deep;
+#[cfg(test)]
 mod eyes;
 #[cfg(test)]
 mod ladder;
@@ -25,6 +27,8 @@ mod outputs;
 #[cfg(test)]
 mod playlists;
 #[cfg(test)]
+mod previews;
+#[cfg(test)]
 mod projections;
 #[cfg(test)]
 mod refusals;
@@ -34,6 +38,10 @@ mod renders;
 mod retouches;
 #[cfg(test)]
 mod social;
+#[cfg(test)]
+mod spins;
+#[cfg(test)]
+mod stitches;
 #[cfg(test)]
 mod tiles;
 #[cfg(test)]

@@ -106,8 +106,12 @@ fn a_pyramid_of_three_levels_shows_the_scene() {
         let expected_px = if path.starts_with("fallback/") { 800 } else { tile_px };
         assert_eq!(size(path), Size::new(expected_px, expected_px).unwrap(), "{path}");
     }
+    let mut config = run.json("tiles", "config.json");
+    for preview in ["shtHash", "equirectangularThumbnail"] {
+        config["multiRes"].as_object_mut().unwrap().remove(preview).unwrap();
+    }
     assert_eq!(
-        run.json("tiles", "config.json"),
+        config,
         json!({
             "type": "multires", "yaw": 0.0, "pitch": 0.0, "hfov": 100.0,
             "multiRes": {
@@ -397,4 +401,74 @@ fn webp_tiles() {
     assert_eq!(run.files("tiles"), expected_files(1, "webp"));
     let tile = panofleet_media::probe(&run.path("tiles", "1/f0_0.webp")).unwrap();
     assert_eq!(tile.container, "webp");
+}
+
+/// Each file of an image service is what its URI says: the part of the picture, and the size.
+#[test]
+fn an_image_service_has_a_file_for_each_request() {
+    let source = fixture("equirect.jpg");
+    let whole = decode(&source).unwrap().picture;
+    let output = r#"{"tiles": {"op": "pano.tiles", "layout": "iiif", "format": "png", "base_url": "https://a.example/b"}}"#;
+    let run = run(&source, output).done();
+    let info = run.json("tiles", "info.json");
+    let (width, height) = (whole.size().width_px(), whole.size().height_px());
+    for (field, expected) in [
+        ("@context", json!("http://iiif.io/api/image/3/context.json")),
+        ("id", json!("https://a.example/b")),
+        ("type", json!("ImageService3")),
+        ("protocol", json!("http://iiif.io/api/image")),
+        ("profile", json!("level0")),
+        ("width", json!(width)),
+        ("height", json!(height)),
+        ("preferredFormats", json!(["png"])),
+        ("extraFormats", json!(["png"])),
+    ] {
+        assert_eq!(info[field], expected, "{field}");
+    }
+    let tiles = &info["tiles"][0];
+    let tile_px = tiles["width"].as_u64().unwrap() as u32;
+    let mut expected = BTreeSet::from(["info.json".to_owned()]);
+    for factor in
+        tiles["scaleFactors"].as_array().unwrap().iter().map(|f| f.as_u64().unwrap() as u32)
+    {
+        // By the implementation notes of the specification.
+        for y in (0..height).step_by((tile_px * factor) as usize) {
+            for x in (0..width).step_by((tile_px * factor) as usize) {
+                let (w, h) =
+                    ((tile_px * factor).min(width - x), (tile_px * factor).min(height - y));
+                let region = if (w, h) == (width, height) {
+                    "full".into()
+                } else {
+                    format!("{x},{y},{w},{h}")
+                };
+                let size = format!("{},{}", w.div_ceil(factor), h.div_ceil(factor));
+                let size = if size == format!("{width},{height}") { "max" } else { &size };
+                let path = format!("{region}/{size}/0/default.png");
+                let tile = decode(&run.path("tiles", &path)).unwrap().picture;
+                if factor == 1 {
+                    let size = Size::new(w, h).unwrap();
+                    let part = pixels::part(&whole, Rect { left_px: x, top_px: y, size }).unwrap();
+                    assert_eq!(tile, part, "{path}");
+                } else {
+                    assert_eq!(
+                        tile.size(),
+                        Size::new(w.div_ceil(factor), h.div_ceil(factor)).unwrap()
+                    );
+                }
+                expected.insert(path);
+            }
+        }
+    }
+    let smallest = &info["sizes"][0];
+    assert!(
+        expected
+            .iter()
+            .any(|path| path
+                .starts_with(&format!("full/{},{}/", smallest["width"], smallest["height"])))
+            || expected.contains("full/max/0/default.png")
+    );
+    assert_eq!(run.files("tiles"), expected);
+    let refused =
+        crate::child::run(&source, r#"{"tiles": {"op": "pano.tiles", "layout": "iiif"}}"#);
+    assert_eq!(refused.failure().code, "base_url_missing");
 }

@@ -102,17 +102,31 @@ fn marzipano_shows_what_the_source_shows() {
 /// Deep Zoom in `OpenSeadragon`: a coarse level, a middle one, and the picture's own pixels at a corner.
 #[test]
 fn openseadragon_shows_the_picture() {
+    flat_picture_is_shown(
+        "deepzoom",
+        r#"{"tiles": {"op": "pano.tiles", "layout": "dzi", "quality": 95}}"#,
+    );
+}
+
+/// An image service in the same viewer, which asks for each tile by its canonical URI.
+#[test]
+fn openseadragon_shows_an_image_service() {
+    let outputs = r#"{"tiles": {"op": "pano.tiles", "layout": "iiif", "quality": 95,
+        "base_url": "https://tiles.example/reef/"}}"#;
+    flat_picture_is_shown("iiif", outputs);
+}
+
+fn flat_picture_is_shown(viewer: &str, outputs: &str) {
     const VIEWS: [(&str, f64, f64, f64); 3] =
         [("half", 0.25, 0.05, 0.6), ("part", 0.3, 0.1, 0.25), ("close", 0.8, 0.35, 0.125)];
     let folder = tempfile::tempdir().unwrap();
     let source = large_source(folder.path());
-    let outputs = r#"{"tiles": {"op": "pano.tiles", "layout": "dzi", "quality": 95}}"#;
     let run = run(&source, outputs).done();
     let views: Vec<Value> = VIEWS
         .iter()
         .map(|(name, x, y, width)| json!({ "name": name, "x": x, "y": y, "width": width }))
         .collect();
-    open("deepzoom", &run, folder.path(), &json!(views));
+    open(viewer, &run, folder.path(), &json!(views));
     let picture = decode(&source).unwrap().picture;
     let width_px = f64::from(picture.size().width_px());
     for (name, x, y, width) in VIEWS {

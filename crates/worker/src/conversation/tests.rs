@@ -53,7 +53,7 @@ fn a_whole_conversation_makes_a_product() {
     let mut talk = conversation();
     assert_eq!(talk.hear(Frame::Started { sandbox: SANDBOX }).unwrap(), Heard::Noted);
     assert!(matches!(talk.hear(probed()).unwrap(), Heard::Probed(media) if media.bytes == 3));
-    for path in ["b.jpg", "a/0_1.jpg"] {
+    for path in ["b.jpg", "0,0,9,9/9,9/0.jpg"] {
         assert!(matches!(talk.hear(file("probe", path)).unwrap(), Heard::File(_)));
         talk.stored(&name("probe"), record(path));
     }
@@ -62,7 +62,7 @@ fn a_whole_conversation_makes_a_product() {
     let product = talk.product().unwrap();
     let output = &product.outputs[&name("probe")];
     let paths: Vec<_> = output.files.iter().map(|file| file.path.as_str()).collect();
-    assert_eq!((paths, output.total_bytes), (vec!["a/0_1.jpg", "b.jpg"], 6));
+    assert_eq!((paths, output.total_bytes), (vec!["0,0,9,9/9,9/0.jpg", "b.jpg"], 6));
     assert_eq!(output.op, "media.probe");
     assert_eq!(product.warnings, ["probe: odd"]);
 }

@@ -117,6 +117,38 @@ impl Faces {
         }
     }
 
+    /// The colours of each face, row by row, from 0 to 255: for small faces.
+    pub(super) fn colours(&self) -> [Vec<[f64; 3]>; 6] {
+        std::array::from_fn(|face| match self {
+            Self::Rgb(faces) => {
+                let planes = faces[face].planes();
+                let pixel = |index: usize| {
+                    [0, 1, 2].map(|channel| f64::from(planes[channel].samples()[index]))
+                };
+                (0..planes[0].samples().len()).map(pixel).collect()
+            }
+            Self::Stored(planes) => {
+                let [luma, blue, red] = planes.each_ref().map(|faces| &faces[face].planes()[0]);
+                let pixel = |index: usize| {
+                    let (x, y) = (index % luma.width(), index / luma.width());
+                    let chroma = |plane: &Plane<u8>| {
+                        let [x, y] = [x / 2, y / 2].map(|at| at.min(plane.width() - 1));
+                        f64::from(plane.row(y)[x]) - 128.0
+                    };
+                    // JFIF: BT.601, full range.
+                    let (luma, blue, red) =
+                        (f64::from(luma.samples()[index]), chroma(blue), chroma(red));
+                    [
+                        luma + 1.402 * red,
+                        luma - 0.344_136 * blue - 0.714_136 * red,
+                        luma + 1.772 * blue,
+                    ]
+                };
+                (0..luma.samples().len()).map(pixel).collect()
+            }
+        })
+    }
+
     /// Faces in one column, as a file.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use panofleet_job_schema::operation::{Eye, TilesPlan};
 use serde::Serialize;
 
 use super::manifests::Viewers;
+use super::previews::Previews;
 use crate::error::StepError;
 use crate::output::Output;
 
@@ -71,11 +72,12 @@ impl<'a> Folder<'a> {
     pub(super) fn write_manifests(
         &self,
         viewers: &Viewers<'_>,
+        previews: Option<Previews>,
     ) -> Result<Vec<(&'static str, String)>, StepError> {
         let krpano = viewers.krpano();
         let extension = self.plan.format.extension();
         let mut entries = vec![
-            ("pannellum", self.write_json("config.json", &viewers.pannellum())?),
+            ("pannellum", self.write_json("config.json", &viewers.pannellum(previews)?)?),
             ("psv", self.write_json("psv.json", &viewers.photo_sphere_viewer())?),
             ("marzipano", self.write_json("marzipano.json", &viewers.marzipano())?),
             ("krpano", self.write_text("krpano.xml", &krpano, "application/xml")?),

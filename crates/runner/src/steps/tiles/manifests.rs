@@ -11,6 +11,9 @@ use panofleet_projection::Face;
 use serde::Serialize;
 
 use super::geometry::Sphere;
+use super::missing::missing_tiles;
+use super::previews::Previews;
+use crate::error::StepError;
 
 mod krpano;
 mod marzipano;
@@ -73,6 +76,12 @@ struct PannellumUpright {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PannellumMultiRes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sht_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equirectangular_thumbnail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_tiles: Option<String>,
     path: &'static str,
     fallback_path: &'static str,
     extension: &'static str,
@@ -152,14 +161,24 @@ struct PsvVisibleRange {
 }
 
 impl Viewers<'_> {
-    pub(super) fn pannellum(&self) -> PannellumConfig {
+    /// # Errors
+    /// A window that is not inside of the sphere.
+    pub(super) fn pannellum(
+        &self,
+        previews: Option<Previews>,
+    ) -> Result<PannellumConfig, StepError> {
         let sphere = self.sphere;
         let pyramid = sphere.pyramid();
         let view = self.initial_view();
         let (sideways, upright) = sphere.is_partial();
         let (yaw, pitch) = (sphere.centre_yaw_deg(), sphere.centre_pitch_deg());
         let (haov, vaov) = (sphere.haov_deg(), sphere.vaov_deg());
-        PannellumConfig {
+        let missing_tiles = (sideways || upright)
+            .then(|| Ok::<_, StepError>(missing_tiles(&pyramid, &sphere.geometry()?)))
+            .transpose()?
+            .flatten();
+        let previews = previews.map(|previews| (previews.hash, previews.thumbnail)).unzip();
+        Ok(PannellumConfig {
             r#type: "multires",
             yaw: view.yaw_deg,
             pitch: view.pitch_deg,
@@ -178,6 +197,9 @@ impl Viewers<'_> {
             background_color: (sideways || upright)
                 .then(|| self.plan.background.0.map(|value| f64::from(value) / 255.0)),
             multi_res: PannellumMultiRes {
+                sht_hash: previews.0,
+                equirectangular_thumbnail: previews.1,
+                missing_tiles,
                 path: "/%l/%s%y_%x",
                 fallback_path: "/fallback/%s",
                 extension: self.plan.format.extension(),
@@ -185,7 +207,7 @@ impl Viewers<'_> {
                 max_level: pyramid.level_count(),
                 cube_resolution: pyramid.face_px().get(),
             },
-        }
+        })
     }
 
     pub(super) fn photo_sphere_viewer(&self) -> PsvConfig {
