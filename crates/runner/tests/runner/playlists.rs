@@ -48,9 +48,10 @@ fn lines(path: &Path) -> Vec<String> {
     assert!(text.ends_with('\n') && !text.contains('\r') && text.is_ascii(), "{text}");
     let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     assert_eq!(lines[0], "#EXTM3U");
-    // 4.3.1.2: once, and high enough for EXT-X-MAP of segments (7: 6).
+    // 4.3.1.2: once, and high enough for EXT-X-MAP of segments (7: 6), and for REQ- (draft-pantos-hls-rfc8216bis, 8: 12).
     let versions: Vec<_> = lines.iter().filter(|line| line.starts_with("#EXT-X-VERSION")).collect();
-    assert_eq!(versions, ["#EXT-X-VERSION:6"]);
+    let requires = lines.iter().any(|line| line.contains(",REQ-"));
+    assert_eq!(versions, [if requires { "#EXT-X-VERSION:12" } else { "#EXT-X-VERSION:6" }]);
     lines
 }
 

@@ -19,8 +19,11 @@ const PLAYLIST: &str = "playlist.m3u8";
 /// A track's keyframes.
 const KEYFRAMES: &str = "iframes.m3u8";
 
-/// The first lines of each: fragments of MP4 need version 6, and their keyframes alone none that is higher.
-const HEAD: &str = "#EXTM3U\n#EXT-X-VERSION:6\n";
+/// The version that fragments of MP4 need; their keyframes alone need none that is higher.
+const VERSION: u32 = 6;
+
+/// The version that a playlist with an attribute `REQ-…` needs. Who does not know the attribute leaves its sizes out.
+const VERSION_REQUIRING: u32 = 12;
 
 /// The name of the sound.
 const GROUP: &str = "audio";
@@ -57,7 +60,8 @@ fn target_s(tracks: &Tracks<'_>) -> u64 {
 }
 
 fn master(tracks: &Tracks<'_>, target_s: u64) -> String {
-    let mut text = format!("{HEAD}#EXT-X-INDEPENDENT-SEGMENTS\n\n");
+    let version = if tracks.layout.is_some() { VERSION_REQUIRING } else { VERSION };
+    let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-INDEPENDENT-SEGMENTS\n\n");
     if let Some(SoundTrack { channels, segments, .. }) = &tracks.sound {
         let folder = &segments.folder;
         writeln!(
@@ -120,7 +124,7 @@ fn layout(tracks: &Tracks<'_>) -> String {
 
 fn begin(target_s: u64, more: &str) -> String {
     format!(
-        "{HEAD}#EXT-X-TARGETDURATION:{target_s}\n#EXT-X-PLAYLIST-TYPE:VOD\n{more}#EXT-X-MAP:URI=\"{INIT}\"\n"
+        "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target_s}\n#EXT-X-PLAYLIST-TYPE:VOD\n{more}#EXT-X-MAP:URI=\"{INIT}\"\n"
     )
 }
 
