@@ -21,6 +21,7 @@ use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp,
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod batch;
 mod bulk;
 mod counter;
 mod error;
@@ -40,6 +41,7 @@ pub mod sqlite;
 mod upload;
 mod write;
 
+pub use batch::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, OffsetAdvance};
 pub use bulk::{Bulk, BulkAction, BulksDb, VersionedBulk};
 pub use error::JobsDbError;
 pub use failure::{FailureGroup, FailuresDb};
@@ -401,80 +403,6 @@ impl Due {
     pub const fn key(&self) -> DueKey {
         DueKey { timer_at: self.timer_at, job: self.found.job.id }
     }
-}
-
-/// What is written together.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// Changed jobs, each job once.
-    pub jobs: Vec<JobWrite>,
-    /// How far the event log is applied with this batch.
-    pub offset: Option<OffsetAdvance>,
-    /// Heartbeats that the batch applies, in order.
-    pub heartbeats: Vec<HeartbeatWrite>,
-}
-
-/// One changed job.
-#[derive(Clone, Debug)]
-pub struct JobWrite {
-    /// The version that the row must have.
-    pub expected_version: u64,
-    /// The job as it will be.
-    pub job: Job,
-    /// When its next timer is due; `None` only for a job that has ended.
-    pub timer_at: Option<Timestamp>,
-    /// Children that are made with it. One that is there already is left alone.
-    pub children: Vec<Job>,
-    /// What happened to it, in order.
-    pub history: Vec<HistoryEntry>,
-}
-
-/// One line of a job's history.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HistoryEntry {
-    /// When it was written, by the database's clock.
-    pub at: Timestamp,
-    /// The state that the job was in afterwards.
-    pub state: String,
-    /// Why: a word of the lifecycle, such as `claimed` or `lease_lapsed`.
-    pub reason: String,
-    /// The generation that it belongs to.
-    pub generation: u32,
-    /// The attempt, if it is about one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<u32>,
-    /// The worker, if it is about one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub worker: Option<WorkerId>,
-    /// For people: the failure's message, the reason of a release.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-}
-
-/// Moves the applied offset of a partition: a compare-and-set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OffsetAdvance {
-    /// The log's identity.
-    pub log_id: String,
-    /// The partition.
-    pub partition: u32,
-    /// The next offset to apply as it must be now; a partition never seen stands at 0.
-    pub from: u64,
-    /// The next offset to apply afterwards.
-    pub to: u64,
-}
-
-/// A worker's heartbeat, as applied.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeartbeatWrite {
-    /// Who it is.
-    pub worker: WorkerInfo,
-    /// The claims that it holds.
-    pub claims: Vec<ClaimId>,
-    /// How far its jobs are.
-    pub progress: Vec<(JobId, Progress)>,
-    /// When it was applied, by the database's clock.
-    pub at: Timestamp,
 }
 
 /// What is known of a worker.

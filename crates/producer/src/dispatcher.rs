@@ -34,8 +34,7 @@ use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Reason, decide};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Job, Lane, Region, RegionKeys, Timestamp};
 use panofleet_jobs_db::{
-    Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Outlook, Pause, QueueName, Versioned,
-    WorkerRow,
+    Due, DueKey, JobWrite, JobsDb, JobsDbError, Lead, Pause, QueueName, Versioned, WorkerRow,
 };
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
@@ -60,6 +59,7 @@ mod horizon;
 mod ordering;
 mod pausing;
 pub(crate) mod reach;
+mod readings;
 mod replaying;
 mod retention;
 mod sending;
@@ -72,6 +72,7 @@ use fair_share::FairShare;
 use filling::Filled;
 use pausing::Pauses;
 use reach::Reach;
+use readings::{Crew, Timers};
 
 /// Jobs that one turn sends to one queue, and timers that it reads at once.
 const TURN_JOBS_MAX: u32 = 1024;
@@ -155,53 +156,6 @@ struct Look {
     pauses: Pauses,
     /// By region, the time before which nothing is concluded from silence.
     excused: BTreeMap<Region, Timestamp>,
-}
-
-/// The workers, as they were a moment ago.
-#[derive(Debug, Default)]
-struct Crew {
-    rows: Arc<Vec<WorkerRow>>,
-    read_at: Option<Instant>,
-}
-
-impl Crew {
-    /// Reads them, if the last reading is older than `kept`.
-    async fn read(
-        &mut self,
-        db: &dyn JobsDb,
-        kept: Duration,
-    ) -> Result<Arc<Vec<WorkerRow>>, JobsDbError> {
-        if self.read_at.is_none_or(|read_at| read_at.elapsed() >= kept) {
-            self.rows = Arc::new(db.workers().await?);
-            self.read_at = Some(Instant::now());
-        }
-        Ok(Arc::clone(&self.rows))
-    }
-}
-
-/// The next timer, as it was a moment ago.
-#[derive(Debug, Default)]
-struct Timers {
-    next_due: Option<Timestamp>,
-    read_at: Option<Instant>,
-}
-
-impl Timers {
-    /// How things stand. The next timer is read again if the last reading is older than `kept`.
-    async fn outlook(
-        &mut self,
-        db: &dyn JobsDb,
-        queues: &[QueueName],
-        kept: Duration,
-    ) -> Result<Outlook, JobsDbError> {
-        let is_old = self.read_at.is_none_or(|read_at| read_at.elapsed() >= kept);
-        let mut outlook = db.outlook(queues, is_old.then_some(TURN_WAIT_MAX)).await?;
-        if is_old {
-            (self.next_due, self.read_at) = (outlook.next_due, Some(Instant::now()));
-        }
-        outlook.next_due = self.next_due;
-        Ok(outlook)
-    }
 }
 
 /// What went wrong in a turn. Nothing is lost: the next turn finds it all again.
@@ -354,7 +308,7 @@ impl Dispatcher {
             goes_on |= matches!(come_to, Filled::Searching | Filled::More);
             gathers |= come_to == Filled::Gathering;
         }
-        let knows_timers = place.timers.read_at.is_some_and(|read_at| read_at >= begun);
+        let knows_timers = place.timers.are_read_since(begun);
         let wait_max = if has_queued || !knows_timers { CREW_KEPT } else { TURN_WAIT_MAX };
         let wait = match outlook.next_due {
             _ if goes_on => Duration::ZERO,
