@@ -31,8 +31,9 @@ const SENDS_MAX: usize = 512;
 const PLACES_MAX: usize = 1024;
 /// Places that wait to be written: some 5 MiB. At the limit the next message waits.
 pub(super) const PLACES_WAITING_MAX: usize = 64 * PLACES_MAX;
-/// The share of [`Policy::place_timeout`](panofleet_job_schema::policy::Policy) that a place waits, for others and for its
-/// job to be claimed: then nobody needs it.
+/// How long a place waits for others, and for its job to be claimed: then nobody needs it.
+const PLACES_WAIT: Duration = Duration::from_secs(1);
+/// The most that this may be of the time after which a message without a place is sent again.
 const PLACES_WAIT_SHARE: u32 = 4;
 /// Wait after the database did not take places.
 const TROUBLE_WAIT: Duration = Duration::from_secs(1);
@@ -92,7 +93,7 @@ impl Dispatcher {
         mut placed: mpsc::Receiver<Placed>,
         shutdown: &CancellationToken,
     ) {
-        let wait = self.policy.place_timeout.0 / PLACES_WAIT_SHARE;
+        let wait = PLACES_WAIT.min(self.policy.place_timeout.0 / PLACES_WAIT_SHARE);
         let mut news = Vec::with_capacity(PLACES_MAX);
         while placed.recv_many(&mut news, PLACES_MAX).await > 0 {
             // The first of them has waited longest, and the last not much shorter where there are many.
