@@ -14,6 +14,8 @@ use crate::row::{corrupt, time};
 type OutlookColumns =
     (i64, Option<i64>, Vec<i64>, Vec<bool>, Vec<String>, Vec<String>, Vec<i64>, Vec<String>);
 
+/// Whether a job waits is not asked with `EXISTS`: that may be answered from a table of all queues that have one, for which
+/// every job that waits is read.
 pub(super) async fn outlook(
     connection: &mut PgConnection,
     queues: &[QueueName],
@@ -33,8 +35,8 @@ pub(super) async fn outlook(
             ARRAY(SELECT (SELECT count(*) FROM jobs
                     WHERE state = 'sent' AND jobs.region = asked.region AND jobs.lane = asked.lane)
                 FROM asked ORDER BY place),
-            ARRAY(SELECT EXISTS (SELECT FROM jobs
-                    WHERE state = 'queued' AND jobs.region = asked.region AND jobs.lane = asked.lane)
+            ARRAY(SELECT (SELECT true FROM jobs
+                    WHERE state = 'queued' AND jobs.region = asked.region AND jobs.lane = asked.lane LIMIT 1) IS NOT NULL
                 FROM asked ORDER BY place),
             ARRAY(SELECT kind FROM paused), ARRAY(SELECT name FROM paused), ARRAY(SELECT since FROM paused),
             ARRAY(SELECT reason FROM paused)",
