@@ -11,11 +11,15 @@ seconds=20
 work=$(mktemp -d)
 chmod 755 "$work"
 servers=()
+epmd=''
 
 stop_servers() {
   for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${servers[@]}"; do wait "$pid" 2>/dev/null || true; done
   servers=()
+  # The names of Erlang's nodes are kept by a daemon that outlives them.
+  [ -z "$epmd" ] || ERL_EPMD_PORT=$epmd epmd -kill >/dev/null || true
+  epmd=''
 }
 trap 'stop_servers; rm -rf "$work"' EXIT
 
@@ -43,7 +47,7 @@ PYTHON
 }
 
 celery_on_rabbitmq() {
-  local port dist epmd
+  local port dist
   port=$(free_port) dist=$(free_port) epmd=$(free_port)
   mkdir "$work/rabbitmq"
   env HOME="$work/rabbitmq" ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$epmd" RABBITMQ_NODENAME="bench$port@localhost" \
