@@ -184,6 +184,20 @@ pub(crate) fn decoded_px(media: &MediaInfo) -> u64 {
     frame.saturating_mul(frames)
 }
 
+/// The sound that is used, if there is any.
+pub(crate) fn first_sound<'m>(
+    media: &'m MediaInfo,
+    assumptions: &mut Vec<String>,
+) -> Option<&'m TrackInfo> {
+    let mut sounds = media.tracks.iter().filter(|track| track.kind == "audio");
+    let first = sounds.next();
+    let others = sounds.count();
+    if others > 0 {
+        assumptions.push(format!("the file has {} sound tracks; the first was used", others + 1));
+    }
+    first
+}
+
 /// Refuses what operation `op` would make too dark or too pale.
 ///
 /// # Errors

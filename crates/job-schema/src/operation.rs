@@ -15,6 +15,7 @@ pub use crate::footage::FootagePlan;
 use crate::ids::Lane;
 use crate::media_info::MediaInfo;
 pub use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
+pub use crate::operations::encoding::{DamagePolicy, EncoderPreset};
 pub use crate::operations::fleet_noop::FleetNoop;
 pub use crate::operations::image_convert::{ConvertPlan, Flip, ImageConvert, SizePlan};
 pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};
@@ -36,9 +37,7 @@ pub use crate::operations::shared::{
 pub use crate::operations::video_ladder::{LadderAudio, LadderPlan, VideoLadder};
 pub use crate::operations::video_poster::{FrameView, LookPlan, PosterPlan, VideoPoster};
 pub use crate::operations::video_sprites::{SpritesPlan, VideoSprites};
-pub use crate::operations::video_transcode::{
-    DamagePolicy, EncoderPreset, TranscodePlan, VideoTranscode,
-};
+pub use crate::operations::video_transcode::{TranscodePlan, VideoTranscode};
 pub use crate::panorama::{
     CubeGrid, EyePlan, LensKind, LensOrder, PanoramaSource, PictureProjection, ProjectionName,
     SourcePlan, SphereWindow,

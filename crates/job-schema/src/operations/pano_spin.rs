@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding;
 use super::shared::{self, Rgb};
 use crate::failure::Failure;
 use crate::media_info::MediaInfo;
@@ -123,7 +124,7 @@ impl PanoSpin {
         shared::check_integer("height_px", self.height_px, SIDE_PX_MIN, SIDE_PX_MAX)?;
         shared::check_angle("duration_s", Some(self.duration_s), DURATION_S_MIN, DURATION_S_MAX)?;
         shared::check_integer("frame_rate", self.frame_rate, 1, FRAME_RATE_MAX)?;
-        shared::check_integer("crf", self.crf.into(), 0, CRF_MAX)?;
+        encoding::check_crf(self.crf)?;
         self.source.check()
     }
 
@@ -190,7 +191,6 @@ const SIDE_PX_MAX: u32 = 1920;
 const DURATION_S_MIN: f64 = 1.0;
 const DURATION_S_MAX: f64 = 60.0;
 const FRAME_RATE_MAX: u32 = 60;
-const CRF_MAX: u32 = 51;
 
 pub(crate) const DOC: OperationDoc = OperationDoc {
     name: "pano.spin",
@@ -241,12 +241,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
                 default: "24",
                 summary: "frames a second",
             },
-            ParameterDoc {
-                name: "crf",
-                kind: ParameterKind::Integer { min: 0, max: CRF_MAX as i64 },
-                default: "26",
-                summary: "rate factor of the encoder: less is better and larger",
-            },
+            ParameterDoc { default: "26", ..encoding::CRF },
             ParameterDoc { default: "\"level\"", ..POSE },
             ParameterDoc {
                 name: "background",

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::{self, DamagePolicy, EncoderPreset};
 use super::shared::{self, Eye, StereoLayout};
-use super::video_transcode::{DamagePolicy, EncoderPreset};
 use crate::failure::Failure;
 use crate::footage::{self, FootagePlan, FootageSource};
 use crate::frame_rate;
@@ -90,10 +90,6 @@ impl Default for VideoLadder {
 
 const OP: &str = "video.ladder";
 const WIDTH_PX: (u32, u32) = (64, 4096);
-
-/// 0 is lossless: a profile that no browser plays, at any bit rate.
-const CRF_MIN: u32 = 1;
-
 const SEGMENT_S: (f64, f64) = (1.0, 10.0);
 
 /// Longest time between keyframes: a player can begin, and show a frame while it winds, at each.
@@ -112,9 +108,9 @@ impl VideoLadder {
             shared::check_integer("widths_px", *width_px, WIDTH_PX.0, WIDTH_PX.1)?;
         }
         shared::check_angle("segment_s", Some(self.segment_s), SEGMENT_S.0, SEGMENT_S.1)?;
-        shared::check_integer("crf", self.crf.into(), CRF_MIN, 51)?;
+        encoding::check_crf(self.crf)?;
         shared::check_integer("frame_rate_max", self.frame_rate_max, 1, 60)?;
-        shared::check_integer("audio_kbps", self.audio_kbps, 32, 512)
+        encoding::check_audio_kbps(self.audio_kbps)
     }
 
     pub(crate) fn plan(&self, media: &MediaInfo) -> Result<LadderPlan, Failure> {
@@ -129,7 +125,11 @@ impl VideoLadder {
         assumptions.extend(said);
         let segment_frames = (self.segment_s * a_second).round().max(1.0) as u32;
         let groups = (f64::from(segment_frames) / a_second / GROUP_S_MAX - 0.01).ceil().max(1.0);
-        let audio = self.audio(media, &mut assumptions);
+        let audio = footage::first_sound(media, &mut assumptions).map(|sound| LadderAudio {
+            track: sound.index,
+            kbps: self.audio_kbps,
+            duration_ms: sound.duration_ms,
+        });
         let frames_max = frames_max(rungs.len(), segment_frames, a_second);
         let frames = (footage.duration_s * a_second).ceil() as u64;
         if frames > frames_max {
@@ -155,19 +155,6 @@ impl VideoLadder {
             video_layout: track.sphere.as_ref().and_then(video_layout).map(str::to_owned),
             footage,
             assumptions,
-        })
-    }
-
-    fn audio(&self, media: &MediaInfo, assumptions: &mut Vec<String>) -> Option<LadderAudio> {
-        let sounds: Vec<_> = media.tracks.iter().filter(|track| track.kind == "audio").collect();
-        if sounds.len() > 1 {
-            assumptions
-                .push(format!("the file has {} sound tracks; the first was used", sounds.len()));
-        }
-        sounds.first().map(|sound| LadderAudio {
-            track: sound.index,
-            kbps: self.audio_kbps,
-            duration_ms: sound.duration_ms,
         })
     }
 }
@@ -216,35 +203,18 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             summary: "how long a segment plays, in seconds, as near as whole frames allow",
         },
         ParameterDoc {
-            name: "crf",
-            kind: ParameterKind::Integer { min: CRF_MIN as i64, max: 51 },
-            default: "23",
             summary: "rate factor: less is better and larger; each size has a bit rate that it stays below",
+            ..encoding::CRF
         },
-        ParameterDoc {
-            name: "preset",
-            kind: ParameterKind::Choice { of: EncoderPreset::WORDS },
-            default: "\"fast\"",
-            summary: "how much time the encoder takes",
-        },
+        ParameterDoc { default: "\"fast\"", ..encoding::PRESET },
         ParameterDoc {
             name: "frame_rate_max",
             kind: ParameterKind::Integer { min: 1, max: 60 },
             default: "60",
             summary: "frames a second at most; a higher rate is divided by a whole number",
         },
-        ParameterDoc {
-            name: "audio_kbps",
-            kind: ParameterKind::Integer { min: 32, max: 512 },
-            default: "128",
-            summary: "bit rate of the sound, in kbit/s",
-        },
-        ParameterDoc {
-            name: "damage",
-            kind: ParameterKind::Choice { of: DamagePolicy::WORDS },
-            default: "\"best_effort\"",
-            summary: "what to do with a video of which not all frames can be decoded",
-        },
+        encoding::AUDIO_KBPS,
+        encoding::DAMAGE,
     ],
     example: r#"{"op": "video.ladder", "widths_px": [640, 1280, 1920], "segment_s": 6}"#,
 };

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::{self, DamagePolicy, EncoderPreset};
 use super::shared::{self, Eye, StereoLayout};
 use crate::failure::Failure;
 use crate::footage::{self, FootagePlan, FootageSource};
@@ -30,59 +31,6 @@ pub struct VideoTranscode {
     pub audio_kbps: u32,
     /// What to do with a video of which not all frames can be decoded.
     pub damage: DamagePolicy,
-}
-
-/// x264's presets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the encoder's own names")]
-pub enum EncoderPreset {
-    Ultrafast,
-    Superfast,
-    Veryfast,
-    Faster,
-    Fast,
-    #[default]
-    Medium,
-    Slow,
-    Slower,
-    Veryslow,
-}
-
-impl EncoderPreset {
-    /// The words of the parameter, fastest first.
-    pub const WORDS: &'static [&'static str] = &[
-        "ultrafast",
-        "superfast",
-        "veryfast",
-        "faster",
-        "fast",
-        "medium",
-        "slow",
-        "slower",
-        "veryslow",
-    ];
-
-    /// The encoder's word.
-    pub const fn as_str(self) -> &'static str {
-        Self::WORDS[self as usize]
-    }
-}
-
-/// What to do with a damaged video.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DamagePolicy {
-    /// Make what can be made of it, and say so.
-    #[default]
-    BestEffort,
-    /// Refuse it.
-    Reject,
-}
-
-impl DamagePolicy {
-    /// The words of the parameter.
-    pub const WORDS: &'static [&'static str] = &["best_effort", "reject"];
 }
 
 /// One MP4.
@@ -157,9 +105,9 @@ impl VideoTranscode {
                 "start_s is {start_s} and end_s {end_s}; the end must come after the start"
             ));
         }
-        shared::check_integer("crf", self.crf.into(), 0, 51)?;
+        encoding::check_crf(self.crf)?;
         shared::check_angle("keyframe_s", self.keyframe_s, KEYFRAME_S.0, KEYFRAME_S.1)?;
-        shared::check_integer("audio_kbps", self.audio_kbps, 32, 512)
+        encoding::check_audio_kbps(self.audio_kbps)
     }
 
     pub(crate) fn plan(&self, media: &MediaInfo) -> Result<TranscodePlan, Failure> {
@@ -173,11 +121,7 @@ impl VideoTranscode {
                 format!("start_s is {start_s}, and the video plays {} s", footage.duration_s);
             return Err(Failure::rejected("time_beyond_end", said));
         }
-        let sounds: Vec<_> = media.tracks.iter().filter(|track| track.kind == "audio").collect();
-        if sounds.len() > 1 {
-            assumptions
-                .push(format!("the file has {} sound tracks; the first was used", sounds.len()));
-        }
+        let sound = footage::first_sound(media, &mut assumptions);
         let frame_rate = track.frame_rate.unwrap_or((30, 1));
         let a_second = f64::from(frame_rate.0) / f64::from(frame_rate.1);
         let keyframe_frames = self.keyframe_s.map_or(KEYFRAME_FRAMES, |seconds| {
@@ -196,7 +140,7 @@ impl VideoTranscode {
             preset,
             frame_rate,
             keyframe_frames,
-            audio_track: sounds.first().map(|track| track.index),
+            audio_track: sound.map(|track| track.index),
             audio_kbps,
             damage,
             declared_frames: track.frames,
@@ -246,18 +190,8 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             default: "null",
             summary: "where to end, in seconds",
         },
-        ParameterDoc {
-            name: "crf",
-            kind: ParameterKind::Integer { min: 0, max: 51 },
-            default: "23",
-            summary: "rate factor: less is better and larger",
-        },
-        ParameterDoc {
-            name: "preset",
-            kind: ParameterKind::Choice { of: EncoderPreset::WORDS },
-            default: "\"medium\"",
-            summary: "how much time the encoder takes",
-        },
+        encoding::CRF,
+        encoding::PRESET,
         ParameterDoc {
             name: "keyframe_s",
             kind: ParameterKind::Number { min: KEYFRAME_S.0, max: KEYFRAME_S.1 },
@@ -265,17 +199,10 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             summary: "longest time between two keyframes, in seconds; 250 frames if not given",
         },
         ParameterDoc {
-            name: "audio_kbps",
-            kind: ParameterKind::Integer { min: 32, max: 512 },
-            default: "128",
             summary: "bit rate of sound that has to be encoded anew, in kbit/s; AAC is kept as it is",
+            ..encoding::AUDIO_KBPS
         },
-        ParameterDoc {
-            name: "damage",
-            kind: ParameterKind::Choice { of: DamagePolicy::WORDS },
-            default: "\"best_effort\"",
-            summary: "what to do with a video of which not all frames can be decoded",
-        },
+        encoding::DAMAGE,
     ],
     example: r#"{"op": "video.transcode", "width_px": 1920, "crf": 21, "preset": "fast"}"#,
 };

@@ -18,7 +18,7 @@ pub struct FilmSettings {
     pub size: Size,
     /// Frames a second.
     pub frame_rate: u32,
-    /// Rate factor, 0 to 51: less is better and larger.
+    /// Rate factor, 1 to 51: less is better and larger.
     pub crf: u8,
     /// Threads of the encoder.
     pub threads: usize,
