@@ -15,6 +15,7 @@ use panofleet_job_schema::runner_protocol::{Frame, Task, read_frame};
 use panofleet_job_schema::{Failure, OutputName};
 use panofleet_media::icc::Profile;
 use panofleet_media::{Decoded, StoredFrame};
+use panofleet_raster::RasterError;
 
 use crate::error::StepError;
 use crate::output::Output;
@@ -242,6 +243,7 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
         jobs.push(Job { name, plan });
     }
     jobs.sort_by_key(|job| job.plan.turn());
+    deep.sort_by_key(|(_, plan)| plan.output.icc == IccPolicy::Srgb);
     Ok(Plans { probes, jobs, deep, videos })
 }
 
@@ -262,16 +264,12 @@ impl Work<'_> {
         }
         let mut held = None;
         for (index, job) in jobs.iter().enumerate() {
-            let decoded = match held.take() {
-                Some(decoded) => decoded,
-                None => steps.time("decode", || self.decode())?,
-            };
-            let decoded = match job.plan.icc() {
-                IccPolicy::Keep => decoded,
-                IccPolicy::Srgb => {
-                    steps.time("colour", || decoded.into_srgb().map_err(StepError::from))?
-                }
-            };
+            let decoded = steps.source(
+                held.take(),
+                job.plan.icc(),
+                || self.decode(),
+                Decoded::<u8>::into_srgb,
+            )?;
             let keep = index + 1 < jobs.len();
             self.output(job.name, steps, job.plan.step(), |output| {
                 let (summary, rest) = self.do_job(&job.plan, decoded, keep, output)?;
@@ -421,6 +419,24 @@ impl Steps {
         let result = work().map_err(E::into);
         self.add(step, start.elapsed());
         result
+    }
+
+    /// The source as it is held, or decoded if it is not, in the colours that are asked for.
+    fn source<T>(
+        &mut self,
+        held: Option<T>,
+        icc: IccPolicy,
+        decode: impl FnOnce() -> Result<T, StepError>,
+        into_srgb: impl FnOnce(T) -> Result<T, RasterError>,
+    ) -> Result<T, Failure> {
+        let decoded = match held {
+            Some(decoded) => decoded,
+            None => self.time("decode", decode)?,
+        };
+        match icc {
+            IccPolicy::Keep => Ok(decoded),
+            IccPolicy::Srgb => self.time("colour", || into_srgb(decoded).map_err(StepError::from)),
+        }
     }
 
     fn add(&mut self, step: &str, took: Duration) {

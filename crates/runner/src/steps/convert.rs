@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
-use panofleet_job_schema::operation::{ConvertPlan, Eye, EyePlan, SizePlan};
+use panofleet_job_schema::operation::{ConvertPlan, EyePlan, SizePlan};
 use panofleet_media::{Embedded, Encoder, Samples, pixels};
 use panofleet_raster::{Edges, Picture, Rect, Size};
 
-use super::pictures::Origin;
+use super::pictures::{EyeFiles, Origin, eye_px};
 use super::{Summary, thumbnail};
 use crate::error::StepError;
 use crate::output::Output;
@@ -30,13 +30,11 @@ pub(crate) fn run(
     let both = plan.eyes.len() > 1;
     for eye in &plan.eyes {
         let turned = turned(plan, eye, source)?;
-        let folder = if both { format!("{}/", eye.eye.as_str()) } else { String::new() };
-        // Whoever knows nothing of stereo shows the left eye.
-        let suffix = if both && eye.eye == Eye::Right { "_right" } else { "" };
-        output.create_folder(&folder)?;
+        let EyeFiles { prefix, suffix } = EyeFiles::of(eye.eye, both);
+        output.create_folder(prefix)?;
         for size in &plan.sizes {
             let body = encoded(plan, size, &turned, origin)?;
-            let path = format!("{folder}{}.{}", size.name, plan.format.extension());
+            let path = format!("{prefix}{}.{}", size.name, plan.format.extension());
             output.write(&path, &body, plan.format.content_type())?;
             summary.entry(&format!("{}{suffix}", size.name), path);
             output.advance(part_px(plan), "convert")?;
@@ -95,6 +93,5 @@ pub(crate) fn memory_px(plan: &ConvertPlan) -> u64 {
 }
 
 fn part_px(plan: &ConvertPlan) -> u64 {
-    let px = |eye: &EyePlan| u64::from(eye.crop.width_px) * u64::from(eye.crop.height_px);
-    plan.eyes.first().map_or(0, px)
+    plan.eyes.first().map_or(0, eye_px)
 }

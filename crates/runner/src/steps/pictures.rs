@@ -10,6 +10,29 @@ use super::{Summary, thumbnail};
 use crate::error::StepError;
 use crate::output::Output;
 
+/// Where the files of an eye lie, and what they are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EyeFiles {
+    /// Empty, or `left/` or `right/` where there are both.
+    pub(crate) prefix: &'static str,
+    /// What is added to a purpose: whoever knows nothing of stereo shows the left eye.
+    pub(crate) suffix: &'static str,
+}
+
+impl EyeFiles {
+    /// Of a picture that is not an eye's, or that of the only one.
+    pub(crate) const ALONE: Self = Self { prefix: "", suffix: "" };
+
+    /// Of an eye, which may be one of both.
+    pub(crate) const fn of(eye: Eye, both: bool) -> Self {
+        match (both, eye) {
+            (false, _) => Self::ALONE,
+            (true, Eye::Left) => Self { prefix: "left/", suffix: "" },
+            (true, Eye::Right) => Self { prefix: "right/", suffix: "_right" },
+        }
+    }
+}
+
 /// What is known of a source besides its pixels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin<'a> {
@@ -64,7 +87,7 @@ impl<'a, S: PixelDepth> Pictures<'a, S> {
             Join::Separate => None,
         };
         match layout.filter(|_| self.both) {
-            None => self.write(&made, self.both.then_some(eye)),
+            None => self.write(&made, EyeFiles::of(eye, self.both)),
             Some(_) if eye == Eye::Left => {
                 self.held.push(made);
                 Ok(())
@@ -73,7 +96,7 @@ impl<'a, S: PixelDepth> Pictures<'a, S> {
                 let left = self.held.get(index).ok_or(StepError::EmptySize)?;
                 let picture = S::join([&left.picture, &made.picture], layout)?;
                 // GPano has no words for two eyes.
-                self.write(&Made { picture, gpano: None, ..made }, None)
+                self.write(&Made { picture, gpano: None, ..made }, EyeFiles::ALONE)
             }
         }
     }
@@ -85,24 +108,17 @@ impl<'a, S: PixelDepth> Pictures<'a, S> {
         }
     }
 
-    fn write(&mut self, made: &Made<S>, eye: Option<Eye>) -> Result<(), StepError> {
+    fn write(&mut self, made: &Made<S>, files: EyeFiles) -> Result<(), StepError> {
         let size = made.picture.size();
         let Origin { icc, exif, .. } = self.origin;
         let embedded = Embedded::derivative(self.plan.metadata, icc, made.gpano.as_ref(), exif);
         let mut encoder = Encoder::new(self.plan.format, self.plan.quality, embedded)?;
         let body = S::encode(&made.picture, &mut encoder)?;
-        let name = format!("{}.{}", made.name, self.plan.format.extension());
-        let path = match eye {
-            Some(eye) => {
-                self.output.create_folder(eye.as_str())?;
-                format!("{}/{name}", eye.as_str())
-            }
-            None => name,
-        };
+        let EyeFiles { prefix, suffix } = files;
+        let path = format!("{prefix}{}.{}", made.name, self.plan.format.extension());
+        self.output.create_folder(prefix)?;
         self.output.write(&path, &body, self.plan.format.content_type())?;
         self.output.advance(size.area_px(), "write")?;
-        // Whoever knows nothing of stereo shows the left eye.
-        let suffix = if eye == Some(Eye::Right) { "_right" } else { "" };
         self.written.push((format!("{}{suffix}", made.name), path));
         Ok(())
     }

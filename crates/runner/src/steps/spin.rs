@@ -11,7 +11,7 @@ use panofleet_media::video::{Film, FilmSettings};
 use panofleet_projection::{Orientation, Rectilinear, View};
 use panofleet_raster::{Panorama, Picture, Size};
 
-use super::pictures::{eye_part, eye_px};
+use super::pictures::{EyeFiles, eye_part, eye_px};
 use super::{Summary, faces, geometry};
 use crate::error::StepError;
 use crate::output::Output;
@@ -31,20 +31,13 @@ pub(crate) fn run(
     let mut summary = Summary { warnings: plan.source.assumptions.clone(), ..Summary::default() };
     let both = plan.source.eyes.len() > 1;
     for eye in &plan.source.eyes {
-        let word = eye.eye.as_str();
-        // Whoever knows nothing of stereo shows the left eye.
-        let (path, purpose) = match both {
-            false => ("spin.mp4".to_owned(), "spin".to_owned()),
-            true if word == "left" => (format!("{word}/spin.mp4"), "spin".to_owned()),
-            true => (format!("{word}/spin.mp4"), format!("spin_{word}")),
-        };
-        if both {
-            output.create_folder(word)?;
-        }
+        let EyeFiles { prefix, suffix } = EyeFiles::of(eye.eye, both);
+        output.create_folder(prefix)?;
+        let path = format!("{prefix}spin.mp4");
         let panorama = panorama(plan, eye, source)?;
         output.advance(eye_px(eye), "spin")?;
         film(plan, &panorama, &path, output)?;
-        summary.entry(&purpose, path);
+        summary.entry(&format!("spin{suffix}"), path);
     }
     Ok(summary)
 }

@@ -56,14 +56,13 @@ pub(crate) fn run(
             stitched.picture
         }
         _ => {
-            let missing = dark.map(usize::from);
             let names: Vec<&str> = NAMES
                 .into_iter()
                 .zip(dark)
                 .filter(|(_, dark)| *dark)
                 .map(|(name, _)| name)
                 .collect();
-            if plan.dark_lens == DarkLens::Refuse || missing == [1, 1] {
+            if plan.dark_lens == DarkLens::Refuse || dark == [true; 2] {
                 return Err(StepError::DarkLens { names: names.join(" and ") });
             }
             summary.warnings.push(format!(

@@ -166,7 +166,7 @@ fn write_eye(
         quality.eye = Some(eye.eye);
     }
     Ok(Made {
-        suffix: step.folder.suffix(),
+        suffix: step.folder.files.suffix,
         entries: step.folder.write_manifests(&viewers, previews)?,
         quality,
     })

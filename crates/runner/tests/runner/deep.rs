@@ -1,5 +1,6 @@
 //! Pictures of 16 bits: nothing on the way has fewer.
 
+use panofleet_job_schema::runner_protocol::Frame;
 use panofleet_media::decode_deep;
 use panofleet_raster::Picture;
 use serde_json::{Value, json};
@@ -102,6 +103,22 @@ fn faces_have_sixteen_bits() {
         .filter(|value| *value % 257 > 32 && *value % 257 < 225)
         .count();
     assert!(fine > 256 * 128 / 2, "{fine}");
+}
+
+/// Two outputs of one job, the second of them in the source's own colours: neither takes the pixels from the other.
+#[test]
+fn the_source_is_decoded_once_for_all() {
+    let (_folder, path) = source((400, 200));
+    let copy =
+        |icc: &str| json!({ "op": "pano.convert", "format": "png", "depth_bits": 16, "icc": icc });
+    let outputs = json!({ "a": copy("srgb"), "b": copy("keep"), "c": copy("srgb") });
+    let run = crate::child::run(&path, &outputs.to_string()).done();
+    for output in ["a", "b", "c"] {
+        let found = decode_deep(&run.path(output, "panorama.png")).unwrap().picture;
+        assert_eq!(found, decode_deep(&path).unwrap().picture, "{output}");
+    }
+    let Some(Frame::Done { steps }) = run.frames.last() else { panic!("no last frame") };
+    assert_eq!(steps.iter().filter(|step| step.step == "decode").count(), 1, "{steps:?}");
 }
 
 #[test]

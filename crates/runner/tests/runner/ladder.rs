@@ -8,10 +8,9 @@ use panofleet_job_schema::media_info::{EyeLayout, SphereMetadata, SphereProjecti
 use panofleet_media::probe;
 
 use crate::child::{Run, run};
+use crate::films::{self, PICTURE};
 use crate::footage::{Footage, edited, ffprobe, program};
 use crate::playlists::{self, Playlist};
-
-pub(crate) const PICTURE: &str = "-f lavfi -i testsrc2=s=320x160:r=30";
 
 /// Makes a ladder with these parameters, fast and in short segments unless they say otherwise.
 pub(crate) fn ladder(source: &Path, parameters: &str) -> Run {
@@ -175,17 +174,14 @@ fn sizes_have_the_same_segments_and_begin_with_keyframes() {
 #[test]
 fn picture_and_sound_begin_at_zero_and_stay_together() {
     let footage = Footage::new();
-    let clap = "-f lavfi -i color=black:s=128x64:r=30:d=3,geq=lum=if(eq(mod(N\\,30)\\,15)\\,235\\,16):cb=128:cr=128 \
-                -f lavfi -i aevalsrc=if(between(mod(t\\,1)\\,0.5\\,0.533)\\,0.8*sin(2*PI*1000*t)\\,0):s=RATE:d=3";
-    for (name, rate, codec) in [
-        ("aac.mp4", "44100", "-c:a aac"),
-        ("aac.ts", "48000", "-c:a aac"),
-        ("opus.mkv", "48000", "-c:a libopus"),
+    for (name, rate_hz, codec) in [
+        ("aac.mp4", 44_100, "-c:a aac"),
+        ("aac.ts", 48_000, "-c:a aac"),
+        ("opus.mkv", 48_000, "-c:a libopus"),
         // The sound begins 40 ms after the picture.
-        ("late.mkv", "44100", "-c:a pcm_s16le -af asetpts=PTS+0.04/TB"),
+        ("late.mkv", 44_100, "-c:a pcm_s16le -af asetpts=PTS+0.04/TB"),
     ] {
-        let clap = clap.replace("RATE", rate);
-        let film = footage.make(name, &format!("{clap} -c:v libx264 -bf 3 {codec}"));
+        let film = films::clap(&footage, name, rate_hz, codec);
         let run = ladder(&film, r#", "preset": "veryfast""#).done();
         let master = playlists::master(&run.path("v", "master.m3u8"));
         let sound = playlists::media(&master.sounds[0].path);

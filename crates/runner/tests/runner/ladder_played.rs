@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::films;
 use crate::footage::Footage;
 use crate::ladder::ladder;
 
@@ -35,14 +36,7 @@ fn play(folder: &Path, seconds: &[f64]) -> Value {
 fn a_browser_plays_every_size_with_its_sound_in_time() {
     let footage = Footage::new();
     for rate in [44_100, 48_000] {
-        let film = footage.make(
-            &format!("clap{rate}.mp4"),
-            &format!(
-                "-f lavfi -i color=black:s=128x64:r=30:d=3,geq=lum=if(eq(mod(N\\,30)\\,15)\\,235\\,16):cb=128:cr=128 \
-                 -f lavfi -i aevalsrc=if(between(mod(t\\,1)\\,0.5\\,0.533)\\,0.8*sin(2*PI*1000*t)\\,0):s={rate}:d=3 \
-                 -c:v libx264 -bf 3 -c:a aac"
-            ),
-        );
+        let film = films::clap(&footage, &format!("clap{rate}.mp4"), rate, "-c:a aac");
         let sizes = r#", "preset": "veryfast", "segment_s": 1.0, "widths_px": [64, 128]"#;
         let run = ladder(&film, sizes).done();
         // In the middle of frames 14, 15, 16 and 75: dark, bright, dark, bright.

@@ -2,8 +2,9 @@
 
 use panofleet_job_schema::ErrorClass;
 
-use crate::footage::{Footage, top_box};
-use crate::ladder::{PICTURE, entries, ladder, psnr, psnr_of, whole};
+use crate::films::{self, PICTURE};
+use crate::footage::Footage;
+use crate::ladder::{entries, ladder, psnr, psnr_of, whole};
 use crate::playlists;
 
 /// Seconds that a playlist plays.
@@ -146,11 +147,7 @@ fn a_very_short_video_is_one_short_segment() {
 #[test]
 fn damage_is_said_or_refused() {
     let footage = Footage::new();
-    let film =
-        footage.make("film.mp4", &format!("{PICTURE} -t 2 -c:v libx264 -g 10 -movflags faststart"));
-    let bytes = std::fs::read(&film).unwrap();
-    let samples = top_box(&bytes, b"mdat");
-    let cut = footage.write("cut.mp4", &bytes[..samples.start + samples.len() / 2]);
+    let cut = films::cut(&footage);
     let run = ladder(&cut, "").done();
     let warnings = run.summary("v").1.join("\n");
     assert!(warnings.contains("damaged: ") && warnings.contains(" of 60 frames"), "{warnings}");

@@ -11,6 +11,8 @@ mod deep;
 #[cfg(test)]
 mod eyes;
 #[cfg(test)]
+mod films;
+#[cfg(test)]
 mod ladder;
 #[cfg(test)]
 mod ladder_played;

@@ -9,9 +9,8 @@ use panofleet_job_schema::{ErrorClass, Failure};
 use panofleet_media::probe;
 
 use crate::child::{Run, run};
+use crate::films::{self, PICTURE};
 use crate::footage::{Footage, edited, ffprobe, program, top_box};
-
-const PICTURE: &str = "-f lavfi -i testsrc2=s=320x160:r=30";
 
 /// Transcodes with these parameters, fast.
 fn transcode(source: &Path, parameters: &str) -> Run {
@@ -115,16 +114,13 @@ fn a_part_is_cut_out_and_made_smaller() {
 #[test]
 fn picture_and_sound_stay_together() {
     let footage = Footage::new();
-    let clap = "-f lavfi -i color=black:s=128x64:r=30:d=3,geq=lum=if(eq(mod(N\\,30)\\,15)\\,235\\,16):cb=128:cr=128 \
-                -f lavfi -i aevalsrc=if(between(mod(t\\,1)\\,0.5\\,0.533)\\,0.8*sin(2*PI*1000*t)\\,0):s=RATE:d=3";
-    for (name, rate, codec) in [
-        ("aac.mp4", "44100", "-c:a aac"),
-        ("pcm.mov", "48000", "-c:a pcm_s16le"),
-        ("opus.mkv", "48000", "-c:a libopus"),
-        ("mp2.ts", "48000", "-c:a mp2"),
+    for (name, rate_hz, codec) in [
+        ("aac.mp4", 44_100, "-c:a aac"),
+        ("pcm.mov", 48_000, "-c:a pcm_s16le"),
+        ("opus.mkv", 48_000, "-c:a libopus"),
+        ("mp2.ts", 48_000, "-c:a mp2"),
     ] {
-        let clap = clap.replace("RATE", rate);
-        let film = footage.make(name, &format!("{clap} -c:v libx264 -bf 3 {codec}"));
+        let film = films::clap(&footage, name, rate_hz, codec);
         for (start, parameters) in [(0.0, ""), (1.2, r#", "start_s": 1.2"#)] {
             let run = transcode(&film, parameters).done();
             let result = made(&run);
@@ -249,11 +245,7 @@ fn refusal(source: &Path, parameters: &str) -> Failure {
 #[test]
 fn damage_is_said_or_refused() {
     let footage = Footage::new();
-    let film =
-        footage.make("film.mp4", &format!("{PICTURE} -t 2 -c:v libx264 -g 10 -movflags faststart"));
-    let bytes = std::fs::read(&film).unwrap();
-    let samples = top_box(&bytes, b"mdat");
-    let cut = footage.write("cut.mp4", &bytes[..samples.start + samples.len() / 2]);
+    let cut = films::cut(&footage);
     let run = transcode(&cut, "").done();
     let warnings = run.summary("v").1.join("\n");
     assert!(

@@ -51,7 +51,7 @@ impl Step<'_> {
     }
 
     fn write_phone_file(&self, body: &[u8]) -> Result<(), StepError> {
-        let path = format!("{}{PHONE}", self.folder.prefix);
+        let path = format!("{}{PHONE}", self.folder.files.prefix);
         self.folder.output.write(&path, body, PictureFormat::Jpeg.content_type())
     }
 

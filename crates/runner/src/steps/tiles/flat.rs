@@ -89,7 +89,7 @@ impl Step<'_> {
         self.write_flat(&mut None, "base", &base, Rect::whole(base.size()))?;
         let tiles = PsvTiles { tile_px, levels: count };
         let psv = self.folder.write_json("psv.json", &viewers.photo_sphere_viewer_tiles(tiles))?;
-        Ok(Made { suffix: self.folder.suffix(), entries: vec![("psv", psv)], quality: None })
+        Ok(Made { suffix: self.folder.files.suffix, entries: vec![("psv", psv)], quality: None })
     }
 
     /// A Deep Zoom image.
@@ -115,7 +115,7 @@ impl Step<'_> {
             size.height_px()
         );
         let dzi = self.folder.write_text("image.dzi", &descriptor, "application/xml")?;
-        Ok(Made { suffix: self.folder.suffix(), entries: vec![("dzi", dzi)], quality: None })
+        Ok(Made { suffix: self.folder.files.suffix, entries: vec![("dzi", dzi)], quality: None })
     }
 
     fn write_flat_level(

@@ -7,13 +7,13 @@ use super::manifests::Viewers;
 use super::previews::Previews;
 use crate::error::StepError;
 use crate::output::Output;
+use crate::steps::pictures::EyeFiles;
 
 /// Where one eye's files go.
 pub(super) struct Folder<'a> {
     pub(super) output: &'a Output<'a>,
     plan: &'a TilesPlan,
-    /// Empty, or `left/` or `right/` where both are written.
-    pub(super) prefix: &'static str,
+    pub(super) files: EyeFiles,
 }
 
 impl<'a> Folder<'a> {
@@ -22,23 +22,13 @@ impl<'a> Folder<'a> {
         plan: &'a TilesPlan,
         eye: Eye,
     ) -> Result<Self, StepError> {
-        let prefix = match (plan.eyes.len(), eye) {
-            (1, _) => "",
-            (_, Eye::Left) => "left/",
-            (_, Eye::Right) => "right/",
-        };
-        let folder = Self { output, plan, prefix };
+        let folder = Self { output, plan, files: EyeFiles::of(eye, plan.eyes.len() > 1) };
         folder.create("")?;
         Ok(folder)
     }
 
-    /// A viewer that knows nothing of stereo shows the left eye.
-    pub(super) fn suffix(&self) -> &'static str {
-        if self.prefix == "right/" { "_right" } else { "" }
-    }
-
     pub(super) fn create(&self, folder: &str) -> Result<(), StepError> {
-        self.output.create_folder(&format!("{}{folder}", self.prefix))
+        self.output.create_folder(&format!("{}{folder}", self.files.prefix))
     }
 
     /// Writes a manifest, and says where it is.
@@ -47,7 +37,7 @@ impl<'a> Folder<'a> {
         path: &str,
         value: &impl Serialize,
     ) -> Result<String, StepError> {
-        let path = format!("{}{path}", self.prefix);
+        let path = format!("{}{path}", self.files.prefix);
         self.output.write_json(&path, value)?;
         Ok(path)
     }
@@ -58,13 +48,13 @@ impl<'a> Folder<'a> {
         text: &str,
         kind: &str,
     ) -> Result<String, StepError> {
-        let path = format!("{}{path}", self.prefix);
+        let path = format!("{}{path}", self.files.prefix);
         self.output.write(&path, text.as_bytes(), kind)?;
         Ok(path)
     }
 
     pub(super) fn write_picture(&self, path: &str, body: &[u8]) -> Result<(), StepError> {
-        let path = format!("{}{path}.{}", self.prefix, self.plan.format.extension());
+        let path = format!("{}{path}.{}", self.files.prefix, self.plan.format.extension());
         self.output.write(&path, body, self.plan.format.content_type())
     }
 
@@ -81,10 +71,10 @@ impl<'a> Folder<'a> {
             ("psv", self.write_json("psv.json", &viewers.photo_sphere_viewer())?),
             ("marzipano", self.write_json("marzipano.json", &viewers.marzipano())?),
             ("krpano", self.write_text("krpano.xml", &krpano, "application/xml")?),
-            ("preview", format!("{}preview.{extension}", self.prefix)),
+            ("preview", format!("{}preview.{extension}", self.files.prefix)),
         ];
         if self.plan.phone_px > 0 && self.plan.cubemap.is_none() {
-            entries.push(("phone", format!("{}phone.jpg", self.prefix)));
+            entries.push(("phone", format!("{}phone.jpg", self.files.prefix)));
         }
         Ok(entries)
     }

@@ -76,7 +76,7 @@ impl Step<'_> {
         let format = self.plan.format;
         // JPEG is what every service has.
         let other = (format != TileFormat::Jpeg).then(|| [format.extension()]);
-        let id = format!("{id}{}", self.folder.prefix);
+        let id = format!("{id}{}", self.folder.files.prefix);
         let info = ImageService {
             context: "http://iiif.io/api/image/3/context.json",
             id: id.trim_end_matches('/'),
@@ -91,7 +91,7 @@ impl Step<'_> {
             extra_formats: other,
         };
         let info = self.folder.write_json("info.json", &info)?;
-        Ok(Made { suffix: self.folder.suffix(), entries: vec![("iiif", info)], quality: None })
+        Ok(Made { suffix: self.folder.files.suffix, entries: vec![("iiif", info)], quality: None })
     }
 
     fn write_tile(
