@@ -13,6 +13,8 @@ use panofleet_raster::{
 };
 use rayon::prelude::*;
 
+use crate::depth::Depth;
+
 mod depth;
 
 pub use depth::PixelDepth;
@@ -54,13 +56,20 @@ pub fn view(
     view: &View,
     background: [u8; 3],
 ) -> Result<Picture<u8>, RasterError> {
-    let [r, g, b] = background;
+    opaque_view(panorama, view, background)
+}
+
+fn opaque_view<S: Depth>(
+    panorama: &Panorama<S>,
+    view: &View,
+    background: [u8; 3],
+) -> Result<Picture<S>, RasterError> {
+    let none = S::of_eight(0);
+    let [r, g, b] = background.map(S::of_eight);
     let transparent = panorama.channels().has_alpha();
-    let sampling = Sampling {
-        background: if transparent { [0; 4] } else { [r, g, b, 0] },
-        ..Sampling::default()
-    };
-    flatten(remap(panorama, view, &sampling)?, background)
+    let behind = if transparent { [none; 4] } else { [r, g, b, none] };
+    let sampling = Sampling { background: behind, ..Sampling::default() };
+    opaque(remap(panorama, view, &sampling)?, background)
 }
 
 /// Both eyes in one picture.
@@ -111,24 +120,31 @@ pub fn interleaved(picture: &Picture<u8>, rect: Rect) -> Result<Vec<u8>, RasterE
 /// # Errors
 /// None that the planes of one picture can meet.
 pub fn flatten(picture: Picture<u8>, background: [u8; 3]) -> Result<Picture<u8>, RasterError> {
+    opaque(picture, background)
+}
+
+fn opaque<S: Depth>(picture: Picture<S>, background: [u8; 3]) -> Result<Picture<S>, RasterError> {
     if !picture.channels().has_alpha() {
         return Ok(picture);
     }
     let mut planes = picture.into_planes();
     let Some(alpha) = planes.pop() else { return Picture::from_planes(planes) };
     for (plane, behind) in planes.iter_mut().zip(background) {
-        mix(plane, &alpha, behind);
+        mix(plane, &alpha, S::of_eight(behind));
     }
     Picture::from_planes(planes)
 }
 
-fn mix(plane: &mut Plane<u8>, alpha: &Plane<u8>, behind: u8) {
+/// In 32 bits, which products of two samples of 16 bits fit into.
+fn mix<S: Depth>(plane: &mut Plane<S>, alpha: &Plane<S>, behind: S) {
+    let most = S::LEVELS as u32 - 1;
+    let behind = behind.number() as u32;
     let chunks = plane.samples_mut().par_chunks_mut(CHUNK).zip(alpha.samples().par_chunks(CHUNK));
     chunks.for_each(|(values, alphas)| {
         for (value, alpha) in values.iter_mut().zip(alphas) {
-            let alpha = u32::from(*alpha);
-            let sum = u32::from(*value) * alpha + u32::from(behind) * (255 - alpha);
-            *value = ((sum + 127) / 255) as u8;
+            let alpha = alpha.number() as u32;
+            let sum = value.number() as u32 * alpha + behind * (most - alpha);
+            *value = S::level(((sum + most / 2) / most) as usize);
         }
     });
 }

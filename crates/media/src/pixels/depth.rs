@@ -2,12 +2,10 @@
 
 use panofleet_projection::View;
 use panofleet_raster::{
-    Geometry, Panorama, Picture, Plane, RasterError, Rect, Sample, Sampling, StereoLayout, crop,
-    join_stereo, remap, to_eight_bits,
+    Geometry, Panorama, Picture, RasterError, Rect, Sample, StereoLayout, crop, join_stereo,
+    to_eight_bits,
 };
-use rayon::prelude::*;
 
-use super::CHUNK;
 use crate::error::MediaError;
 use crate::{Encoder, Samples};
 
@@ -122,23 +120,11 @@ impl PixelDepth for u16 {
         view: &View,
         background: [u8; 3],
     ) -> Result<Picture<Self>, RasterError> {
-        let [r, g, b] = background.map(widened);
-        let transparent = panorama.channels().has_alpha();
-        let behind = if transparent { [0; 4] } else { [r, g, b, 0] };
-        let sampling = Sampling { background: behind, ..Sampling::default() };
-        Self::flatten(remap(panorama, view, &sampling)?, background)
+        super::opaque_view(panorama, view, background)
     }
 
     fn flatten(picture: Picture<Self>, background: [u8; 3]) -> Result<Picture<Self>, RasterError> {
-        if !picture.channels().has_alpha() {
-            return Ok(picture);
-        }
-        let mut planes = picture.into_planes();
-        let Some(alpha) = planes.pop() else { return Picture::from_planes(planes) };
-        for (plane, behind) in planes.iter_mut().zip(background.map(widened)) {
-            mix(plane, &alpha, behind);
-        }
-        Picture::from_planes(planes)
+        super::opaque(picture, background)
     }
 
     fn join(eyes: [&Picture<Self>; 2], layout: StereoLayout) -> Result<Picture<Self>, RasterError> {
@@ -171,22 +157,6 @@ impl PixelDepth for u16 {
 
 fn failed(error: RasterError) -> MediaError {
     MediaError::Encode { format: "picture", source: error.into() }
-}
-
-/// Black stays black, white white.
-fn widened(value: u8) -> u16 {
-    u16::from(value) * 257
-}
-
-fn mix(plane: &mut Plane<u16>, alpha: &Plane<u16>, behind: u16) {
-    let chunks = plane.samples_mut().par_chunks_mut(CHUNK).zip(alpha.samples().par_chunks(CHUNK));
-    chunks.for_each(|(values, alphas)| {
-        for (value, alpha) in values.iter_mut().zip(alphas) {
-            let alpha = u64::from(*alpha);
-            let sum = u64::from(*value) * alpha + u64::from(behind) * (65_535 - alpha);
-            *value = ((sum + 32_767) / 65_535) as u16;
-        }
-    });
 }
 
 #[cfg(test)]

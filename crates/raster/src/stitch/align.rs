@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::LensPicture;
 use super::ring::{around, axis, sample};
-use crate::{Channels, Edges, Picture, RasterError, resize};
+use crate::{Description, Edges, Picture, RasterError, resize, rgb_to_ycbcr};
 
 /// Pixels for a degree of the pictures that are compared.
 const PIXELS_PER_DEGREE: [f64; 4] = [1.0, 2.5, 6.0, 14.0];
@@ -165,20 +165,15 @@ impl<'a> Small<'a> {
     }
 }
 
-/// By BT.601.
 fn luma(picture: &Picture<u8>) -> Result<Picture<u8>, RasterError> {
-    let samples = match picture.planes() {
-        [r, g, b, ..] => {
-            let pixels = r.samples().iter().zip(g.samples()).zip(b.samples());
-            let luma = |((r, g), b): ((&u8, &u8), &u8)| {
-                (0.299 * f32::from(*r) + 0.587 * f32::from(*g) + 0.114 * f32::from(*b)).round()
-                    as u8
-            };
-            pixels.map(luma).collect()
+    let luma = match picture.planes() {
+        [gray] | [gray, _] => gray.clone(),
+        _ => {
+            let [luma, ..] = rgb_to_ycbcr(picture, &Description::JPEG)?;
+            luma
         }
-        planes => planes[0].samples().to_vec(),
     };
-    Picture::from_interleaved(Channels::Gray, picture.size(), &samples)
+    Picture::from_planes(vec![luma])
 }
 
 /// One size of pictures.

@@ -177,12 +177,10 @@ impl Field {
     /// Between samples, whose middles are at .5; around the strip it goes on, above and below it ends.
     pub(super) fn between(&self, column: f64, row: f64) -> f32 {
         let rows = self.values.len() / self.columns;
-        let (x, y) = (column - 0.5, (row - 0.5).clamp(0.0, (rows - 1) as f64));
-        let (left, top) = (x.floor(), y.floor());
-        let (across, down) = ((x - left) as f32, (y - top) as f32);
-        let left = (left as isize).rem_euclid(self.columns as isize) as usize;
-        let right = if left + 1 == self.columns { 0 } else { left + 1 };
-        let top = top as usize;
+        let (left, right, across) = neighbours(column, self.columns);
+        let y = (row - 0.5).clamp(0.0, (rows - 1) as f64);
+        let top = y.floor() as usize;
+        let (across, down) = (across as f32, y.fract() as f32);
         let bottom = (top + 1).min(rows - 1);
         let line = |row: usize| {
             let from = self.at(left, row);
@@ -190,6 +188,16 @@ impl Field {
         };
         line(top) + (line(bottom) - line(top)) * down
     }
+}
+
+/// The two samples around the strip that a place lies between, and how far it is from the first to the second. Their
+/// middles are at .5.
+pub(super) fn neighbours(at: f64, count: usize) -> (usize, usize, f64) {
+    let at = at - 0.5;
+    let before = at.floor();
+    let first = (before as isize).rem_euclid(count as isize) as usize;
+    let second = if first + 1 == count { 0 } else { first + 1 };
+    (first, second, at - before)
 }
 
 /// The axis from the second lens to the first, as the orientation of who looks along it.

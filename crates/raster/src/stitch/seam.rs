@@ -1,6 +1,6 @@
 //! Where one lens ends and the other begins: along places where they agree.
 
-use super::ring::{Field, Ring};
+use super::ring::{Field, Ring, neighbours};
 
 /// Columns in which the seam is laid; between them it is straight.
 const COLUMNS_MAX: usize = 1024;
@@ -40,11 +40,8 @@ impl Seam {
 
     /// The seam's row in a column of the strip.
     pub(super) fn row_at(&self, column: f64) -> f64 {
-        let at = column / self.every - 0.5;
-        let before = at.floor();
-        let index = (before as isize).rem_euclid(self.rows.len() as isize) as usize;
-        let next = if index + 1 == self.rows.len() { 0 } else { index + 1 };
-        self.rows[index] + (self.rows[next] - self.rows[index]) * (at - before)
+        let (first, second, share) = neighbours(column / self.every, self.rows.len());
+        self.rows[first] + (self.rows[second] - self.rows[first]) * share
     }
 }
 

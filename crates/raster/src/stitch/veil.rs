@@ -5,7 +5,7 @@
 
 use std::f64::consts::TAU;
 
-use super::ring::{Field, Ring};
+use super::ring::{Field, Ring, neighbours};
 use super::seam::Seam;
 
 /// How far it reaches from the seam.
@@ -50,11 +50,8 @@ impl Veil {
         (share > 0.0).then(|| {
             let mut veil = [0.0; 4];
             for (veil, line) in veil.iter_mut().zip(&self.lines) {
-                let at = column - 0.5;
-                let index = (at.floor() as isize).rem_euclid(line.len() as isize) as usize;
-                let next = if index + 1 == line.len() { 0 } else { index + 1 };
-                let between = (at - at.floor()) as f32;
-                *veil = share * (line[index] + (line[next] - line[index]) * between);
+                let (first, second, between) = neighbours(column, line.len());
+                *veil = share * (line[first] + (line[second] - line[first]) * between as f32);
             }
             veil
         })
