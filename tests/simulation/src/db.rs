@@ -147,9 +147,8 @@ impl JobsDb for SimulatedDb {
         let look = move |shared: &mut Shared| {
             let (now, db) = (shared.db_now(), &shared.db);
             let queues = queues.iter().map(|queue| db.queue(queue)).collect();
-            let next_due = db.next_due().zip(ahead);
-            let next_due =
-                next_due.filter(|(due, ahead)| due.since(now) <= *ahead).map(|(due, _)| due);
+            let is_near = |ahead| db.next_due().filter(|due| due.since(now) <= ahead);
+            let next_due = ahead.and_then(is_near);
             Outlook { now, next_due, pauses: db.pauses(), queues }
         };
         Ok(self.0.call("outlook", look).await?)

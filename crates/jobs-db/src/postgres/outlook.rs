@@ -30,8 +30,7 @@ pub(super) async fn outlook(
             SELECT kind, name, since, reason FROM pauses ORDER BY kind, name
          )
          SELECT (SELECT now FROM clock),
-            CASE WHEN $3 IS NOT NULL
-                THEN (SELECT min(timer_at) FROM jobs WHERE timer_at <= (SELECT now + $3 FROM clock)) END,
+            (SELECT min(timer_at) FROM jobs WHERE timer_at <= (SELECT now + $3 FROM clock)),
             ARRAY(SELECT (SELECT count(*) FROM jobs
                     WHERE state = 'sent' AND jobs.region = asked.region AND jobs.lane = asked.lane)
                 FROM asked ORDER BY place),

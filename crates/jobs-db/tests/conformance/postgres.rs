@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{JobId, Span};
+use panofleet_job_schema::{JobId, Lane, Span};
 use panofleet_jobs_db::postgres::{PostgresConfig, PostgresJobsDb, PostgresTls, PostgresUrl};
-use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb, JobsDbError, Versioned, WorkerRow};
+use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb, JobsDbError, Offer, Versioned, WorkerRow};
 use panofleet_test_servers::PostgresServer;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinSet;
 
 use crate::fixture::{
-    Fixture, PATIENCE, WAIT, accept, advance, at, get, job, running, sent, to_state, within,
+    Fixture, PATIENCE, WAIT, accept, advance, at, get, job, region, running, sent, to_state, within,
 };
 use crate::workers::info;
 
@@ -308,6 +308,42 @@ async fn a_row_that_cannot_be_read_is_named() {
         Err(JobsDbError::Corrupt(reason)) => assert!(reason.contains("0abc"), "{reason}"),
         other => panic!("it must be called corrupt, yet {other:?}"),
     }
+}
+
+/// Statements that are planned once are planned by the first job, when reading all of the table is the least work.
+#[tokio::test]
+async fn what_was_planned_on_an_empty_table_does_not_read_all_of_a_full_one() {
+    const JOBS: u128 = 3000;
+    let mut fixture = PostgresFixture::start().await;
+    let db = fixture.db();
+    let (queue, one) = ((region("hangzhou"), Lane::Image), job(1).id);
+    let turn = async || {
+        db.outlook(std::slice::from_ref(&queue), Some(Duration::ZERO)).await.unwrap();
+        db.heads(&queue.0, queue.1, &Default::default(), 8).await.unwrap();
+        db.sent_now(&[one]).await.unwrap();
+        let (_, mut found) = db.get_now(&[one]).await.unwrap();
+        let write = to_state(found.remove(0), sent(1));
+        assert_eq!(db.write_each(&[write]).await.unwrap().len(), 1);
+        let jobs = vec![to_state(get(&*db, one).await, running())];
+        db.commit(Batch { jobs, ..Batch::default() }).await.unwrap();
+    };
+    accept(&*db, &job(1)).await;
+    turn().await;
+    let offers: Vec<_> = (2..=JOBS).map(|number| Offer { job: job(number), key: None }).collect();
+    db.accept_all(&offers).await.unwrap();
+    turn().await;
+    drop(db);
+    fixture.alive = None;
+    // A connection tells what it has read when it ends.
+    open_alone(&fixture.url).await;
+    let read: i64 = sqlx::query_scalar(
+        "SELECT ((SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname = 'jobs')
+            + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'jobs'))::bigint",
+    )
+    .fetch_one(&mut admin(&fixture.url).await)
+    .await
+    .unwrap();
+    assert!((1..300).contains(&read), "{read} rows and entries were read, of {JOBS}");
 }
 
 /// Lists, turns and timers must stay quick with a million jobs: each has to be answered by an index, in its order.
