@@ -6,17 +6,13 @@
 // "y", "width"}, …], shares of the picture's width) or iiif (the same, of a service that says it is at
 // https://tiles.example/reef, which is the folder here). Writes OUT_FOLDER/<name>.png for each view. Prints what the page
 // logged and what it asked for in vain, as JSON; exits with 1 if the viewer does not come up.
-import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
-import { extname, join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { join, normalize } from "node:path";
+import { inPage, typeOf } from "./served.mjs";
 
 const [kind, folder, width, height, out] = process.argv.slice(2);
 const views = JSON.parse(readFileSync(0, "utf8"));
-const here = fileURLToPath(new URL(".", import.meta.url));
-const TYPES = { ".js": "text/javascript", ".json": "application/json", ".dzi": "application/xml", ".html": "text/html" };
 
 const SCRIPTS = {
   marzipano: "marzipano/dist/marzipano.js",
@@ -71,40 +67,22 @@ const START = {
 };
 const MANIFEST = { iiif: `${SERVICE}info.json` };
 
-const server = createServer(async (request, response) => {
-  const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-  const file = path.startsWith("/tiles/") ? join(folder, path.slice(7)) : join(here, "node_modules", path);
-  try {
-    const body = path === "/" ? page() : await readFile(file);
-    response.writeHead(200, { "content-type": path === "/" ? "text/html" : (TYPES[extname(path)] ?? "") }).end(body);
-  } catch {
-    response.writeHead(404).end();
-  }
-});
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+const BOX = `position:fixed;inset:0 auto auto 0;width:${width}px;height:${height}px`;
+const HTML = `<!doctype html><link rel="icon" href="data:,"><script src="/${SCRIPTS[kind]}"></script><div id="viewer" style="${BOX}"></div>`;
 
-function page() {
-  const box = `position:fixed;inset:0 auto auto 0;width:${width}px;height:${height}px`;
-  return `<!doctype html><link rel="icon" href="data:,"><script src="/${SCRIPTS[kind]}"></script><div id="viewer" style="${box}"></div>`;
+/** Answers for the image service out of the folder. */
+async function serve(tab) {
+  await tab.route(`${SERVICE}**`, async (route) => {
+    const path = normalize(decodeURIComponent(new URL(route.request().url()).pathname)).replace("/reef/", "");
+    const body = await readFile(join(folder, path)).catch(() => undefined);
+    const headers = { "access-control-allow-origin": "*", "content-type": typeOf(path, "image/jpeg") };
+    await route.fulfill(body ? { status: 200, headers, body } : { status: 404, headers });
+  });
 }
 
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-background-networking", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-});
-const tab = await browser.newPage({ viewport: { width: +width, height: +height } });
-const errors = [];
-tab.on("pageerror", (error) => errors.push(String(error)));
-tab.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-tab.on("response", (response) => response.ok() || errors.push(`${response.status()} ${response.url()}`));
-await tab.route(`${SERVICE}**`, async (route) => {
-  const path = normalize(decodeURIComponent(new URL(route.request().url()).pathname)).replace("/reef/", "");
-  const body = await readFile(join(folder, path)).catch(() => undefined);
-  const headers = { "access-control-allow-origin": "*", "content-type": TYPES[extname(path)] ?? "image/jpeg" };
-  await route.fulfill(body ? { status: 200, headers, body } : { status: 404, headers });
-});
-try {
-  await tab.goto(`http://127.0.0.1:${server.address().port}/`);
+const flags = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
+const viewport = { width: +width, height: +height };
+await inPage({ html: HTML, folder, at: "tiles", flags, viewport, prepare: serve }, async (tab) => {
   await tab.evaluate(START[kind] ?? START.deepzoom, MANIFEST[kind]);
   for (const view of views) {
     await tab.evaluate((view) => window.look(view), view);
@@ -113,11 +91,4 @@ try {
     await tab.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     await tab.screenshot({ path: `${out}/${view.name}.png` });
   }
-  console.log(JSON.stringify({ errors }));
-} catch (error) {
-  console.log(JSON.stringify({ errors: [...errors, String(error)] }));
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  server.close();
-}
+});

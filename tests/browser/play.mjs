@@ -6,18 +6,13 @@
 // frame that is shown at each moment ([its own time, brightness of its middle from 0 to 255]), and whether playing came to
 // the end; the first loud moment of the sound, as the browser's own decoder gives it; what went wrong. Exits with 1
 // if it does not play.
-import { createServer } from "node:http";
-import { readFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
-import { extname, join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { join } from "node:path";
+import { inPage } from "./served.mjs";
 
 const [folder] = process.argv.slice(2);
 const { seconds } = JSON.parse(readFileSync(0, "utf8"));
-const here = fileURLToPath(new URL(".", import.meta.url));
 const PAGE = '<!doctype html><link rel="icon" href="data:,"><script src="/hls.js/dist/hls.js"></script><video muted></video>';
-const TYPES = { ".js": "text/javascript", ".m3u8": "application/vnd.apple.mpegurl" };
 
 /** Runs in the page: plays one size from its first frame to its end. */
 async function play([level, seconds]) {
@@ -79,39 +74,12 @@ async function listen() {
   return loud < 0 ? null : loud / decoded.sampleRate;
 }
 
-const server = createServer(async (request, response) => {
-  const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
-  const file = path.startsWith("/stream/") ? join(folder, path.slice(8)) : join(here, "node_modules", path);
-  try {
-    const body = path === "/" ? PAGE : await readFile(file);
-    response.writeHead(200, { "content-type": path === "/" ? "text/html" : (TYPES[extname(path)] ?? "video/mp4") }).end(body);
-  } catch {
-    response.writeHead(404).end();
-  }
-});
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-background-networking", "--autoplay-policy=no-user-gesture-required"],
-});
-const tab = await browser.newPage();
-const errors = [];
-tab.on("pageerror", (error) => errors.push(String(error)));
-tab.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-tab.on("response", (response) => response.ok() || errors.push(`${response.status()} ${response.url()}`));
-try {
-  await tab.goto(`http://127.0.0.1:${server.address().port}/`);
+const flags = ["--autoplay-policy=no-user-gesture-required"];
+await inPage({ html: PAGE, folder, at: "stream", flags }, async (tab) => {
   const master = readFileSync(join(folder, "master.m3u8"), "utf8");
   const sizes = [];
   for (let level = 0; level < master.match(/#EXT-X-STREAM-INF/g).length; level++) {
     sizes.push(await tab.evaluate(play, [level, seconds]));
   }
-  const heard = master.includes("TYPE=AUDIO") ? await tab.evaluate(listen) : null;
-  console.log(JSON.stringify({ sizes, heard, errors }));
-} catch (error) {
-  console.log(JSON.stringify({ errors: [...errors, String(error)] }));
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  server.close();
-}
+  return { sizes, heard: master.includes("TYPE=AUDIO") ? await tab.evaluate(listen) : null };
+});

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server};
-use panofleet_tests::bench::load::Load;
-use panofleet_tests::fleet::{Fleet, Roles};
+use panofleet_tests::fleet::Roles;
 
-use crate::{BUFFERS_MB, CLIENTS};
+use crate::TENANTS;
+use crate::lab::Lab;
 
-/// The tenant that floods, and the one that comes beside it.
-const TENANTS: [&str; 2] = ["crowd", "guest"];
 /// As many slots as a worker on four cores has, for jobs that take a moment: a window of messages waits as long as they do.
 const SETTINGS: [&str; 4] =
     ["policy.heartbeat=2s", "policy.lease=30s", "worker.slots=4", "log.filter=warn"];
@@ -20,24 +17,18 @@ const WARM_UP: Duration = Duration::from_secs(15);
 const WATCHED: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(jobs: u32) -> Result<()> {
-    let (_kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared_with(BUFFERS_MB));
-    S3Server::shared();
     let roles = Roles { producers: 2, tenants: &TENANTS, workers: 2, ..Roles::default() };
-    let mut fleet = Fleet::of_roles(&roles, &SETTINGS).await;
-    let [crowd, guest] = [Load::new(&fleet.apis[0].url)?, Load::new(&fleet.apis[1].url)?];
-    let database = fleet.database.clone().unwrap_or_default();
+    let mut lab = Lab::start(&roles, &SETTINGS).await;
+    let [crowd, guest] = lab.loads()?;
     let waits = async |what: &str| {
         guest.submit_steadily(JOBS_PER_S, WARM_UP).await?;
         guest.await_succeeded(guest.counts().await?.total).await?;
-        let since = postgres.query(
-            &database,
-            "SELECT max(doc::json->>'accepted_at') FROM jobs WHERE tenant = 'guest'",
-        );
+        let since =
+            lab.ask("SELECT max(doc::json->>'accepted_at') FROM jobs WHERE tenant = 'guest'");
         guest.submit_steadily(JOBS_PER_S, WATCHED).await?;
         guest.await_succeeded(guest.counts().await?.total).await?;
         let took = "1e3 * extract(epoch FROM (doc::json->>'finished_at')::timestamptz - (doc::json->>'accepted_at')::timestamptz)";
-        let found = postgres.query(
-            &database,
+        let found = lab.ask(
             &format!(
                 "SELECT percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY {took})::bigint[]
                  FROM jobs WHERE tenant = 'guest' AND doc::json->>'accepted_at' > '{since}'"
@@ -49,11 +40,10 @@ pub(crate) async fn run(jobs: u32) -> Result<()> {
     };
     println!("{JOBS_PER_S} jobs/s of one tenant");
     let alone = waits("alone").await?;
-    crowd.submit_many(jobs, CLIENTS).await?;
+    lab.accept(&crowd, jobs).await?;
     let beside = waits(&format!("while another tenant has {jobs} jobs")).await?;
-    let left = postgres
-        .query(&database, "SELECT count(*) FROM jobs WHERE tenant = 'crowd' AND state = 'queued'");
+    let left = lab.ask("SELECT count(*) FROM jobs WHERE tenant = 'crowd' AND state = 'queued'");
     println!("  p99 is {:.2} times that; {left} jobs of the other still wait", beside / alone);
-    fleet.stop().await;
+    lab.fleet.stop().await;
     Ok(())
 }

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server};
 use panofleet_tests::bench::cost::cpu_seconds;
-use panofleet_tests::bench::load::Load;
-use panofleet_tests::fleet::{Fleet, Roles};
+use panofleet_tests::fleet::Roles;
 
-use crate::BUFFERS_MB;
+use crate::lab::Lab;
 
 /// Workers, and the jobs that each runs, while heartbeats are all that happens; and how long they are watched.
 const WORKERS: u32 = 10;
@@ -24,16 +22,14 @@ const SETTINGS: [&str; 5] = [
 ];
 
 pub(crate) async fn run() -> Result<()> {
-    let (_kafka, postgres) = (KafkaServer::shared(), PostgresServer::shared_with(BUFFERS_MB));
-    S3Server::shared();
-    let roles = Roles { workers: WORKERS, ..Roles::default() };
-    let mut fleet = Fleet::of_roles(&roles, &SETTINGS).await;
-    let load = Load::new(&fleet.api.url)?.of_jobs_that_take(600_000);
+    let mut lab = Lab::start(&Roles { workers: WORKERS, ..Roles::default() }, &SETTINGS).await;
+    let [load] = lab.loads()?;
+    let load = load.of_jobs_that_take(600_000);
     load.submit_many(WORKERS * SLOTS, 1).await?;
     load.await_running(u64::from(WORKERS * SLOTS)).await?;
     // The claims are folded, and everybody has been heard of once.
     tokio::time::sleep(Duration::from_secs(15)).await;
-    let spent = || [cpu_seconds(fleet.pid("collector-1")), cpu_seconds(postgres.pid())];
+    let spent = || [cpu_seconds(lab.fleet.pid("collector-1")), cpu_seconds(lab.postgres.pid())];
     let before = spent();
     tokio::time::sleep(WATCHED).await;
     let [collector, postgresql] = spent();
@@ -44,6 +40,6 @@ pub(crate) async fn run() -> Result<()> {
         share(collector, before[0]),
         share(postgresql, before[1]),
     );
-    fleet.kill();
+    lab.fleet.kill();
     Ok(())
 }

@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result, bail};
 
 mod flood;
 mod heartbeats;
+mod lab;
 mod pickups;
 mod queued;
 mod spending;
@@ -26,11 +27,8 @@ mod throughput;
 const JOBS: u32 = 100_000;
 /// Jobs that wait while others are picked up.
 const QUEUED: u32 = 1_000_000;
-/// PostgreSQL's `shared_buffers`: all jobs of a run fit. Otherwise its own settings, `fsync` among them; Kafka's too, in a
-/// heap of 384 MiB.
-const BUFFERS_MB: u32 = 512;
-/// Requests at a time.
-const CLIENTS: u32 = 2;
+/// The tenant that has very many jobs, and the one that comes beside it.
+const TENANTS: [&str; 2] = ["crowd", "guest"];
 
 /// Slots for jobs that take no time, and logs of what matters only.
 const SETTINGS: [&str; 5] = [
@@ -66,8 +64,4 @@ async fn main() -> Result<()> {
             flood::run(JOBS).await
         }
     }
-}
-
-fn rate(jobs: u32, took: std::time::Duration) -> f64 {
-    f64::from(jobs) / took.as_secs_f64()
 }
