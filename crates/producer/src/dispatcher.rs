@@ -129,6 +129,8 @@ struct Out {
     closings: mpsc::Sender<Job>,
     /// Messages that the bus has.
     placed: mpsc::Sender<sending::Placed>,
+    /// Where those lie whose place is not written yet.
+    unwritten: Arc<sending::Unwritten>,
 }
 
 /// Where the turns have come to.
@@ -215,13 +217,14 @@ impl Dispatcher {
     async fn work(&self, shutdown: &CancellationToken) {
         let (closings, closing) = mpsc::channel(CLOSINGS_MAX);
         let (placed, places) = mpsc::channel(sending::PLACES_WAITING_MAX);
-        let out = Out { closings, placed };
+        let unwritten = Arc::new(sending::Unwritten::default());
+        let out = Out { closings, placed, unwritten: Arc::clone(&unwritten) };
         tokio::join!(
             self.dispatch(out.clone(), shutdown),
             self.close(out.clone(), closing, shutdown),
             self.end_strays(out.clone(), shutdown),
             self.do_bulks(out, shutdown),
-            self.keep_places(places, shutdown),
+            self.keep_places(places, &unwritten, shutdown),
             self.measure(shutdown),
             self.order_workers(shutdown),
             self.replay_letters(shutdown),
@@ -369,8 +372,11 @@ impl Dispatcher {
         let horizons = horizon::Horizons::read(self, due, look).await?;
         let mut decided = Vec::new();
         for Versioned { job, version } in due {
-            let horizon = horizons.of(job, self).await;
-            if let Ok(decision) = decide(job, &Event::Tick { now, horizon }, &self.policy) {
+            let event = match out.unwritten.event_for(job, now) {
+                Some(placed) => placed,
+                None => Event::Tick { now, horizon: horizons.of(job, self).await },
+            };
+            if let Ok(decision) = decide(job, &event, &self.policy) {
                 decided.push((decision, *version));
             }
         }

@@ -27,6 +27,11 @@ use panofleet_job_schema::{Attempt, ErrorClass, Failure, Job, Timestamp};
 use panofleet_jobs_db::{Batch, JobWrite};
 use panofleet_objects::manifest::{self, Published};
 
+/// The database does not take where a message lies.
+const NO_PLACES: &str = "CREATE TRIGGER no_places BEFORE UPDATE ON jobs
+    WHEN json_extract(new.doc, '$.state.placement') IS NOT NULL
+    BEGIN SELECT RAISE(ABORT, 'no places'); END";
+
 fn is_running(job: &Job) -> bool {
     matches!(job.state, State::Running { .. })
 }
@@ -155,6 +160,32 @@ async fn a_message_that_waits_in_the_queue_is_not_sent_twice() {
     while house.db.now().await.unwrap().since(begun) < 4 * house.policy.queue_timeout.0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    assert_eq!(house.reasons(id).await, ["dispatched"]);
+    house.take().await;
+    assert!(house.nothing_to_take().await);
+}
+
+/// A database that cannot be written while a message is on its way costs no second copy of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_cannot_be_written_in_time_is_written_later() {
+    let house = House::open().await;
+    house.sql(NO_PLACES).await;
+    let id = house.accept(1).await;
+    let since = |job: &Job| match job.state {
+        State::Sent { sent_at, .. } => Some(sent_at),
+        _ => None,
+    };
+    let sent = house.until(id, "it is sent", |job| since(job).is_some()).await;
+    let begun = since(&sent).unwrap();
+    while house.db.now().await.unwrap().since(begun) < 8 * house.policy.place_timeout.0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    house.sql("DROP TRIGGER no_places").await;
+    house
+        .until(id, "it has a place", |job| {
+            matches!(job.state, State::Sent { placement: Some(_), .. })
+        })
+        .await;
     assert_eq!(house.reasons(id).await, ["dispatched"]);
     house.take().await;
     assert!(house.nothing_to_take().await);

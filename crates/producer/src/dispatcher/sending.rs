@@ -1,19 +1,21 @@
 //! Sending messages, and noting where they lie.
 //!
 //! A message goes out as soon as its job is committed as sent; where it lies is written later, many at once, and only of
-//! jobs that no worker has claimed meanwhile. A dispatcher that ends in between leaves sent jobs without a place:
-//! their timer sends them again, and whoever finishes first has won.
+//! jobs that no worker has claimed meanwhile. While the database is away places wait, and a timer that fires for want
+//! of a place finds it here. A dispatcher that ends in between leaves sent jobs without a place: their timer sends them
+//! again, and whoever finishes first has won.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use panofleet_bus::Queue;
 use panofleet_bus::sealed::seal;
 use panofleet_job_schema::envelope::{Body, Envelope};
-use panofleet_job_schema::job::Placement;
+use panofleet_job_schema::job::{Placement, State};
 use panofleet_job_schema::lifecycle::{Decision, Event, Reason, decide};
-use panofleet_job_schema::{Attempt, Job, JobId};
+use panofleet_job_schema::{Attempt, Job, JobId, Timestamp};
 use panofleet_jobs_db::{JobsDbError, Versioned};
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace;
@@ -52,6 +54,35 @@ pub(super) struct Placed {
 /// Where the message of each job lies.
 type Places = BTreeMap<JobId, (Attempt, Placement)>;
 
+/// The places that are not written yet, for whoever meets their jobs before. No more than there are [`Placed`].
+#[derive(Debug, Default)]
+pub(super) struct Unwritten(Mutex<HashMap<JobId, (Attempt, Placement)>>);
+
+impl Unwritten {
+    /// What is to be told of a sent job whose message is known to lie somewhere.
+    pub(super) fn event_for(&self, job: &Job, now: Timestamp) -> Option<Event> {
+        let State::Sent { attempt: sent, placement: None, .. } = job.state else { return None };
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (attempt, placement) = *places.get(&job.id)?;
+        (attempt == sent).then_some(Event::Placed { attempt, placement, now })
+    }
+
+    fn note(&self, Placed { job, attempt, placement, .. }: Placed) {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.insert(job, (attempt, placement));
+    }
+
+    /// These are written, or nobody needs them any more. A later attempt's place stays.
+    fn forget(&self, done: &Places) {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (job, (attempt, _)) in done {
+            if places.get(job).is_some_and(|(noted, _)| noted <= attempt) {
+                places.remove(job);
+            }
+        }
+    }
+}
+
 impl Dispatcher {
     /// Carries out what follows from decisions that are written. What fails is found again by its timer.
     pub(super) async fn carry_out(&self, decisions: &[Decision], out: &Out) {
@@ -81,6 +112,7 @@ impl Dispatcher {
         metrics::sent(job, reason);
         tracing::debug!(%attempt, reason = %reason.name(), "job sent");
         let placed = Placed { job: job.id, attempt, placement, at: Instant::now() };
+        out.unwritten.note(placed);
         if out.placed.send(placed).await.is_err() {
             tracing::trace!("nobody writes places any more: this dispatcher ends");
         }
@@ -91,6 +123,7 @@ impl Dispatcher {
     pub(super) async fn keep_places(
         &self,
         mut placed: mpsc::Receiver<Placed>,
+        unwritten: &Unwritten,
         shutdown: &CancellationToken,
     ) {
         let wait = PLACES_WAIT.min(self.policy.place_timeout.0 / PLACES_WAIT_SHARE);
@@ -111,6 +144,7 @@ impl Dispatcher {
                     *place = (attempt, placement);
                 }
             }
+            let all = places.clone();
             // A place that is lost costs another copy of the message.
             while let Err(error) = self.write_places(&mut places).await {
                 tracing::warn!(%error, "the places of messages wait to be written");
@@ -119,6 +153,7 @@ impl Dispatcher {
                     () = shutdown.cancelled() => return,
                 }
             }
+            unwritten.forget(&all);
         }
     }
 
