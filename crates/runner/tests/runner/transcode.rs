@@ -271,6 +271,7 @@ fn damage_is_said_or_refused() {
         ),
     );
     assert_eq!(refusal(&hdr, "").code, "hdr_unsupported");
-    let beyond = refusal(&film, r#", "start_s": 5"#);
+    let short = footage.make("short.mp4", &format!("{PICTURE} -t 1 -c:v libx264"));
+    let beyond = refusal(&short, r#", "start_s": 5"#);
     assert_eq!(beyond.code, "time_beyond_end");
 }
