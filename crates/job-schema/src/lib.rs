@@ -23,6 +23,8 @@
 //! bytes are somebody else's to move.
 #![forbid(unsafe_code)]
 
+mod encoding;
+mod encoding;
 pub mod envelope;
 pub mod failure;
 pub mod family;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::encoding::{DamagePolicy, EncoderPreset};
 use crate::failure::Failure;
 pub use crate::fit::{Enlarge, Fit};
 use crate::footage;
@@ -15,7 +16,6 @@ pub use crate::footage::FootagePlan;
 use crate::ids::Lane;
 use crate::media_info::MediaInfo;
 pub use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
-pub use crate::operations::encoding::{DamagePolicy, EncoderPreset};
 pub use crate::operations::fleet_noop::FleetNoop;
 pub use crate::operations::image_convert::{ConvertPlan, Flip, ImageConvert, SizePlan};
 pub use crate::operations::image_thumbnail::{ImageThumbnail, ThumbnailPlan};

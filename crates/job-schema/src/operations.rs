@@ -1,6 +1,5 @@
 //! One file for each operation: its parameters, their documentation, and its plan.
 
-pub(crate) mod encoding;
 pub(crate) mod fleet_noop;
 pub(crate) mod image_convert;
 pub(crate) mod image_thumbnail;

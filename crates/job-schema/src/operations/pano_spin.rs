@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::encoding;
 use super::shared::{self, Rgb};
+use crate::encoding;
 use crate::failure::Failure;
 use crate::media_info::MediaInfo;
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind, parameters};

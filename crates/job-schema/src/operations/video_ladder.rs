@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::encoding::{self, DamagePolicy, EncoderPreset};
 use super::shared::{self, Eye, StereoLayout};
+use crate::encoding::{self, DamagePolicy, EncoderPreset};
 use crate::failure::Failure;
 use crate::footage::{self, FootagePlan, FootageSource};
 use crate::frame_rate;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::shared;
 use crate::operation_doc::{ParameterDoc, ParameterKind};
+use crate::operations::shared;
 
 /// x264's presets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
