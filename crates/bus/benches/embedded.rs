@@ -63,8 +63,7 @@ fn send(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [1, 16, 256])]
 fn claim(bencher: Bencher<'_, '_>, count: usize) {
     let fleet = Fleet::start();
-    let member =
-        fleet.runtime.block_on(fleet.bus.take_jobs(std::slice::from_ref(&fleet.queue), "bench"));
+    let member = fleet.runtime.block_on(fleet.bus.take_jobs(&fleet.queue, "bench"));
     let member = std::cell::RefCell::new(member.unwrap());
     bencher
         .counter(ItemsCount::new(count))

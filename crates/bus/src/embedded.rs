@@ -180,16 +180,9 @@ impl Bus for EmbeddedBus {
         self.shared.queue(queue).await?.fate(&self.shared.pools, placement).await
     }
 
-    async fn take_jobs(
-        &self,
-        queues: &[Queue],
-        member: &str,
-    ) -> Result<Box<dyn JobSource>, BusError> {
-        let mut opened = Vec::with_capacity(queues.len());
-        for queue in queues {
-            opened.push(self.shared.queue(queue).await?);
-        }
-        tracing::debug!(member, queues = opened.len(), "member joined");
+    async fn take_jobs(&self, queue: &Queue, member: &str) -> Result<Box<dyn JobSource>, BusError> {
+        let opened = self.shared.queue(queue).await?;
+        tracing::debug!(member, queue = queue.topic(), "member joined");
         Ok(Box::new(source::EmbeddedSource::new(Arc::clone(&self.shared), opened)))
     }
 

@@ -96,16 +96,13 @@ impl Bus for KafkaBus {
         self.within(queue::fate(&self.shared, queue, placement)).await
     }
 
-    async fn take_jobs(
-        &self,
-        queues: &[Queue],
-        member: &str,
-    ) -> Result<Box<dyn JobSource>, BusError> {
-        tracing::debug!(member, queues = queues.len(), "member joins");
+    async fn take_jobs(&self, queue: &Queue, member: &str) -> Result<Box<dyn JobSource>, BusError> {
+        tracing::debug!(member, queue = queue.topic(), "member joins");
+        let shared = Arc::clone(&self.shared);
         if self.shared.config.groups == KafkaGroups::Classic {
-            return Ok(Box::new(classic::ClassicSource::join(Arc::clone(&self.shared), queues)?));
+            return Ok(Box::new(classic::ClassicSource::join(shared, queue)?));
         }
-        let joining = source::KafkaSource::join(Arc::clone(&self.shared), queues);
+        let joining = source::KafkaSource::join(shared, queue.clone());
         Ok(Box::new(self.within(joining).await?))
     }
 

@@ -77,15 +77,11 @@ pub trait Bus: Debug + Send + Sync {
     /// [`BusError`].
     async fn copy_fate(&self, queue: &Queue, placement: Placement) -> Result<CopyFate, BusError>;
 
-    /// Joins the workers that take from these queues. `member` is the worker's name, for logs.
+    /// Joins the workers that take from a queue. `member` is the worker's name, for logs.
     ///
     /// # Errors
     /// [`BusError`].
-    async fn take_jobs(
-        &self,
-        queues: &[Queue],
-        member: &str,
-    ) -> Result<Box<dyn JobSource>, BusError>;
+    async fn take_jobs(&self, queue: &Queue, member: &str) -> Result<Box<dyn JobSource>, BusError>;
 
     /// Number of partitions of the event log, at least 1.
     fn event_partitions(&self) -> u32;

@@ -134,18 +134,21 @@ names! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lane {
-    /// Pictures, video and probes.
+    /// Still pictures and probes: seconds.
     Image,
+    /// Video: minutes and hours.
+    Video,
 }
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Self; 1] = [Self::Image];
+    pub const ALL: [Self; 2] = [Self::Image, Self::Video];
 
     /// The lane's name in topics and queries.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",
+            Self::Video => "video",
         }
     }
 }

@@ -147,8 +147,11 @@ pub struct WorkerInfo {
     pub region: Region,
     /// The lanes that it takes from.
     pub lanes: Vec<Lane>,
-    /// Jobs that it runs at once.
+    /// Jobs that it runs at once, of all lanes together.
     pub slots: u32,
+    /// How many of them are for each lane. A worker that does not say takes as many of any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lane_slots: BTreeMap<Lane, u32>,
     /// Version of its program.
     pub version: String,
     /// Whether it has stopped taking jobs: it ends, or was told to drain.
@@ -158,6 +161,14 @@ pub struct WorkerInfo {
     pub order_revision: u64,
     /// When the process began, by its own clock: tells its lives apart.
     pub started_at: Timestamp,
+}
+
+impl WorkerInfo {
+    /// How many jobs of a lane it runs at once.
+    pub fn slots_of(&self, lane: Lane) -> u32 {
+        let of_any = if self.lanes.contains(&lane) { self.slots } else { 0 };
+        self.lane_slots.get(&lane).copied().unwrap_or(of_any)
+    }
 }
 
 /// One claim in a heartbeat.

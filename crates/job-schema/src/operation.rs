@@ -166,9 +166,29 @@ impl Operation {
         }
     }
 
-    /// The kind of worker that runs it.
+    /// The lane that runs it: whatever reads or writes video goes by the lane for that.
     pub const fn lane(&self) -> Lane {
-        Lane::Image
+        match self {
+            Self::PanoTiles(_)
+            | Self::PanoConvert(_)
+            | Self::PanoCubemap(_)
+            | Self::PanoView(_)
+            | Self::PanoLittlePlanet(_)
+            | Self::PanoLevel(_)
+            | Self::PanoSocial(_)
+            | Self::PanoPatch(_)
+            | Self::PanoBlur(_)
+            | Self::PanoStitch(_)
+            | Self::ImageThumbnail(_)
+            | Self::ImageConvert(_)
+            | Self::MediaProbe(_)
+            | Self::FleetNoop(_) => Lane::Image,
+            Self::PanoSpin(_)
+            | Self::VideoPoster(_)
+            | Self::VideoSprites(_)
+            | Self::VideoTranscode(_)
+            | Self::VideoLadder(_) => Lane::Video,
+        }
     }
 
     /// Checks the parameters that need no source.

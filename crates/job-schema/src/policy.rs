@@ -23,6 +23,9 @@ pub struct Policy {
     pub heartbeat: Span,
     /// Longest run of one attempt of an image job that does not say its own.
     pub image_timeout: Span,
+    /// Longest run of one attempt of a video job that does not say its own, until its source was probed: then the
+    /// attempt has the time that its video takes.
+    pub video_timeout: Span,
     /// Time that the dispatcher leaves a worker to end an attempt by itself when its time is up.
     pub timeout_grace: Span,
     /// Longest life of a job that does not say its own, from being due.
@@ -51,6 +54,7 @@ impl Default for Policy {
             region_patience: Span::from_secs(10 * 60),
             heartbeat: Span::from_secs(10),
             image_timeout: Span::from_secs(10 * 60),
+            video_timeout: Span::from_secs(30 * 60),
             timeout_grace: Span::from_secs(30),
             deadline: Span::from_secs(24 * 3600),
             max_attempts: 5,
@@ -96,6 +100,7 @@ impl Policy {
         for (name, span) in [
             ("queue_timeout", self.queue_timeout),
             ("image_timeout", self.image_timeout),
+            ("video_timeout", self.video_timeout),
             ("deadline", self.deadline),
             ("backoff_base", self.backoff_base),
             ("backoff_cap", self.backoff_cap),
@@ -118,6 +123,7 @@ impl Policy {
     pub const fn attempt_timeout(&self, lane: Lane) -> Span {
         match lane {
             Lane::Image => self.image_timeout,
+            Lane::Video => self.video_timeout,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The worker's settings.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,12 @@ pub struct WorkerConfig {
     pub name: WorkerId,
     /// Where it stands. Default `local`.
     pub region: Region,
-    /// The lanes that it takes from. Default: all.
+    /// The lanes that it takes from, each into slots of its own. Default: all.
     pub lanes: Vec<Lane>,
-    /// Jobs that it runs at once; without it, one for each core.
+    /// Jobs of the lane `image` that it runs at once; without it, one for each core.
     pub slots: Option<NonZeroU32>,
+    /// Jobs of the lane `video` that it runs at once; without it, one for every four cores, at least one.
+    pub video_slots: Option<NonZeroU32>,
     /// Folder for sources and outputs in work; each worker has a folder of its own inside. Default `scratch`.
     pub scratch: PathBuf,
     /// The runner. A bare name is looked for beside this program. Default `panofleet-runner`.
@@ -35,6 +38,8 @@ pub struct WorkerConfig {
     pub source_networks: Vec<Network>,
     /// A child of an image job that moves nothing for this long is killed. Default 2 min.
     pub image_stall: Span,
+    /// A child of a video job that moves nothing for this long is killed. Default 5 min.
+    pub video_stall: Span,
     /// Files of one attempt that are uploaded at once. Default 16.
     pub upload_concurrency: u32,
     /// How long an attempt waits for an object store that is away, before it fails. Its own timeout goes on meanwhile.
@@ -94,12 +99,14 @@ impl Default for WorkerConfig {
             region: Region::new("local").expect("a lower-case name"),
             lanes: Lane::ALL.to_vec(),
             slots: None,
+            video_slots: None,
             scratch: "scratch".into(),
             runner: "panofleet-runner".into(),
             child: ChildConfig::default(),
             source_bytes_max: 2 * GIB,
             source_networks: Vec::new(),
             image_stall: Span::from_secs(120),
+            video_stall: Span::from_secs(300),
             upload_concurrency: 16,
             store_patience: Span::from_secs(300),
             event_buffer: 1024,
@@ -136,8 +143,9 @@ impl WorkerConfig {
         if self.lanes.is_empty() {
             return Err(BadWorkerConfig::NoLanes);
         }
-        let slots = self.slots.map_or(1, NonZeroU32::get);
-        check_number("slots", slots.into(), 1, 1024)?;
+        for (what, slots) in [("slots", self.slots), ("video_slots", self.video_slots)] {
+            check_number(what, slots.map_or(1, NonZeroU32::get).into(), 1, 1024)?;
+        }
         check_number("child.memory_bytes", self.child.memory_bytes, 64 << 20, 1 << 44)?;
         check_number("child.cpu_s", self.child.cpu_s, 1, 14 * 24 * 3600)?;
         check_number("child.file_bytes", self.child.file_bytes, 1 << 20, 1 << 44)?;
@@ -148,24 +156,34 @@ impl WorkerConfig {
         check_number(
             "event_buffer",
             self.event_buffer.into(),
-            2 * u64::from(self.slot_count()),
+            2 * self.slots_by_lane().values().copied().map(u64::from).sum::<u64>(),
             1 << 20,
         )?;
         check_span("image_stall", self.image_stall, 1, 24 * 3600)?;
         check_span("store_patience", self.store_patience, 0, 24 * 3600)?;
+        check_span("video_stall", self.video_stall, 1, 24 * 3600)?;
         check_span("drain_grace", self.drain_grace, 0, 24 * 3600)
     }
 
-    /// Jobs that it runs at once.
-    pub fn slot_count(&self) -> u32 {
-        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        self.slots.map_or_else(|| u32::try_from(cores()).unwrap_or(u32::MAX), NonZeroU32::get)
+    /// The lanes that it takes from, with the jobs of each that it runs at once.
+    pub fn slots_by_lane(&self) -> BTreeMap<Lane, u32> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let slots = |lane: &Lane| {
+            let (said, otherwise) = match lane {
+                Lane::Image => (self.slots, cores),
+                Lane::Video => (self.video_slots, (cores / 4).max(1)),
+            };
+            let otherwise = u32::try_from(otherwise).unwrap_or(u32::MAX);
+            (*lane, said.map_or(otherwise, NonZeroU32::get))
+        };
+        self.lanes.iter().map(slots).collect()
     }
 
     /// How long a child of a lane may move nothing.
     pub const fn stall(&self, lane: Lane) -> Span {
         match lane {
             Lane::Image => self.image_stall,
+            Lane::Video => self.video_stall,
         }
     }
 
@@ -242,8 +260,13 @@ mod tests {
     #[test]
     fn nothing_needs_to_be_set() {
         let config = read(json!({})).unwrap();
-        assert!(config.slot_count() >= 1);
+        let slots = config.slots_by_lane();
+        assert!(
+            slots.keys().eq(&Lane::ALL) && slots.values().all(|count| *count >= 1),
+            "{slots:?}"
+        );
         assert_eq!(config.stall(Lane::Image), Span::from_secs(120));
+        assert_eq!(config.stall(Lane::Video), Span::from_secs(300));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One heartbeat a worker, listing its claims, at a steady pace until the very end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use panofleet_job_schema::message::WorkerInfo;
@@ -17,8 +18,8 @@ use crate::reporter::Reporter;
 pub(crate) struct Identity {
     pub(crate) worker: WorkerId,
     pub(crate) region: Region,
-    pub(crate) lanes: Vec<Lane>,
-    pub(crate) slots: u32,
+    /// The lanes that it takes from, with the jobs of each that it runs at once.
+    pub(crate) slots: BTreeMap<Lane, u32>,
     pub(crate) started_at: Timestamp,
 }
 
@@ -27,8 +28,9 @@ impl Identity {
         WorkerInfo {
             worker: self.worker.clone(),
             region: self.region.clone(),
-            lanes: self.lanes.clone(),
-            slots: self.slots,
+            lanes: self.slots.keys().copied().collect(),
+            slots: self.slots.values().sum(),
+            lane_slots: self.slots.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             draining,
             order_revision,

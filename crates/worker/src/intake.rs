@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use panofleet_bus::{Bus, BusError, DeadLetter, JobSource, Receipt, Received};
-use panofleet_job_schema::ClaimId;
 use panofleet_job_schema::envelope::{Body, Envelope, KeyRing};
 use panofleet_job_schema::message::{JobMessage, Report};
+use panofleet_job_schema::{ClaimId, Lane};
 use panofleet_service::trace;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -30,9 +30,10 @@ const BACKOFF: Duration = Duration::from_secs(1);
 /// Tries to acknowledge, while the lock stands.
 const ACKNOWLEDGES_MAX: u32 = 3;
 
-/// What intake works with.
+/// What the intake of a lane works with.
 #[derive(Debug)]
 pub(crate) struct Intake {
+    pub(crate) lane: Lane,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) keys: KeyRing,
     pub(crate) control: Arc<Control>,

@@ -2,14 +2,15 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use futures_util::future::try_join_all;
 use panofleet_bus::{Bus, BusError, ControlFollower, JobSource, Queue};
 use panofleet_job_schema::envelope::KeyRing;
 use panofleet_job_schema::message::Report;
-use panofleet_job_schema::{ErrorClass, Failure, Operation, Span};
+use panofleet_job_schema::{ErrorClass, Failure, Lane, Operation, Span};
 use panofleet_objects::ObjectStore;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::patience::persistently;
@@ -89,15 +90,16 @@ pub async fn run_with(
     let worker = Arc::new(Worker::assemble(runner, resources, shutdown.clone()).await?);
     // Both sets are aborted when this function ends, in whatever way. The first runs for ever, the second holds
     // a task for each claim until its last event is durable.
-    let (mut background, mut claims) = (JoinSet::new(), JoinSet::new());
+    let (mut background, claims) = (JoinSet::new(), Mutex::new(JoinSet::new()));
     worker.start_talking(&mut background);
-    worker.report_abandoned(&mut claims).await?;
+    worker.report_abandoned(&claims).await?;
 
     let halt = worker.halt(now, grace, &mut background);
     let ended = tokio::select! {
-        ended = worker.take_work(&mut background, &mut claims) => ended,
+        ended = worker.take_work(&mut background, &claims) => ended,
         () = halt.cancelled() => Ok(()),
     };
+    let mut claims = claims.into_inner().unwrap_or_else(PoisonError::into_inner);
     tracing::info!(claims = claims.len(), "no more jobs are taken");
     shutdown.cancel();
     tokio::select! {
@@ -111,6 +113,9 @@ pub async fn run_with(
     ended
 }
 
+/// A task for each claim, until its last event is durable.
+type Claiming = Mutex<JoinSet<()>>;
+
 /// One worker.
 #[derive(Debug)]
 struct Worker {
@@ -121,7 +126,8 @@ struct Worker {
     outbox: Arc<Outbox>,
     reporter: Arc<Reporter>,
     scratch: Arc<Scratch>,
-    intake: Intake,
+    /// One for each lane.
+    intakes: Vec<Intake>,
     workshop: Workshop,
     identity: Identity,
     heartbeat: Duration,
@@ -146,23 +152,25 @@ impl Worker {
         let outbox = Arc::new(Outbox::new(config.event_buffer));
         let reporter =
             Arc::new(Reporter::new(keys.clone(), config.name.clone(), bus.event_partitions()));
-        let intake = Intake {
+        let slots = config.slots_by_lane();
+        let intake = |(lane, slots): (&Lane, &u32)| Intake {
+            lane: *lane,
             bus: Arc::clone(&bus),
-            keys,
+            keys: keys.clone(),
             control: Arc::clone(&control),
             orders: Arc::clone(&orders),
             reporter: Arc::clone(&reporter),
             outbox: Arc::clone(&outbox),
             scratch: Arc::clone(&scratch),
-            slots: Arc::new(Semaphore::new(config.slot_count() as usize)),
+            slots: Arc::new(Semaphore::new(*slots as usize)),
             shutdown: shutdown.clone(),
         };
-        metrics::slots(config.slot_count());
+        let intakes = slots.iter().map(intake).collect();
+        metrics::slots(slots.values().sum());
         let identity = Identity {
             worker: config.name.clone(),
             region: config.region.clone(),
-            lanes: config.lanes.clone(),
-            slots: config.slot_count(),
+            slots,
             started_at: wall_clock(),
         };
         let sources =
@@ -177,7 +185,7 @@ impl Worker {
             outbox,
             reporter,
             scratch,
-            intake,
+            intakes,
             workshop,
             identity,
             heartbeat,
@@ -225,10 +233,7 @@ impl Worker {
     }
 
     /// Reports the claims that an earlier life has left, so that their jobs are sent again at once.
-    async fn report_abandoned(
-        self: &Arc<Self>,
-        claims: &mut JoinSet<()>,
-    ) -> Result<(), WorkerError> {
+    async fn report_abandoned(self: &Arc<Self>, claims: &Claiming) -> Result<(), WorkerError> {
         for (name, folder) in self.scratch.left_behind().await? {
             let span = name.span();
             let this = Arc::clone(self);
@@ -240,16 +245,16 @@ impl Worker {
                     folder.end();
                 }
             };
-            claims.spawn(report.instrument(span));
+            locked(claims).spawn(report.instrument(span));
         }
         Ok(())
     }
 
-    /// Takes and starts jobs until the worker is to end, except while it is told to drain.
+    /// Takes and starts jobs until the worker is to end, except while it is told to drain. Lanes do not wait for each other.
     async fn take_work(
         self: &Arc<Self>,
         background: &mut JoinSet<()>,
-        claims: &mut JoinSet<()>,
+        claims: &Claiming,
     ) -> Result<(), WorkerError> {
         let follower = tokio::select! {
             follower = self.follow_control() => follower?,
@@ -257,38 +262,46 @@ impl Worker {
         };
         let this = Arc::clone(self);
         background.spawn(async move { this.control.follow(follower).await });
+        let lanes = self.intakes.iter().map(|intake| self.take_from_lane(intake, claims));
+        tokio::select! {
+            ended = try_join_all(lanes) => ended.map(|_| ()),
+            Some(ended) = background.join_next() => panicked(ended),
+        }
+    }
+
+    async fn take_from_lane(
+        self: &Arc<Self>,
+        intake: &Intake,
+        claims: &Claiming,
+    ) -> Result<(), WorkerError> {
         while !self.shutdown.is_cancelled() {
             let source = tokio::select! {
-                source = self.join() => source?,
-                Some(ended) = background.join_next() => panicked(ended),
+                source = self.join(intake.lane) => source?,
                 () = self.shutdown.cancelled() => return Ok(()),
             };
-            self.take_from(source, background, claims).await?;
+            self.take_from(source, intake, claims).await?;
         }
         Ok(())
     }
 
-    /// Takes and starts jobs until the worker is to end, or to drain. It leaves the others who take jobs then, so that
-    /// nothing waits for it.
+    /// Takes and starts jobs of a lane until the worker is to end, or to drain. It leaves the others who take jobs then, so
+    /// that nothing waits for it.
     async fn take_from(
         self: &Arc<Self>,
         mut source: Box<dyn JobSource>,
-        background: &mut JoinSet<()>,
-        claims: &mut JoinSet<()>,
+        intake: &Intake,
+        claims: &Claiming,
     ) -> Result<(), WorkerError> {
         let mut probed = Probed::default();
         while !self.shutdown.is_cancelled() && self.orders.taking() == Taking::Yes {
-            let taken = tokio::select! {
-                taken = self.intake.next(&mut *source, &mut probed) => taken?,
-                Some(ended) = background.join_next() => panicked(ended),
-            };
+            let taken = intake.next(&mut *source, &mut probed).await?;
             for job in taken.jobs {
                 let this = Arc::clone(self);
                 let span = span(&job);
-                claims.spawn(async move { this.attend(job).await }.instrument(span));
+                locked(claims).spawn(async move { this.attend(job).await }.instrument(span));
             }
-            self.intake.acknowledge(&mut *source, taken.settling).await;
-            while claims.try_join_next().is_some() {}
+            intake.acknowledge(&mut *source, taken.settling).await;
+            while locked(claims).try_join_next().is_some() {}
         }
         Ok(())
     }
@@ -302,16 +315,15 @@ impl Worker {
         Ok(follower)
     }
 
-    /// Joins those who take jobs, unless the worker is told to drain. Until then, and while the bus is away, this waits.
-    async fn join(&self) -> Result<Box<dyn JobSource>, WorkerError> {
+    /// Joins those who take jobs of a lane, unless the worker is told to drain. Until then, and while the bus is away,
+    /// this waits.
+    async fn join(&self, lane: Lane) -> Result<Box<dyn JobSource>, WorkerError> {
         self.orders.until(Taking::Yes).await;
-        let Identity { worker, region, lanes, .. } = &self.identity;
-        let queues: Vec<_> =
-            lanes.iter().map(|lane| Queue { region: region.clone(), lane: *lane }).collect();
-        let source =
-            persistently("the bus", || self.bus.take_jobs(&queues, worker.as_str()), is_away)
-                .await?;
-        tracing::info!(%worker, %region, slots = self.identity.slots, "taking jobs");
+        let Identity { worker, region, slots, .. } = &self.identity;
+        let queue = Queue { region: region.clone(), lane };
+        let taking = || self.bus.take_jobs(&queue, worker.as_str());
+        let source = persistently("the bus", taking, is_away).await?;
+        tracing::info!(%worker, %region, %lane, slots = slots[&lane], "taking jobs");
         Ok(source)
     }
 
@@ -400,6 +412,10 @@ fn panicked(ended: Result<(), JoinError>) -> ! {
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         ended => unreachable!("a task that runs for ever has ended: {ended:?}"),
     }
+}
+
+fn locked(claims: &Claiming) -> MutexGuard<'_, JoinSet<()>> {
+    claims.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn all_ended(claims: &mut JoinSet<()>) {

@@ -165,18 +165,14 @@ impl Bus for SimulatedBus {
         Ok(self.0.call("copy_fate", look).await?)
     }
 
-    async fn take_jobs(
-        &self,
-        queues: &[Queue],
-        member: &str,
-    ) -> Result<Box<dyn JobSource>, BusError> {
+    async fn take_jobs(&self, queue: &Queue, member: &str) -> Result<Box<dyn JobSource>, BusError> {
         let join = |shared: &mut Shared| {
             shared.bus.members += 1;
             (shared.bus.members, shared.bus.settings.lock)
         };
         let (id, lock) = self.0.call("take_jobs", join).await?;
         self.0.world.enter().note(format_args!("bus: {member} takes jobs as member {id}"));
-        Ok(Box::new(Member::new(self.0.clone(), id, queues, lock)))
+        Ok(Box::new(Member::new(self.0.clone(), id, queue, lock)))
     }
 
     fn event_partitions(&self) -> u32 {

@@ -78,6 +78,7 @@ pub(crate) fn policy() -> Policy {
         region_patience: Span::from_secs(30),
         heartbeat: Span::from_secs(3),
         image_timeout: Span::from_secs(10),
+        video_timeout: Span::from_secs(10),
         timeout_grace: Span::from_secs(3),
         deadline: Span::from_secs(3600),
         max_attempts: 5,

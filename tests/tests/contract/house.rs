@@ -73,7 +73,7 @@ impl Far {
     async fn open(bus: &EmbeddedBus) -> Self {
         let region = Region::new("far").unwrap();
         let queue = Queue { region: region.clone(), lane: Lane::Image };
-        let source = bus.take_jobs(&[queue], "the-test-far-away").await.unwrap();
+        let source = bus.take_jobs(&queue, "the-test-far-away").await.unwrap();
         Self { region, keys: key_ring("f", 4), source: tokio::sync::Mutex::new(source) }
     }
 }
@@ -120,7 +120,7 @@ impl House {
         let bus =
             EmbeddedBus::open(file.writer.clone(), file.readers.clone(), config).await.unwrap();
         let queue = Queue { region: Region::new("local").unwrap(), lane: Lane::Image };
-        let source = bus.take_jobs(std::slice::from_ref(&queue), "the-test").await.unwrap();
+        let source = bus.take_jobs(&queue, "the-test").await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let store_address = listener.local_addr().unwrap();
         let store = start_store(listener, folder.path().join("objects"));
@@ -392,6 +392,7 @@ impl House {
             region: region.clone(),
             lanes: vec![self.queue.lane],
             slots: 1,
+            lane_slots: std::collections::BTreeMap::new(),
             version: "test".into(),
             draining: false,
             order_revision: 0,

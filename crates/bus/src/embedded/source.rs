@@ -1,4 +1,4 @@
-//! A worker's membership: it takes from several queues, in turn.
+//! A worker's membership: it takes from a queue.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,41 +14,14 @@ use crate::{BusError, JobSource, Receipt, Received};
 #[derive(Debug)]
 pub(super) struct EmbeddedSource {
     shared: Arc<Shared>,
-    queues: Vec<Arc<JobQueue>>,
-    /// The queue that is looked into first: the next one each time, so that none starves.
-    first: usize,
+    queue: Arc<JobQueue>,
     arrivals: Waiter,
 }
 
 impl EmbeddedSource {
-    pub(super) fn new(shared: Arc<Shared>, queues: Vec<Arc<JobQueue>>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, queue: Arc<JobQueue>) -> Self {
         let arrivals = shared.job_arrivals.waiter();
-        Self { shared, queues, first: 0, arrivals }
-    }
-
-    /// What the first queue that has anything gives. One queue a call: what was taken from one cannot be lost
-    /// to an error of the next.
-    async fn take(&mut self, max: usize) -> Result<Vec<Received>, BusError> {
-        let count = self.queues.len();
-        for turn in 0..count {
-            let at = (self.first + turn) % count;
-            let taken =
-                self.queues[at].take(&self.shared.pools, max, self.shared.handing()).await?;
-            if !taken.is_empty() {
-                self.first = (at + 1) % count;
-                return Ok(taken);
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// The time of the next lapse, `deadline` at the latest.
-    async fn next_lapse(&self, deadline: Instant) -> Instant {
-        let mut next = deadline;
-        for queue in &self.queues {
-            next = queue.next_lapse().await.map_or(next, |lapse| lapse.min(next));
-        }
-        next
+        Self { shared, queue, arrivals }
     }
 }
 
@@ -58,26 +31,21 @@ impl JobSource for EmbeddedSource {
         let deadline = Instant::now() + wait;
         loop {
             self.arrivals.arm();
-            let taken = self.take(max).await?;
+            let taken = self.queue.take(&self.shared.pools, max, self.shared.handing()).await?;
             if !taken.is_empty() || Instant::now() >= deadline {
                 return Ok(taken);
             }
-            let lapse = self.next_lapse(deadline).await;
-            self.arrivals.wait_until(lapse).await;
+            let lapse = self.queue.next_lapse().await;
+            self.arrivals.wait_until(lapse.map_or(deadline, |lapse| lapse.min(deadline))).await;
         }
     }
 
     async fn acknowledge(&mut self, receipts: &[Receipt]) -> Result<(), BusError> {
-        for queue in &self.queues {
-            queue.acknowledge(&self.shared.pools, receipts).await?;
-        }
-        Ok(())
+        self.queue.acknowledge(&self.shared.pools, receipts).await
     }
 
     async fn release(&mut self, receipts: &[Receipt]) -> Result<(), BusError> {
-        for queue in &self.queues {
-            queue.release(receipts).await;
-        }
+        self.queue.release(receipts).await;
         self.shared.job_arrivals.raise();
         Ok(())
     }

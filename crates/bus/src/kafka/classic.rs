@@ -26,28 +26,21 @@ pub(super) fn is_settled(note: &str, above: u64) -> bool {
     ledger::is_settled(note, above)
 }
 
-/// The longest look into one of several queues.
-const TURN: Duration = Duration::from_millis(100);
-
-/// One member of the workers of a fleet.
+/// One member of a queue's workers.
 #[derive(Debug)]
 pub(super) struct ClassicSource {
     shared: Arc<Shared>,
-    /// One for each queue.
-    members: Vec<Member>,
-    /// The queue that is looked into first: the next one each time, so that none starves.
-    first: usize,
+    member: Member,
 }
 
 impl ClassicSource {
-    pub(super) fn join(shared: Arc<Shared>, queues: &[Queue]) -> Result<Self, BusError> {
-        let members = queues.iter().map(|queue| Member::join(&shared, queue));
-        let members = members.collect::<Result<_, _>>()?;
-        Ok(Self { shared, members, first: 0 })
+    pub(super) fn join(shared: Arc<Shared>, queue: &Queue) -> Result<Self, BusError> {
+        let member = Member::join(&shared, queue)?;
+        Ok(Self { shared, member })
     }
 
     /// Makes dead letters of what was handed out too often, and returns the rest.
-    async fn bury(&self, at: usize, received: Vec<Received>) -> Vec<Received> {
+    async fn bury(&self, received: Vec<Received>) -> Vec<Received> {
         let limit = self.shared.config.delivery_limit;
         let mut alive = Vec::with_capacity(received.len());
         for message in received {
@@ -62,7 +55,7 @@ impl ClassicSource {
                 payload: message.payload,
             };
             let buried = match dead_letters::publish(&self.shared, &letter).await {
-                Ok(()) => self.members[at].settle(&[message.receipt], true).await,
+                Ok(()) => self.member.settle(&[message.receipt], true).await,
                 failed => failed,
             };
             if let Err(error) = buried {
@@ -71,47 +64,30 @@ impl ClassicSource {
         }
         alive
     }
-
-    async fn settle(&self, receipts: &[Receipt], consume: bool) -> Result<(), BusError> {
-        let mut outcome = Ok(());
-        for member in &self.members {
-            outcome = outcome.and(member.settle(receipts, consume).await);
-        }
-        outcome
-    }
 }
 
 #[async_trait]
 impl JobSource for ClassicSource {
     async fn receive(&mut self, max: usize, wait: Duration) -> Result<Vec<Received>, BusError> {
         let deadline = Instant::now() + wait;
-        // All of them are asked at once: a member that is not asked leaves its group.
-        let asking: Vec<_> = self.members.iter().map(Member::ask).collect();
+        // A member that is not asked leaves its group.
+        let _asking = self.member.ask();
         loop {
-            for _ in 0..self.members.len() {
-                let at = self.first;
-                self.first = (at + 1) % self.members.len();
-                let left = deadline.saturating_duration_since(Instant::now());
-                let turn = if self.members.len() > 1 { left.min(TURN) } else { left };
-                let taken = self.members[at].take(max, turn).await?;
-                let taken = self.bury(at, taken).await;
-                if !taken.is_empty() {
-                    return Ok(taken);
-                }
-            }
-            if Instant::now() >= deadline {
-                drop(asking);
-                return Ok(Vec::new());
+            let left = deadline.saturating_duration_since(Instant::now());
+            let taken = self.member.take(max, left).await?;
+            let taken = self.bury(taken).await;
+            if !taken.is_empty() || Instant::now() >= deadline {
+                return Ok(taken);
             }
         }
     }
 
     async fn acknowledge(&mut self, receipts: &[Receipt]) -> Result<(), BusError> {
-        self.settle(receipts, true).await
+        self.member.settle(receipts, true).await
     }
 
     async fn release(&mut self, receipts: &[Receipt]) -> Result<(), BusError> {
-        self.settle(receipts, false).await
+        self.member.settle(receipts, false).await
     }
 
     fn lock(&self) -> Duration {

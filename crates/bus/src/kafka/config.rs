@@ -187,12 +187,13 @@ impl KafkaConfig {
         format!("{}{}", self.prefix, queue.topic())
     }
 
-    /// The group of a queue's workers. A share group has all queues of a region, so that one question is about all
-    /// of them; a classic group has one. A name can be of one kind of group only.
+    /// The group of a queue's workers: each queue has its own. Where members are more than partitions, brokers give each
+    /// member of a share group one partition: in a group of several queues most would have the wrong one. A name can be of
+    /// one kind of group only.
     pub(super) fn workers_group(&self, queue: &Queue) -> String {
         let Queue { region, lane } = queue;
         match self.groups {
-            KafkaGroups::Share => format!("{}pf.workers.{region}", self.prefix),
+            KafkaGroups::Share => format!("{}pf.workers.{region}.{lane}", self.prefix),
             KafkaGroups::Classic => format!("{}pf.takers.{region}.{lane}", self.prefix),
         }
     }

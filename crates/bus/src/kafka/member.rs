@@ -114,18 +114,17 @@ impl fmt::Debug for Member {
 }
 
 impl Member {
-    /// Joins a group. Each member has connections of its own: a broker answers one request of a connection at a
+    /// Joins the workers of a queue. Each member has connections of its own: a broker answers one request of a connection at a
     /// time, and a question that waits for messages would hold up another's acknowledgement.
     pub(super) async fn join(
         shared: &Shared,
-        group: &str,
-        queues: &[Queue],
+        queue: &Queue,
         batch: usize,
     ) -> Result<Self, BusError> {
         let (config, runtime) = (shared.config.clone(), shared.clients.share_runtime.clone());
-        let (group, prefix) = (group.to_owned(), config.prefix.clone());
-        let topics: Vec<String> = queues.iter().map(|queue| config.jobs_topic(queue)).collect();
-        let is_spread = topics.len() > 1 || config.job_partitions > 1;
+        let (group, prefix) = (config.workers_group(queue), config.prefix.clone());
+        let topic = config.jobs_topic(queue);
+        let is_spread = config.job_partitions > 1;
         let (lock, timeout) = (Lock::new(&config), config.timeout.0);
         let size = i32::try_from(batch).unwrap_or(i32::MAX);
         let joining = async move {
@@ -140,7 +139,7 @@ impl Member {
                 .metrics_push(false)
                 .build()
                 .await?;
-            clients::within(timeout, consumer.subscribe(topics)).await?;
+            clients::within(timeout, consumer.subscribe([topic])).await?;
             Ok::<_, BusError>(consumer)
         };
         let consumer = runtime.run(joining).await??;

@@ -65,7 +65,7 @@ pub(crate) async fn pages_of_letters_meet_and_payloads_are_cut(fleet: &mut dyn F
 pub(crate) async fn a_message_that_is_never_settled_becomes_a_dead_letter(fleet: &mut dyn Fixture) {
     let (bus, queue) = (fleet.bus(), queue("a"));
     let placement = send(&*bus, &queue, "poison").await;
-    let mut member = bus.take_jobs(std::slice::from_ref(&queue), "member").await.unwrap();
+    let mut member = bus.take_jobs(&queue, "member").await.unwrap();
     for delivery in 1..=DELIVERY_LIMIT {
         let received = receive_one(&mut *member).await;
         assert_eq!((text(&received.payload), received.deliveries), ("poison".to_owned(), delivery));

@@ -200,7 +200,7 @@ async fn a_call_that_is_given_up_loses_nothing() {
         }
     }
     assert!(given_up > 0 && !certain.is_empty(), "{given_up} of 400 were given up");
-    let mut member = bus.take_jobs(std::slice::from_ref(&queue), "member").await.unwrap();
+    let mut member = bus.take_jobs(&queue, "member").await.unwrap();
     for number in 0..200 {
         let patience = Duration::from_micros(number % 40 * 20);
         drop(tokio::time::timeout(patience, member.receive(3, Duration::ZERO)).await);
@@ -217,7 +217,7 @@ async fn a_call_that_is_given_up_loses_nothing() {
     assert!(seen.is_superset(&certain), "lost: {:?}", certain.difference(&seen));
     drop((member, bus));
     fixture.crash().await;
-    let mut member = fixture.bus().take_jobs(&[queue], "member").await.unwrap();
+    let mut member = fixture.bus().take_jobs(&queue, "member").await.unwrap();
     assert!(
         receive_now(&mut *member).await.is_empty(),
         "a message was hidden from the process that had it"

@@ -53,7 +53,7 @@ pub(crate) async fn warm_up(config: KafkaConfig) {
     let fixture = KafkaFixture::with(config).await;
     let (bus, queue) = (fixture.bus(), queue("a"));
     let placement = send(&*bus, &queue, "first").await;
-    let mut member = bus.take_jobs(std::slice::from_ref(&queue), "first").await.unwrap();
+    let mut member = bus.take_jobs(&queue, "first").await.unwrap();
     let begun_at = Instant::now();
     let mut received = Vec::new();
     while received.is_empty() {
@@ -122,7 +122,7 @@ impl Fixture for KafkaFixture {
     /// settled; what is met on the way to it goes back.
     async fn advance(&self, queue: &Queue) {
         let bus = self.bus();
-        let mut member = bus.take_jobs(std::slice::from_ref(queue), "advance").await.unwrap();
+        let mut member = bus.take_jobs(queue, "advance").await.unwrap();
         let mut met = Vec::new();
         let begun_at = Instant::now();
         // Another member may have asked before, and hold the first that is sent.

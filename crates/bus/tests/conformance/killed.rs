@@ -69,7 +69,7 @@ fn work_until_killed() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let bus = Where::of(&name).bus().await;
-        let mut member = bus.take_jobs(&[queue("a")], "member").await.unwrap();
+        let mut member = bus.take_jobs(&queue("a"), "member").await.unwrap();
         for number in first.parse::<u32>().unwrap().. {
             let name = number.to_string();
             println!("sending {number}.");
@@ -148,7 +148,7 @@ async fn kill_and_look(place: &Where) {
         said.iter().filter(|(said, _)| said == verb).map(|(_, number)| *number).collect()
     };
     let bus = place.bus().await;
-    let mut member = bus.take_jobs(&[queue("a")], "member").await.unwrap();
+    let mut member = bus.take_jobs(&queue("a"), "member").await.unwrap();
     let mut missing: BTreeSet<u32> = all("sent").difference(&all("settling")).copied().collect();
     let mut left = BTreeSet::new();
     let begun_at = Instant::now();

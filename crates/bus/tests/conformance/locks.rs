@@ -17,8 +17,8 @@ fn waited_for_lapse(earlier: &Received, later: &Received, lock: Duration) -> boo
 
 pub(crate) async fn a_lapsed_lock_hands_the_message_to_another(fleet: &mut dyn Fixture) {
     let (bus, queue) = (fleet.bus(), queue("a"));
-    let mut stuck = bus.take_jobs(std::slice::from_ref(&queue), "stuck").await.unwrap();
-    let mut other = bus.take_jobs(std::slice::from_ref(&queue), "other").await.unwrap();
+    let mut stuck = bus.take_jobs(&queue, "stuck").await.unwrap();
+    let mut other = bus.take_jobs(&queue, "other").await.unwrap();
     let placement = send(&*bus, &queue, "job").await;
     let first = receive_one(&mut *stuck).await;
     let second = receive_one(&mut *other).await;
@@ -30,8 +30,8 @@ pub(crate) async fn a_lapsed_lock_hands_the_message_to_another(fleet: &mut dyn F
 
 pub(crate) async fn a_late_settlement_settles_nothing(fleet: &mut dyn Fixture) {
     let (bus, queue) = (fleet.bus(), queue("a"));
-    let mut late = bus.take_jobs(std::slice::from_ref(&queue), "late").await.unwrap();
-    let mut other = bus.take_jobs(std::slice::from_ref(&queue), "other").await.unwrap();
+    let mut late = bus.take_jobs(&queue, "late").await.unwrap();
+    let mut other = bus.take_jobs(&queue, "other").await.unwrap();
     let placement = send(&*bus, &queue, "job").await;
     let first = receive_one(&mut *late).await;
     let second = receive_one(&mut *other).await;
@@ -49,8 +49,8 @@ pub(crate) async fn a_late_settlement_settles_nothing(fleet: &mut dyn Fixture) {
 
 pub(crate) async fn what_a_dropped_member_held_comes_back(fleet: &mut dyn Fixture) {
     let (bus, queue) = (fleet.bus(), queue("a"));
-    let mut dropped = bus.take_jobs(std::slice::from_ref(&queue), "dropped").await.unwrap();
-    let mut other = bus.take_jobs(std::slice::from_ref(&queue), "other").await.unwrap();
+    let mut dropped = bus.take_jobs(&queue, "dropped").await.unwrap();
+    let mut other = bus.take_jobs(&queue, "other").await.unwrap();
     send(&*bus, &queue, "job").await;
     receive_one(&mut *dropped).await;
     drop(dropped);
@@ -70,7 +70,7 @@ pub(crate) async fn nothing_is_handed_out_twice_while_it_is_locked(fleet: &mut d
     for number in 0..4 {
         let (bus, queue, taken) = (Arc::clone(&bus), queue.clone(), Arc::clone(&taken));
         members.spawn(async move {
-            let mut member = bus.take_jobs(&[queue], &format!("member-{number}")).await.unwrap();
+            let mut member = bus.take_jobs(&queue, &format!("member-{number}")).await.unwrap();
             let mut received = Vec::new();
             while taken.load(Ordering::Relaxed) < ROUNDS * MESSAGES {
                 let some = member.receive(3, Duration::from_millis(50)).await.unwrap();

@@ -128,7 +128,7 @@ async fn what_was_told_to_be_durable_outlives_the_broker() {
     writer.stop.store(true, Ordering::Relaxed);
     let (sent, published) = writing.join_next().await.unwrap().unwrap();
 
-    let mut member = bus.take_jobs(&[queue("a")], "member").await.unwrap();
+    let mut member = bus.take_jobs(&queue("a"), "member").await.unwrap();
     let mut left = sent;
     while !left.is_empty() {
         let received = receive_one(&mut *member).await;
@@ -145,8 +145,8 @@ async fn a_member_goes_on_when_the_broker_is_back() {
     let server = server().await;
     let (fixture, _) = fixture(&server).await;
     let (bus, queue) = (fixture.bus(), queue("a"));
-    let mut member = bus.take_jobs(std::slice::from_ref(&queue), "member").await.unwrap();
-    let mut idle = bus.take_jobs(std::slice::from_ref(&queue), "idle").await.unwrap();
+    let mut member = bus.take_jobs(&queue, "member").await.unwrap();
+    let mut idle = bus.take_jobs(&queue, "idle").await.unwrap();
     for text in ["settled", "held"] {
         send(&*bus, &queue, text).await;
     }
@@ -201,7 +201,7 @@ async fn a_member_of_a_classic_group_goes_on_too() {
     };
     let (fixture, queue) = (KafkaFixture::with(config).await, queue("a"));
     let bus = fixture.bus();
-    let mut member = bus.take_jobs(std::slice::from_ref(&queue), "member").await.unwrap();
+    let mut member = bus.take_jobs(&queue, "member").await.unwrap();
     for text in ["settled", "held"] {
         send(&*bus, &queue, text).await;
     }
@@ -310,14 +310,13 @@ async fn every_question_says_that_the_broker_is_away_and_then_is_answered() {
     let placement = send(&*bus, &queue, "job").await;
     let log_id = bus.event_log_id().await.unwrap();
     server.crash();
-    let queues = std::slice::from_ref(&queue);
     let ((a, regions), image) = ((region("a"), [region("a")]), [Lane::Image]);
     let answered = tokio::join!(
         async { asked(bus.copy_fate(&queue, placement)).await.is_some() },
         async { asked(bus.event_log_id()).await.is_some() },
         async { asked(bus.dead_letters(10)).await.is_some() },
         async { asked(bus.dead_letter(letter.clone())).await.is_some() },
-        async { asked(bus.take_jobs(queues, "member")).await.is_some() },
+        async { asked(bus.take_jobs(&queue, "member")).await.is_some() },
         async { asked(bus.follow_control(&a)).await.is_some() },
         async { asked(bus.read_events("reader")).await.is_some() },
         async { asked(KafkaBus::connect(&config)).await.is_some() },
@@ -334,8 +333,6 @@ async fn every_question_says_that_the_broker_is_away_and_then_is_answered() {
     assert!(!letters.is_empty() && letters.iter().all(|found| *found == letter), "{letters:?}");
     recovered(async || asked(KafkaBus::connect(&config)).await).await;
     recovered(async || asked(topics::apply(&config, &regions, &image)).await).await;
-    let mut member =
-        recovered(async || asked(bus.take_jobs(std::slice::from_ref(&queue), "member")).await)
-            .await;
+    let mut member = recovered(async || asked(bus.take_jobs(&queue, "member")).await).await;
     assert_eq!(receive_one(&mut *member).await.payload, "job");
 }

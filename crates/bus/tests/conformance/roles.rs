@@ -101,19 +101,19 @@ async fn each_role_does_its_work_and_no_more() {
     assert_eq!(dispatcher.copy_fate(&queue_a, placement).await.unwrap(), CopyFate::Present);
     dispatcher.publish_control(&a, job(1), Bytes::from("control")).await.unwrap();
     dispatcher.event_log_id().await.unwrap();
-    forbidden("taking jobs", dispatcher.take_jobs(&[queue("a")], "dispatcher")).await;
+    forbidden("taking jobs", dispatcher.take_jobs(&queue("a"), "dispatcher")).await;
     forbidden("reading events", read(&dispatcher)).await;
     forbidden("keeping letters", dispatcher.dead_letter(letter())).await;
 
     let worker = fleet.bus("worker-a").await;
     let mut follower = worker.follow_control(&a).await.unwrap();
     assert_eq!(follower.catch_up().await.unwrap(), ["control"]);
-    let mut source = worker.take_jobs(std::slice::from_ref(&queue_a), "worker").await.unwrap();
+    let mut source = worker.take_jobs(&queue_a, "worker").await.unwrap();
     let received = receive_one(&mut *source).await;
     worker.publish_events(events([(0, "claimed")])).await.unwrap();
     source.acknowledge(&[received.receipt]).await.unwrap();
     worker.dead_letter(letter()).await.unwrap();
-    forbidden("another region's jobs", worker.take_jobs(&[queue("b")], "worker")).await;
+    forbidden("another region's jobs", worker.take_jobs(&queue("b"), "worker")).await;
     forbidden("another region's control", async {
         worker.follow_control(&region("b")).await?.catch_up().await
     })
@@ -136,7 +136,7 @@ async fn each_role_does_its_work_and_no_more() {
     collector.publish_control(&a, job(1), Bytes::from("closed")).await.unwrap();
     collector.dead_letter(letter()).await.unwrap();
     forbidden("sending jobs", collector.send_job(&queue_a, job(1), payload.clone())).await;
-    forbidden("taking jobs", collector.take_jobs(&[queue("a")], "collector")).await;
+    forbidden("taking jobs", collector.take_jobs(&queue("a"), "collector")).await;
     forbidden("reporting", collector.publish_events(events([(0, "event")]))).await;
 
     let producer = fleet.bus("producer").await;
@@ -159,11 +159,11 @@ async fn the_same_rights_do_for_classic_groups() {
     let (dispatcher, worker) = (fleet.bus("dispatcher").await, fleet.bus("worker-a").await);
     let queue_a = queue("a");
     let placement = dispatcher.send_job(&queue_a, job(1), Bytes::from("job")).await.unwrap();
-    let mut source = worker.take_jobs(std::slice::from_ref(&queue_a), "worker").await.unwrap();
+    let mut source = worker.take_jobs(&queue_a, "worker").await.unwrap();
     let received = receive_one(&mut *source).await;
     source.acknowledge(&[received.receipt]).await.unwrap();
     assert_eq!(dispatcher.copy_fate(&queue_a, placement).await.unwrap(), CopyFate::Gone);
-    let mut source = worker.take_jobs(&[queue("b")], "worker").await.unwrap();
+    let mut source = worker.take_jobs(&queue("b"), "worker").await.unwrap();
     forbidden("another region's jobs", source.receive(1, PATIENCE)).await;
 }
 

@@ -13,7 +13,7 @@ macro_rules! conformance {
                     copy_fate_follows_a_message_through_its_life
                     ten_thousand_messages_are_neither_lost_nor_doubled
                     a_waiting_member_wakes_when_a_message_is_sent
-                    a_member_of_several_queues_starves_none
+                    a_member_gets_what_is_in_its_queue_and_nothing_else
                     receive_keeps_to_its_maximum_and_its_wait
                     payloads_are_kept_byte_for_byte_up_to_the_limit
                 }

@@ -104,11 +104,9 @@ impl Dispatcher {
     pub(super) fn slots(&self, queue: &Queue, workers: &[WorkerRow], now: Timestamp) -> u32 {
         workers
             .iter()
-            .filter(|row| {
-                row.worker.region == queue.region && row.worker.lanes.contains(&queue.lane)
-            })
+            .filter(|row| row.worker.region == queue.region)
             .filter(|row| !row.worker.draining && now.since(row.beat_at) < self.policy.lease.0)
-            .map(|row| row.worker.slots)
+            .map(|row| row.worker.slots_of(queue.lane))
             .fold(0, u32::saturating_add)
     }
 

@@ -29,6 +29,7 @@ impl Fleet {
             region: Region::new(HOME).unwrap(),
             lanes: vec![Lane::Image],
             slots: 2,
+            lane_slots: std::collections::BTreeMap::new(),
             version: "1".into(),
             draining: order_revision % 2 == 1,
             order_revision,

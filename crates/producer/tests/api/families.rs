@@ -37,6 +37,7 @@ async fn say(fleet: &Fleet, id: JobId, claim: ClaimId, fraction: f64) {
         region: Region::new(HOME).unwrap(),
         lanes: vec![Lane::Image],
         slots: 1,
+        lane_slots: std::collections::BTreeMap::new(),
         version: "test".into(),
         draining: false,
         order_revision: 0,

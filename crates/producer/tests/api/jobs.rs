@@ -225,6 +225,7 @@ async fn worker(fleet: &Fleet) -> WorkerInfo {
         region: "home".parse().unwrap(),
         lanes: vec![Lane::Image],
         slots: 2,
+        lane_slots: std::collections::BTreeMap::new(),
         version: "test".into(),
         draining: false,
         order_revision: 0,

@@ -5,8 +5,14 @@ use std::f64::consts::PI;
 /// Zero crossings on each side of the kernel.
 const LOBES: f64 = 3.0;
 
-/// Partial sums of a dot product; tap counts are rounded up to it.
-const LANES: usize = 8;
+/// The source pixels along an axis that a target position is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taps<'a> {
+    /// The first of them, which may lie outside of the picture.
+    pub(super) first: isize,
+    /// The weights of it and its followers.
+    pub(super) weights: &'a [f32],
+}
 
 /// For each target position along an axis: the first source pixel that counts, and the weights of
 /// it and its followers.
@@ -22,7 +28,7 @@ impl Filter {
     pub(super) fn new(from_px: u32, to_px: u32) -> Self {
         let scale = f64::from(from_px) / f64::from(to_px);
         let stretch = scale.max(1.0);
-        let taps = ((2.0 * LOBES * stretch) as usize + 1).next_multiple_of(LANES);
+        let taps = (2.0 * LOBES * stretch) as usize + 1;
         let mut first = Vec::with_capacity(to_px as usize);
         let mut weights = Vec::with_capacity(to_px as usize * taps);
         for target in 0..to_px {
@@ -37,9 +43,9 @@ impl Filter {
         Self { first, weights, taps }
     }
 
-    /// The first source pixel, which may lie outside of the picture, and the weights.
-    pub(super) fn at(&self, target: usize) -> (isize, &[f32]) {
-        (self.first[target], &self.weights[target * self.taps..][..self.taps])
+    pub(super) fn at(&self, target: usize) -> Taps<'_> {
+        let weights = &self.weights[target * self.taps..][..self.taps];
+        Taps { first: self.first[target], weights }
     }
 
     /// How far outside of the picture a tap may lie.
@@ -58,17 +64,6 @@ fn lanczos(x: f64) -> f64 {
     } else {
         0.0
     }
-}
-
-/// The sum of products, in `LANES` partial sums that the compiler can keep in one register.
-pub(super) fn dot(values: &[f32], weights: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    for (values, weights) in values.chunks_exact(LANES).zip(weights.chunks_exact(LANES)) {
-        for lane in 0..LANES {
-            sums[lane] += values[lane] * weights[lane];
-        }
-    }
-    sums.iter().sum()
 }
 
 #[cfg(test)]
@@ -96,7 +91,7 @@ mod tests {
         for (from_px, to_px) in [(1, 1000), (1000, 1), (1000, 999), (8_192, 256), (7, 13), (1, 1)] {
             let filter = Filter::new(from_px, to_px);
             for target in 0..to_px as usize {
-                let (first, weights) = filter.at(target);
+                let Taps { first, weights } = filter.at(target);
                 assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
                 assert!(first >= -(filter.margin() as isize));
                 let end = first + weights.len() as isize;

@@ -11,7 +11,7 @@ use panofleet_bus::{
     LetterPage, Queue, Receipt, Received,
 };
 use panofleet_job_schema::job::Placement;
-use panofleet_job_schema::{JobId, Region, WorkerId};
+use panofleet_job_schema::{JobId, Lane, Region, WorkerId};
 use tokio::sync::watch;
 
 /// The bus. Clones are the same bus.
@@ -21,13 +21,21 @@ pub(crate) struct FakeBus {
     changed: watch::Sender<u64>,
 }
 
+/// A message of the queue of a lane.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    lane: Lane,
+    offset: u64,
+    payload: Bytes,
+}
+
 /// What is on the bus, and what is wrong with it.
 #[derive(Debug)]
 pub(crate) struct State {
     /// Messages that nobody holds.
-    pub(crate) waiting: VecDeque<(u64, Bytes)>,
-    /// Messages in somebody's hands, by delivery.
-    pub(crate) held: BTreeMap<u64, (u64, Bytes, Instant)>,
+    pub(crate) waiting: VecDeque<Message>,
+    /// Messages in somebody's hands, by delivery, with the end of their locks.
+    pub(crate) held: BTreeMap<u64, (Message, Instant)>,
     /// Offsets that were acknowledged, in order.
     pub(crate) acknowledged: Vec<u64>,
     /// Published events, in order, with their partitions.
@@ -110,13 +118,13 @@ impl FakeBus {
             .unwrap_or_else(|_| panic!("waited for {what}"))
     }
 
-    /// Puts any bytes into the queue of jobs.
-    pub(crate) fn send(&self, payload: Bytes) -> u64 {
+    /// Puts any bytes into the queue of a lane.
+    pub(crate) fn send(&self, lane: Lane, payload: Bytes) -> u64 {
         let mut offset = 0;
         self.change(|state| {
             offset = state.sent;
             state.sent += 1;
-            state.waiting.push_back((offset, payload));
+            state.waiting.push_back(Message { lane, offset, payload });
         });
         offset
     }
@@ -126,11 +134,11 @@ impl FakeBus {
 impl Bus for FakeBus {
     async fn send_job(
         &self,
-        _queue: &Queue,
+        queue: &Queue,
         _job: JobId,
         payload: Bytes,
     ) -> Result<Placement, BusError> {
-        Ok(Placement { partition: 0, offset: self.send(payload) })
+        Ok(Placement { partition: 0, offset: self.send(queue.lane, payload) })
     }
 
     async fn copy_fate(&self, _queue: &Queue, _placement: Placement) -> Result<CopyFate, BusError> {
@@ -139,10 +147,10 @@ impl Bus for FakeBus {
 
     async fn take_jobs(
         &self,
-        queues: &[Queue],
+        queue: &Queue,
         _member: &str,
     ) -> Result<Box<dyn JobSource>, BusError> {
-        Ok(Box::new(FakeSource { bus: self.clone(), queue: queues[0].clone() }))
+        Ok(Box::new(FakeSource { bus: self.clone(), queue: queue.clone() }))
     }
 
     fn event_partitions(&self) -> u32 {
@@ -222,19 +230,21 @@ impl FakeSource {
         let lapsed: Vec<u64> = state
             .held
             .iter()
-            .filter(|(_, (_, _, until))| *until <= now)
+            .filter(|(_, (_, until))| *until <= now)
             .map(|(delivery, _)| *delivery)
             .collect();
         for delivery in lapsed {
-            let (offset, payload, _) = state.held.remove(&delivery).unwrap();
-            state.waiting.push_front((offset, payload));
+            let (message, _) = state.held.remove(&delivery).unwrap();
+            state.waiting.push_front(message);
         }
         while taken.len() < max
-            && let Some((offset, payload)) = state.waiting.pop_front()
+            && let Some(at) = state.waiting.iter().position(|m| m.lane == self.queue.lane)
+            && let Some(message) = state.waiting.remove(at)
         {
+            let Message { offset, payload, .. } = message.clone();
             state.deliveries += 1;
             let (delivery, until) = (state.deliveries, now + state.lock);
-            state.held.insert(delivery, (offset, payload.clone(), until));
+            state.held.insert(delivery, (message, until));
             taken.push(Received {
                 receipt: Receipt {
                     topic: self.queue.topic(),
@@ -281,9 +291,9 @@ impl JobSource for FakeSource {
                 let held = state
                     .held
                     .get(&receipt.delivery)
-                    .is_some_and(|(_, _, until)| *until > Instant::now());
-                if held && let Some((offset, _, _)) = state.held.remove(&receipt.delivery) {
-                    state.acknowledged.push(offset);
+                    .is_some_and(|(_, until)| *until > Instant::now());
+                if held && let Some((message, _)) = state.held.remove(&receipt.delivery) {
+                    state.acknowledged.push(message.offset);
                 }
             }
         });
@@ -293,8 +303,8 @@ impl JobSource for FakeSource {
     async fn release(&mut self, receipts: &[Receipt]) -> Result<(), BusError> {
         self.bus.change(|state| {
             for receipt in receipts {
-                if let Some((offset, payload, _)) = state.held.remove(&receipt.delivery) {
-                    state.waiting.push_front((offset, payload));
+                if let Some((message, _)) = state.held.remove(&receipt.delivery) {
+                    state.waiting.push_front(message);
                 }
             }
         });

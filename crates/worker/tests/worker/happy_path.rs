@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use panofleet_job_schema::Lane;
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::source::SourceLocation;
 use serde_json::{Value, json};
@@ -83,6 +84,36 @@ async fn more_jobs_than_slots_all_end_and_no_poll_asks_for_more_than_is_free() {
         assert!(matches!(site.outcome(message).await, Report::Succeeded { .. }));
     }
     site.bus.look(|state| assert!(state.receives.iter().all(|&asked| (1..=2).contains(&asked))));
+    site.scratch_is_empty().await;
+}
+
+#[tokio::test]
+async fn videos_that_take_long_hold_up_no_picture() {
+    let mut site = Site::new().await;
+    site.config.lanes = Lane::ALL.to_vec();
+    (site.config.slots, site.config.video_slots) = (2.try_into().ok(), 1.try_into().ok());
+    let mut videos = Vec::new();
+    for _ in 0..2 {
+        let video = site.job(script(&[site.wait_for_go()], &[("a.mp4", 10)])).await;
+        site.send_to(Lane::Video, &video);
+        videos.push(video);
+    }
+    let _running = site.start();
+    let info = site
+        .heartbeat("a video", |heartbeat| {
+            (!heartbeat.claims.is_empty()).then(|| heartbeat.worker.clone())
+        })
+        .await;
+    assert_eq!((info.slots, Lane::ALL.map(|lane| info.slots_of(lane))), (3, [2, 1]));
+    for _ in 0..5 {
+        let picture = site.submit(script(&[], &[("a.jpg", 10)])).await;
+        assert!(matches!(site.outcome(&picture).await, Report::Succeeded { .. }));
+    }
+    assert!(site.events(videos[1].id).is_empty(), "one video at a time");
+    site.go();
+    for video in &videos {
+        assert!(matches!(site.outcome(video).await, Report::Succeeded { .. }));
+    }
     site.scratch_is_empty().await;
 }
 

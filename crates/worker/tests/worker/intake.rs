@@ -39,7 +39,7 @@ async fn what_nobody_can_read_goes_to_the_dead_letters_and_the_queue_moves_on() 
         (site.seal(Body::Job(Box::new(elsewhere))), "partition 99"),
     ];
     for (payload, _) in &letters {
-        site.bus.send(payload.clone().into());
+        site.bus.send(Lane::Image, payload.clone().into());
     }
     site.send(&message);
     let _running = site.start();
@@ -114,7 +114,7 @@ async fn a_claim_that_is_durable_too_late_is_released_and_not_started() {
     let _running = site.start();
     let first = site.events_of(message.id, 1).await.remove(0);
     let lapsed =
-        || site.bus.look(|state| state.held.values().all(|(_, _, until)| *until <= Instant::now()));
+        || site.bus.look(|state| state.held.values().all(|(_, until)| *until <= Instant::now()));
     eventually("the lock to lapse", lapsed).await;
     site.bus.change(|state| {
         state.unconfirmed = None;

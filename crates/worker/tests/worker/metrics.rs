@@ -20,7 +20,7 @@ async fn what_a_worker_does_is_counted() {
     let site = Site::new().await;
     let message = site.submit(script(&[progress(0.5, "tiles")], &[("a.jpg", 1000)])).await;
     let crash = site.submit(script(&[json!({ "act": "exit", "code": 3 })], &[])).await;
-    site.bus.send("no job".into());
+    site.bus.send(Lane::Image, "no job".into());
     let running = site.start();
     assert!(matches!(site.outcome(&message).await, Report::Succeeded { .. }));
     site.failure(&crash).await;

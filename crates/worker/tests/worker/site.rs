@@ -94,6 +94,7 @@ impl Site {
         objects.create_bucket(BUCKET).await.unwrap();
         let keys = KeyRing::new("k1", BTreeMap::from([("k1".to_owned(), vec![7; 32])])).unwrap();
         let config = WorkerConfig {
+            lanes: vec![Lane::Image],
             slots: 2.try_into().ok(),
             scratch: folder.path().join("scratch"),
             runner: fake_runner(),
@@ -181,7 +182,12 @@ impl Site {
 
     /// Sends a job.
     pub(crate) fn send(&self, message: &JobMessage) -> u64 {
-        self.bus.send(self.seal(Body::Job(Box::new(message.clone()))).into())
+        self.send_to(Lane::Image, message)
+    }
+
+    /// Puts a job into the queue of a lane.
+    pub(crate) fn send_to(&self, lane: Lane, message: &JobMessage) -> u64 {
+        self.bus.send(lane, self.seal(Body::Job(Box::new(message.clone()))).into())
     }
 
     /// Makes and sends a job.

@@ -131,43 +131,31 @@ fn take(
 pub(super) struct Member {
     link: Link,
     id: u64,
-    queues: Vec<Queue>,
+    queue: Queue,
     lock: Duration,
-    /// Where the next look begins, so that no queue starves.
-    turn: usize,
 }
 
 impl Member {
-    pub(super) fn new(link: Link, id: u64, queues: &[Queue], lock: Duration) -> Self {
-        Self { link, id, queues: queues.to_vec(), lock, turn: 0 }
+    pub(super) fn new(link: Link, id: u64, queue: &Queue, lock: Duration) -> Self {
+        Self { link, id, queue: queue.clone(), lock }
     }
 
     async fn take(&mut self, max: usize) -> Result<Vec<Received>, BusError> {
-        let (id, mut queues) = (self.id, self.queues.clone());
-        let count = queues.len();
-        queues.rotate_left(self.turn % count.max(1));
-        self.turn += 1;
+        let (id, queue) = (self.id, self.queue.clone());
         let received_at = tokio::time::Instant::now().into_std();
         let take = move |shared: &mut Shared| {
-            let mut all = Vec::new();
-            // A share of each first, then whatever there is.
-            for share in [max.div_ceil(count.max(1)), max] {
-                for queue in &queues {
-                    let room = share.min(max - all.len());
-                    for taken in take(shared, id, queue, room) {
-                        shared.note(format_args!(
-                            "bus: {} {} → member {id}",
-                            queue.topic(),
-                            taken.0.offset
-                        ));
-                        all.push((queue.clone(), taken));
-                    }
-                }
+            let taken = take(shared, id, &queue, max);
+            for (placement, ..) in &taken {
+                let (topic, offset) = (queue.topic(), placement.offset);
+                shared.note(format_args!("bus: {topic} {offset} → member {id}"));
             }
-            all
+            taken
         };
         let taken = self.link.call("receive", take).await?;
-        Ok(taken.into_iter().map(|(queue, taken)| received(queue, taken, received_at)).collect())
+        Ok(taken
+            .into_iter()
+            .map(|taken| received(self.queue.clone(), taken, received_at))
+            .collect())
     }
 
     /// Settles what is still in this member's hands.
@@ -239,11 +227,9 @@ impl Drop for Member {
         if !world.is_alive(self.link.process, self.link.life) {
             return;
         }
-        for queue in &self.queues {
-            for message in &mut world.bus.queue(&queue.topic()).messages {
-                if matches!(message.hand, Hand::Of { member, .. } if member == self.id) {
-                    message.hand = Hand::Nobodys;
-                }
+        for message in &mut world.bus.queue(&self.queue.topic()).messages {
+            if matches!(message.hand, Hand::Of { member, .. } if member == self.id) {
+                message.hand = Hand::Nobodys;
             }
         }
         drop(world);
