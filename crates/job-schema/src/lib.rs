@@ -24,7 +24,6 @@
 #![forbid(unsafe_code)]
 
 mod encoding;
-mod encoding;
 pub mod envelope;
 pub mod failure;
 pub mod family;

@@ -79,7 +79,7 @@ fn bodies() -> BTreeMap<&'static str, Body> {
         region: Region::new("hangzhou").unwrap(),
         lanes: vec![Lane::Image],
         slots: 2,
-        lane_slots: std::collections::BTreeMap::new(),
+        lane_slots: BTreeMap::new(),
         version: "0.1.0".into(),
         draining: false,
         order_revision: 0,

@@ -392,7 +392,7 @@ impl House {
             region: region.clone(),
             lanes: vec![self.queue.lane],
             slots: 1,
-            lane_slots: std::collections::BTreeMap::new(),
+            lane_slots: BTreeMap::new(),
             version: "test".into(),
             draining: false,
             order_revision: 0,

@@ -16,7 +16,7 @@ pub(crate) fn info(name: &str, started: i64) -> WorkerInfo {
         region: region("hangzhou"),
         lanes: vec![Lane::Image],
         slots: 4,
-        lane_slots: std::collections::BTreeMap::new(),
+        lane_slots: BTreeMap::new(),
         version: "0.1.0".to_owned(),
         draining: false,
         order_revision: 0,

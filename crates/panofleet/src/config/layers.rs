@@ -147,6 +147,8 @@ fn list(settings: &mut BTreeMap<String, Setting>, below: &str, table: &Table, or
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use panofleet_job_schema::Span;
 
     use super::*;
@@ -173,7 +175,7 @@ mod tests {
         let loaded = load(&sources).unwrap();
         assert_eq!(loaded.config.policy.lease, Span::from_secs(80));
         assert_eq!(loaded.config.policy.heartbeat, Span::from_secs(15));
-        assert_eq!(loaded.config.worker.slot_count(), 3);
+        assert_eq!(loaded.config.worker.slots.map(NonZeroU32::get), Some(3));
         assert_eq!(loaded.config.api.listen.port(), 0);
         let origin = |path: &str| loaded.settings[path].origin.clone();
         assert_eq!(origin("policy.lease"), "environment PANOFLEET__POLICY__LEASE");

@@ -100,7 +100,7 @@ mod tests {
                 region: Region::new("home").unwrap(),
                 lanes: vec![Lane::Image],
                 slots: 1,
-                lane_slots: std::collections::BTreeMap::new(),
+                lane_slots: BTreeMap::new(),
                 version: "1".into(),
                 draining: false,
                 order_revision,

@@ -1,5 +1,7 @@
 //! Draining a worker, and having it take jobs again.
 
+use std::collections::BTreeMap;
+
 use panofleet_bus::Bus as _;
 use panofleet_job_schema::envelope::{Body, Envelope};
 use panofleet_job_schema::message::WorkerInfo;
@@ -29,7 +31,7 @@ impl Fleet {
             region: Region::new(HOME).unwrap(),
             lanes: vec![Lane::Image],
             slots: 2,
-            lane_slots: std::collections::BTreeMap::new(),
+            lane_slots: BTreeMap::new(),
             version: "1".into(),
             draining: order_revision % 2 == 1,
             order_revision,

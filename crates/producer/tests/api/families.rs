@@ -1,5 +1,7 @@
 //! Jobs that are split, as clients see them.
 
+use std::collections::BTreeMap;
+
 use panofleet_job_schema::family::{ChildSpec, Join, OnChildFailure};
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, Report, WorkerInfo};
@@ -37,7 +39,7 @@ async fn say(fleet: &Fleet, id: JobId, claim: ClaimId, fraction: f64) {
         region: Region::new(HOME).unwrap(),
         lanes: vec![Lane::Image],
         slots: 1,
-        lane_slots: std::collections::BTreeMap::new(),
+        lane_slots: BTreeMap::new(),
         version: "test".into(),
         draining: false,
         order_revision: 0,

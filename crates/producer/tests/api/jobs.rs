@@ -1,5 +1,6 @@
 //! Looking at jobs: one, pages of many, the history, and waiting for news.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -225,7 +226,7 @@ async fn worker(fleet: &Fleet) -> WorkerInfo {
         region: "home".parse().unwrap(),
         lanes: vec![Lane::Image],
         slots: 2,
-        lane_slots: std::collections::BTreeMap::new(),
+        lane_slots: BTreeMap::new(),
         version: "test".into(),
         draining: false,
         order_revision: 0,

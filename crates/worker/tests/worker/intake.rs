@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use panofleet_job_schema::Lane;
 use panofleet_job_schema::envelope::Body;
 use panofleet_job_schema::message::Report;
 

@@ -1,5 +1,6 @@
 //! What a worker counts. Other tests of this process count too: values are compared with `at least`.
 
+use panofleet_job_schema::Lane;
 use panofleet_job_schema::message::Report;
 use panofleet_service::{Tasks, metrics};
 use panofleet_worker::metrics::METRICS;

@@ -21,7 +21,7 @@ fn worker(name: &str, region: &Region, beat_s: i64) -> WorkerRow {
         region: region.clone(),
         lanes: Lane::ALL.to_vec(),
         slots: 4,
-        lane_slots: std::collections::BTreeMap::new(),
+        lane_slots: BTreeMap::new(),
         version: "1".into(),
         draining: false,
         order_revision: 0,
