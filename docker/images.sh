@@ -123,4 +123,5 @@ kill -TERM "$(pgrep -P "$(pgrep -P "$service")")" || die "the service is gone: $
 wait "$service" || { tail "$work/up.log" >&2; die "the service did not end in order"; }
 service=
 say "ended in order at SIGTERM"
+buildah rmi --prune >/dev/null
 buildah images | awk '{ print "   " $1, $2, $(NF - 1), $NF }' | grep -v prebuilt
