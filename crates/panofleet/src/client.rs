@@ -10,7 +10,7 @@ use panofleet_job_schema::{JobId, JobSpec, Span};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobView, LetterList, LetterView,
-    UploadView, WorkerView,
+    ScaleView, UploadView, WorkerView,
 };
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
@@ -175,6 +175,15 @@ impl Client {
             workers: Vec<WorkerView>,
         }
         Ok(self.ask::<Answer>(self.request(Method::GET, "/v1/workers")).await?.workers)
+    }
+
+    pub(crate) async fn scale(&self, query: &[(&str, String)]) -> Result<Vec<ScaleView>> {
+        #[derive(Deserialize)]
+        struct Answer {
+            queues: Vec<ScaleView>,
+        }
+        let request = self.request(Method::GET, "/v1/scale").query(query);
+        Ok(self.ask::<Answer>(request).await?.queues)
     }
 
     pub(crate) async fn drain(

@@ -28,6 +28,7 @@ mod producer;
 mod ready;
 mod role;
 mod run;
+mod scale;
 mod schedules;
 mod submit;
 mod topics;
@@ -118,6 +119,8 @@ enum Command {
     Pauses(pauses::Pauses),
     /// List workers: which take jobs, which drain, which are silent
     Workers(workers::Workers),
+    /// How many workers each queue has, and how many it should have
+    Scale(scale::Scale),
     /// Tell a worker to finish what it has and take no more jobs
     Drain(workers::Drain),
     /// Have a worker take jobs again
@@ -173,6 +176,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Resume(target) => target.resume(&shared).await,
             Command::Pauses(command) => command.run(&shared).await,
             Command::Workers(command) => command.run(&shared).await,
+            Command::Scale(command) => command.run(&shared).await,
             Command::Drain(command) => command.run(&shared).await,
             Command::Undrain(target) => target.undrain(&shared).await,
             Command::DeadLetters(command) => command.run(&shared).await,

@@ -15,6 +15,7 @@
 //! | `GET /o/…`: files of results | `outputs.rs`, which they are: `manifests.rs` |
 //! | operations, JSON Schema | `schema.rs` |
 //! | workers, counts, health, metrics | `fleet.rs`, `health.rs` |
+//! | how many workers a queue should have | `scale.rs` |
 //! | refusals | `error.rs` |
 //! | limits, headers, time-outs, connections | `guard.rs`, [`mod@serve`], [`config`] |
 //!
@@ -49,6 +50,7 @@ mod jobs;
 pub(crate) mod manifests;
 pub(crate) mod outputs;
 mod pauses;
+mod scale;
 mod schedules;
 mod schema;
 pub mod serve;
@@ -64,6 +66,7 @@ pub use dead_letters::{LetterList, LetterView, ReplayView};
 pub use drains::DrainView;
 pub use failures::{FailedJob, FailureGroupView, FailureList};
 pub use fleet::WorkerView;
+pub use scale::ScaleView;
 pub use serve::serve;
 pub use uploads::UploadView;
 pub use view::JobView;
@@ -155,6 +158,8 @@ fn other_routes() -> Router<Arc<Api>> {
         .route("/v1/workers", get(fleet::workers))
         .route("/v1/workers/{worker}/drain", put(drains::drain).delete(drains::undrain))
         .route("/v1/counts", get(fleet::counts))
+        .route("/v1/scale", get(scale::all))
+        .route("/v1/scale/{region}/{lane}", get(scale::one))
         .route("/v1/dead-letters", get(dead_letters::list))
         .route("/v1/dead-letters/{id}", get(dead_letters::show))
         .route("/v1/dead-letters/{id}/replay", post(dead_letters::replay))

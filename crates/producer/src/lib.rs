@@ -5,6 +5,7 @@
 //! | routes, requests, refusals | [`api`] |
 //! | the pages that people open | [`pages`] |
 //! | who goes next, timers, resends, seals | [`dispatcher`] |
+//! | how many workers a queue should have | [`scale`] |
 //! | what is counted | [`metrics`] |
 //! | read, decide, write with a compare-and-set | [`transition`] |
 //!
@@ -18,4 +19,5 @@ mod cron;
 pub mod dispatcher;
 pub mod metrics;
 pub mod pages;
+pub mod scale;
 pub mod transition;

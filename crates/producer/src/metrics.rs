@@ -9,6 +9,8 @@ use panofleet_job_schema::metric::REQUEST_SECONDS;
 use panofleet_job_schema::{Job, Lane, Metric, Operation, Region};
 use panofleet_jobs_db::{Accepted, BulkAction, TickOutcome};
 
+use crate::scale::Load;
+
 const REQUESTS: Metric = Metric::counter(
     "panofleet_producer_requests_total",
     &["method", "route", "status"],
@@ -106,6 +108,26 @@ const UNREACHABLE: Metric = Metric::gauge(
     &["region"],
     "1 while a region's workers, who fell silent together, are taken for cut off. Only the leader says it.",
 );
+const SLOTS: Metric = Metric::gauge(
+    "panofleet_dispatcher_slots",
+    &["region", "lane"],
+    "Jobs that the workers of a queue who take jobs can run at once. Only the leader says it.",
+);
+const SLOTS_BUSY: Metric = Metric::gauge(
+    "panofleet_dispatcher_slots_busy",
+    &["region", "lane"],
+    "Jobs that those workers hold. Only the leader says it.",
+);
+const WORKERS_BUSY: Metric = Metric::gauge(
+    "panofleet_dispatcher_workers_busy",
+    &["region", "lane"],
+    "Those of them that hold a job. Only the leader says it.",
+);
+const WORKERS_WANTED: Metric = Metric::gauge(
+    "panofleet_dispatcher_workers_wanted",
+    &["region", "lane"],
+    "Workers that a queue should have, by api.scale. Only the leader says it.",
+);
 const REPLAYED: Metric = Metric::counter(
     "panofleet_dispatcher_dead_letters_replayed_total",
     &["outcome"],
@@ -152,6 +174,10 @@ pub const METRICS: &[Metric] = &[
     QUEUE_PAUSED,
     WORKERS,
     UNREACHABLE,
+    SLOTS,
+    SLOTS_BUSY,
+    WORKERS_BUSY,
+    WORKERS_WANTED,
     REPLAYED,
     BULK_JOBS,
     REMOVED,
@@ -290,6 +316,20 @@ pub(crate) fn queue_paused(queue: &Queue, paused: bool) {
 pub(crate) fn workers(region: &Region, (taking, draining): (usize, usize)) {
     for (state, count) in [("taking", taking), ("draining", draining)] {
         gauge!(WORKERS.name, "region" => region.to_string(), "state" => state).set(count as f64);
+    }
+}
+
+/// What workers a queue has, and how many it should have.
+pub(crate) fn scale(queue: &Queue, load: &Load, wanted: u32) {
+    let Load { workers_busy, slots, slots_busy, .. } = *load;
+    let (region, lane) = (queue.region.to_string(), queue.lane.as_str());
+    for (metric, value) in [
+        (SLOTS, slots),
+        (SLOTS_BUSY, slots_busy),
+        (WORKERS_BUSY, workers_busy),
+        (WORKERS_WANTED, wanted),
+    ] {
+        gauge!(metric.name, "region" => region.clone(), "lane" => lane).set(value);
     }
 }
 

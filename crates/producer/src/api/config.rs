@@ -7,6 +7,8 @@ use std::time::Duration;
 use panofleet_job_schema::{Region, Span, Tenant, limits};
 use serde::{Deserialize, Serialize};
 
+use crate::scale::{BadScale, ScaleConfig};
+
 /// Longest life of a presigned URL that S3 knows.
 const UPLOAD_EXPIRES_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -44,6 +46,9 @@ pub struct ApiConfig {
     /// What one client, or all of them, may hold on to.
     #[serde(default)]
     pub http: HttpConfig,
+    /// How many workers a queue may ask for, of whoever asks without saying.
+    #[serde(default)]
+    pub scale: ScaleConfig,
 }
 
 /// One region, as the API sees it.
@@ -131,6 +136,9 @@ pub enum BadApiConfig {
         /// What it may be.
         allowed: String,
     },
+    /// Bounds that cannot work.
+    #[error("api.scale.{0}")]
+    Scale(#[from] BadScale),
 }
 
 impl ApiConfig {
@@ -145,6 +153,7 @@ impl ApiConfig {
             source_buckets: BTreeMap::new(),
             uploads: UploadsConfig::default(),
             http: HttpConfig::default(),
+            scale: ScaleConfig::default(),
         }
     }
 
@@ -163,6 +172,7 @@ impl ApiConfig {
                 return Err(BadApiConfig::PublicUrl(url.clone()));
             }
         }
+        self.scale.check()?;
         self.check_numbers()
     }
 
@@ -230,6 +240,7 @@ mod tests {
             (with(&|c| c.uploads.bytes_max = 0), "api.uploads.bytes_max"),
             (with(&|c| c.uploads.expires = Span::from_secs(8 * 24 * 3600)), "api.uploads.expires"),
             (with(&|c| c.http.connections_max = 0), "api.http.connections_max"),
+            (with(&|c| c.scale.slots = 0), "api.scale.slots is 0"),
             (with(&|c| c.http.wait_max = Span::from_secs(0)), "api.http.wait_max"),
         ] {
             assert!(said.contains(expected), "{said}");

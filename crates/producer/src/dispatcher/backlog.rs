@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Dispatcher;
 use super::pausing::Pauses;
 use crate::metrics;
+use crate::scale::{Load, Readings};
 
 /// Time between two looks: each reads every job that has not ended.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -25,9 +26,10 @@ impl Dispatcher {
         let gauges = Gauges { regions: &self.regions };
         loop {
             match self.look().await {
-                Ok((now, backlog, pauses)) => {
+                Ok((now, backlog, pauses, readings)) => {
                     gauges.say(now, &backlog);
                     gauges.say_pauses(pauses);
+                    self.say_scale(&readings);
                 }
                 Err(error) => tracing::debug!(%error, "the backlog is not known"),
             }
@@ -38,8 +40,23 @@ impl Dispatcher {
         }
     }
 
-    async fn look(&self) -> Result<(Timestamp, Vec<Backlog>, Vec<Pause>), JobsDbError> {
-        Ok((self.db.now().await?, self.db.backlog().await?, self.db.pauses().await?))
+    async fn look(&self) -> Result<(Timestamp, Vec<Backlog>, Vec<Pause>, Readings), JobsDbError> {
+        let (now, backlog) = (self.db.now().await?, self.db.backlog().await?);
+        let (pauses, workers) = (self.db.pauses().await?, self.db.workers().await?);
+        let crew = (workers, self.db.orders().await?);
+        let readings = Readings::of(now, backlog.clone(), crew, pauses.clone());
+        Ok((now, backlog, pauses, readings))
+    }
+
+    /// Says of each queue how many workers it has, and how many it should have.
+    fn say_scale(&self, readings: &Readings) {
+        for region in &self.regions {
+            for lane in Lane::ALL {
+                let queue = Queue { region: region.clone(), lane };
+                let load = readings.load(&queue, &self.policy);
+                metrics::scale(&queue, &load, load.desired(&self.api.scale));
+            }
+        }
     }
 }
 
@@ -95,5 +112,11 @@ impl Drop for Gauges<'_> {
     fn drop(&mut self) {
         self.say(Timestamp::from_millis(0), &[]);
         self.say_pauses(Vec::new());
+        for region in self.regions {
+            for lane in Lane::ALL {
+                let queue = Queue { region: region.clone(), lane };
+                metrics::scale(&queue, &Load::default(), 0);
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ impl Fleet {
     }
 
     /// A heartbeat is applied.
-    async fn hear(&self, worker: &str, order_revision: u64) {
+    pub(crate) async fn hear(&self, worker: &str, order_revision: u64) {
         let info = WorkerInfo {
             worker: WorkerId::new(worker).unwrap(),
             region: Region::new(HOME).unwrap(),

@@ -14,6 +14,7 @@ mod outputs;
 mod pages;
 mod pauses;
 mod results;
+mod scale;
 mod schedules;
 mod sources;
 mod states;
