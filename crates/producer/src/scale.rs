@@ -207,7 +207,7 @@ impl Readings {
         let ours =
             |row: &&WorkerRow| row.worker.region == *region && row.worker.lanes.contains(lane);
         for row in self.workers.iter().filter(ours).filter(lives) {
-            load.add_worker(row, self.told_to_drain.contains(&row.worker.worker));
+            load.add_worker(row, *lane, self.told_to_drain.contains(&row.worker.worker));
         }
         load
     }
@@ -219,14 +219,15 @@ impl Readings {
 }
 
 impl Load {
-    fn add_worker(&mut self, row: &WorkerRow, told_to_drain: bool) {
-        let claims = u32::try_from(row.claims.len()).unwrap_or(u32::MAX);
+    /// Nobody knows which lanes a worker's claims are of: they count in each, as far as it has slots there.
+    fn add_worker(&mut self, row: &WorkerRow, lane: Lane, told_to_drain: bool) {
+        let slots = row.worker.slots_of(lane);
+        let claims = u32::try_from(row.claims.len()).unwrap_or(u32::MAX).min(slots);
         if row.worker.draining || told_to_drain {
             self.drained_claims += u64::from(claims);
             self.set_aside += u32::from(told_to_drain);
             return;
         }
-        let slots = row.worker.slots;
         self.workers += 1;
         self.workers_busy += u32::from(claims > 0);
         self.slots = self.slots.saturating_add(slots);

@@ -1,5 +1,7 @@
 //! How many workers are wanted, by tables and over random loads.
 
+use std::collections::BTreeMap;
+
 use panofleet_job_schema::ClaimId;
 use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::order::WorkerOrder;
@@ -116,14 +118,15 @@ proptest! {
     }
 }
 
-/// A worker with four slots that was heard of then, and holds so many claims.
+/// A worker with four slots for pictures and one for videos that was heard of then, and holds so many claims.
 fn worker(name: &str, beat: i64, claims: usize) -> WorkerRow {
     WorkerRow {
         worker: WorkerInfo {
             worker: WorkerId::new(name).unwrap(),
             region: queue().region,
-            lanes: vec![Lane::Image],
-            slots: 4,
+            lanes: Lane::ALL.to_vec(),
+            slots: 5,
+            lane_slots: BTreeMap::from([(Lane::Image, 4), (Lane::Video, 1)]),
             version: "1".into(),
             draining: false,
             order_revision: 0,
