@@ -75,7 +75,7 @@ pub(crate) struct Shared {
     /// Address of the API, such as `http://127.0.0.1:8360`
     #[arg(long, global = true, env = "PANOFLEET_API", value_name = "URL")]
     api: Option<String>,
-    /// A file with the API key to send; PANOFLEET_API_KEY holds the key itself
+    /// A file with the API key to send; the variable `PANOFLEET_API_KEY` holds the key itself
     #[arg(long, global = true, env = "PANOFLEET_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Whose jobs it is about, where the API key is for all tenants

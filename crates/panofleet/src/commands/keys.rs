@@ -213,7 +213,6 @@ const fn state(view: &KeyView) -> &'static str {
 pub(crate) struct Whoami {}
 
 impl Whoami {
-    #[expect(clippy::unused_self, reason = "every subcommand is called the same way")]
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let who = shared.client()?.whoami().await?;
         if shared.json {

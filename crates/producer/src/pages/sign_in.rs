@@ -133,8 +133,9 @@ impl Api {
         let (id, hash) = new_session_id();
         let expires_at = self.db.now().await? + SESSION;
         let session = Session { id: hash, key, secret, tenant: tenant.clone(), expires_at };
-        self.note_sign_in(&principal, tenant.as_ref(), headers).await?;
         self.db.put_session(&session).await?;
+        // Without a row nobody hears of it.
+        self.note_sign_in(&principal, tenant.as_ref(), headers).await?;
         Ok(cookie(self, id.expose(), SESSION))
     }
 

@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use panofleet_job_schema::{JobId, Tenant};
 use panofleet_jobs_db::{JobFilter, Scope, Versioned};
+use uuid::Uuid;
 
 use super::{Auth, Principal};
 use crate::api::Api;
@@ -118,7 +119,7 @@ impl Granted {
     }
 
     /// What the audit log says it was done to, in place of the variable parts of the path.
-    pub(crate) fn note_subject(&self, subject: impl ToString) {
+    pub(crate) fn note_subject(&self, subject: Uuid) {
         self.access.note.note(|noted| noted.subject = Some(subject.to_string()));
     }
 
