@@ -224,7 +224,7 @@ impl From<Denied> for ApiError {
                 let names: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
                 let names = names.join(" or ");
                 let detail = format!(
-                    "the API key has not the scope {names} that this needs; GET /v1/whoami says what it has"
+                    "the API key lacks the scope {names}, which this needs; GET /v1/whoami says what it has"
                 );
                 ("missing_scope", detail)
             }
