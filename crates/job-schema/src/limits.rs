@@ -81,6 +81,8 @@ pub const PAUSES_MAX: usize = 1000;
 pub const PAUSE_REASON_BYTES_MAX: usize = 512;
 /// Longest grace of a worker that is drained, in seconds.
 pub const DRAIN_GRACE_S_MAX: u64 = 7 * 24 * 3600;
+/// Bytes of the name of an API key.
+pub const KEY_NAME_BYTES_MAX: usize = 100;
 /// Schedules of one tenant.
 pub const SCHEDULES_MAX: usize = 1000;
 /// Bytes of a cron expression, and of a time zone's name.

@@ -21,12 +21,14 @@ use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp,
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod audit;
 mod batch;
 mod bulk;
 mod counter;
 mod error;
 mod failure;
 mod family;
+mod key;
 mod offers;
 mod order;
 mod outlook;
@@ -41,11 +43,13 @@ pub mod sqlite;
 mod upload;
 mod write;
 
+pub use audit::{AuditDb, AuditEntry, AuditFilter};
 pub use batch::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, OffsetAdvance};
 pub use bulk::{Bulk, BulkAction, BulksDb, VersionedBulk};
 pub use error::JobsDbError;
 pub use failure::{FailureGroup, FailuresDb};
 pub use family::{ChildCount, FamilyKey};
+pub use key::{Actor, ApiKey, BadScope, KeysDb, Scope, SecretHash, Session, StoredKey};
 pub use offers::{Accepted, IdempotencyKey, Offer};
 pub use order::{NewOrder, OrderRow, OrdersDb};
 pub use outlook::{Outlook, QueueName, QueueOutlook};
@@ -59,7 +63,17 @@ pub use upload::Upload;
 /// The job database of one fleet.
 #[async_trait]
 pub trait JobsDb:
-    BulksDb + FailuresDb + OrdersDb + ReplaysDb + RetentionDb + SchedulesDb + Debug + Send + Sync
+    AuditDb
+    + BulksDb
+    + FailuresDb
+    + KeysDb
+    + OrdersDb
+    + ReplaysDb
+    + RetentionDb
+    + SchedulesDb
+    + Debug
+    + Send
+    + Sync
 {
     /// The database's clock: the only one that timers are set and checked by.
     ///

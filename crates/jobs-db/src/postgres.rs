@@ -35,6 +35,7 @@ use crate::{
 };
 
 mod accept;
+mod audit;
 mod backlog;
 mod bulks;
 mod changes;
@@ -44,6 +45,7 @@ mod failures;
 mod families;
 mod jobs;
 mod kept;
+mod keys;
 mod leader;
 mod list;
 mod orders;

@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod accept;
+mod audit;
 mod backlog;
 mod bulks;
 mod commit;
@@ -35,6 +36,7 @@ mod failures;
 mod families;
 mod file;
 mod jobs;
+mod keys;
 mod leads;
 mod list;
 mod orders;

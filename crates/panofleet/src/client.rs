@@ -6,18 +6,21 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use panofleet_job_schema::manifest::Manifest;
-use panofleet_job_schema::{JobId, JobSpec, Span};
+use panofleet_job_schema::{JobId, JobSpec, Secret, Span, Tenant};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobView, LetterList, LetterView,
     ScaleView, UploadView, WorkerView,
 };
-use reqwest::{Body, Method, RequestBuilder, Response};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use uuid::Uuid;
+
+mod keys;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,6 +34,16 @@ const PIECE_BYTES: usize = 256 * 1024;
 pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
+    credentials: Credentials,
+}
+
+/// Who the client is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Credentials {
+    /// An API key.
+    pub(crate) key: Option<Secret>,
+    /// Whose things it is about, if the key is for all tenants.
+    pub(crate) tenant: Option<Tenant>,
 }
 
 /// A page of jobs.
@@ -55,7 +68,7 @@ struct Problem {
 }
 
 impl Client {
-    pub(crate) fn new(url: &str) -> Result<Self> {
+    pub(crate) fn new(url: &str, credentials: Credentials) -> Result<Self> {
         let url = url.trim_end_matches('/').to_owned();
         if !url.starts_with("http://") && !url.starts_with("https://") {
             bail!("the API's address `{url}` must begin with http:// or https://");
@@ -65,7 +78,12 @@ impl Client {
             .user_agent(concat!("panofleet/", env!("CARGO_PKG_VERSION")))
             .build()
             .context("the HTTP client cannot start")?;
-        Ok(Self { http, url })
+        Ok(Self { http, url, credentials })
+    }
+
+    /// The same client, for no tenant in particular.
+    pub(crate) fn without_tenant(self) -> Self {
+        Self { credentials: Credentials { tenant: None, ..self.credentials }, ..self }
     }
 
     /// The service's address, without a slash at the end.
@@ -285,7 +303,19 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url)).timeout(ANSWER_TIMEOUT)
+        let url = format!("{}{path}", self.url);
+        let mut request = self.http.request(method, url).timeout(ANSWER_TIMEOUT);
+        let Credentials { key, tenant } = &self.credentials;
+        if let Some(key) = key
+            && let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", key.expose()))
+        {
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(tenant) = tenant {
+            request = request.header("panofleet-tenant", tenant.as_str());
+        }
+        request
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response> {
@@ -306,6 +336,13 @@ impl Client {
                 .context("the service gave an answer that this program does not know; are both of one version?");
         }
         match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) if status == StatusCode::UNAUTHORIZED => {
+                bail!(
+                    "{} ({}, 401); set PANOFLEET_API_KEY, give --key-file FILE, or set client.key in the configuration",
+                    problem.detail,
+                    problem.code
+                )
+            }
             Ok(problem) if !problem.detail.is_empty() => {
                 bail!("{} ({}, {})", problem.detail, problem.code, status.as_u16())
             }

@@ -1,17 +1,20 @@
 //! The subcommands, one file each, and what they have in common.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use panofleet_job_schema::{Secret, Tenant};
 use panofleet_jobs_db::BulkAction;
 use panofleet_service::telemetry;
 
-use crate::client::Client;
-use crate::config::{self, Layered, Sources};
+use crate::client::{Client, Credentials};
+use crate::config::{self, Config, Layered, Sources};
 
 mod act;
+mod audit;
 mod bulk;
 mod collector;
 mod config_cmd;
@@ -21,6 +24,7 @@ mod doctor;
 mod failures;
 mod job;
 mod jobs;
+mod keys;
 mod lifecycle;
 mod operations;
 mod pauses;
@@ -41,6 +45,8 @@ mod workers;
 pub(crate) const EXIT_TROUBLE: u8 = 1;
 /// The job ended without a result.
 pub(crate) const EXIT_JOB_FAILED: u8 = 3;
+/// The variable of the environment that holds an API key.
+const KEY_VARIABLE: &str = "PANOFLEET_API_KEY";
 
 /// A fleet of workers for panoramas and 360° video.
 #[derive(Debug, Parser)]
@@ -70,6 +76,12 @@ pub(crate) struct Shared {
     /// Address of the API, such as `http://127.0.0.1:8360`
     #[arg(long, global = true, env = "PANOFLEET_API", value_name = "URL")]
     api: Option<String>,
+    /// A file with the API key to send; the variable `PANOFLEET_API_KEY` holds the key itself
+    #[arg(long, global = true, env = "PANOFLEET_KEY_FILE", value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Whose jobs it is about, where the API key is for all tenants
+    #[arg(long, global = true, env = "PANOFLEET_TENANT", value_name = "TENANT")]
+    pub(crate) tenant: Option<Tenant>,
     /// Answer in JSON, for scripts
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -131,6 +143,12 @@ enum Command {
     Lifecycle(lifecycle::Lifecycle),
     /// Jobs that come again and again: make, list, pause and remove schedules
     Schedules(schedules::Schedules),
+    /// Who may use the API: make, list, rotate and revoke keys
+    Keys(keys::Keys),
+    /// Show what the API key at hand may do
+    Whoami(keys::Whoami),
+    /// Who has changed what
+    Audit(audit::Audit),
     /// Run one job here, without any service, in the same sandbox
     Run(run::Run),
     /// Check what this machine and the service need, and say what to do
@@ -182,6 +200,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::DeadLetters(command) => command.run(&shared).await,
             Command::Lifecycle(command) => command.run(&shared),
             Command::Schedules(command) => command.run(&shared).await,
+            Command::Keys(command) => command.run(&shared).await,
+            Command::Whoami(command) => command.run(&shared).await,
+            Command::Audit(command) => command.run(&shared).await,
             Command::Run(command) => Box::pin(command.run(&shared)).await,
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),
@@ -197,9 +218,7 @@ impl Shared {
         if let Some(data) = &self.data {
             flags.push(format!("data_dir={}", toml::Value::String(data.display().to_string())));
         }
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let environment = environment();
         config::load(&Sources { file: self.config.as_deref(), environment, flags: &flags })
     }
 
@@ -211,13 +230,30 @@ impl Shared {
 
     /// A client of the API: at `--api`, else where the service in `--data` says, else at the default address.
     pub(crate) fn client(&self) -> Result<Client> {
-        if let Some(url) = &self.api {
-            return Client::new(url);
-        }
         let config = self.load()?.config;
+        let credentials = Credentials { key: self.key(&config)?, tenant: self.tenant.clone() };
+        if let Some(url) = &self.api {
+            return Client::new(url, credentials);
+        }
         match up::Address::read(&config.data_dir) {
-            Some(address) => Client::new(&address.api),
-            None => Client::new(&format!("http://{}", config.api.listen)),
+            Some(address) => Client::new(&address.api, credentials),
+            None => Client::new(&format!("http://{}", config.api.listen), credentials),
         }
     }
+
+    /// The API key: of `--key-file`, else of the environment, else of the configuration. No flag holds one, because other
+    /// users of a machine see flags.
+    fn key(&self, config: &Config) -> Result<Option<Secret>> {
+        if let Some(path) = &self.key_file {
+            return keys::read_key(path).map(Some);
+        }
+        let given = environment().remove(KEY_VARIABLE).filter(|key| !key.is_empty());
+        Ok(given.map(Secret::new).or_else(|| config.client.key.clone()))
+    }
+}
+
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use panofleet_bus::embedded::EmbeddedConfig;
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Region, Span, WorkerId};
+use panofleet_job_schema::{Region, Secret, Span, WorkerId};
 use panofleet_producer::api::ApiConfig;
 use panofleet_producer::dispatcher::{DispatchConfig, RetentionConfig};
 use panofleet_service::metrics::MetricsConfig;
@@ -54,9 +54,21 @@ pub(crate) struct Config {
     pub(crate) worker: WorkerConfig,
     /// What the lifecycle decides by.
     pub(crate) policy: Policy,
+    /// What the commands say to the API.
+    #[serde(default)]
+    pub(crate) client: ClientConfig,
     /// The servers of a fleet; a service that runs in one process has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fleet: Option<FleetConfig>,
+}
+
+/// What the commands say to the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ClientConfig {
+    /// The API key; `PANOFLEET_API_KEY` goes before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<Secret>,
 }
 
 /// Logs.
@@ -112,6 +124,7 @@ impl Config {
                 lease: Span::from_secs(15),
                 ..Policy::default()
             },
+            client: ClientConfig::default(),
             fleet: None,
         }
     }

@@ -100,6 +100,10 @@ pub(crate) fn start_api(
     listener: TcpListener,
     tasks: &Tasks,
 ) {
+    if config.api.is_open_to_the_network() {
+        let listen = config.api.listen;
+        tracing::warn!(%listen, "the API is open: whoever reaches it may do everything; set api.auth = \"keys\"");
+    }
     let state = ApiState {
         db: Arc::clone(&parts.db),
         bus: Arc::clone(&parts.bus),

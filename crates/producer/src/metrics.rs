@@ -371,6 +371,10 @@ pub(crate) enum Gone {
     Upload,
     /// An idempotency key.
     IdempotencyKey,
+    /// A session that was over.
+    Session,
+    /// An entry of the audit log.
+    AuditEntry,
 }
 
 /// Something was removed.
@@ -381,6 +385,8 @@ pub(crate) fn gone(kind: Gone, count: u64) {
         Gone::Job => "job",
         Gone::Upload => "upload",
         Gone::IdempotencyKey => "idempotency_key",
+        Gone::Session => "session",
+        Gone::AuditEntry => "audit_entry",
     };
     counter!(REMOVED.name, "kind" => kind).increment(count);
 }

@@ -1,4 +1,4 @@
-//! The pages that people open in a browser: `GET /`, `GET /view/{job}`, `GET /failures`.
+//! The pages that people open in a browser: `GET /`, `GET /view/{job}`, `GET /failures`, `GET /sign-in`.
 //!
 //! They are plain HTML that works without a script, but for the viewer itself, for keeping up with what is at work, and for
 //! buttons: what a button does is a call of the API. Nothing is loaded from another host, and no script or style stands in the page.
@@ -6,34 +6,59 @@
 //! | you look for | file |
 //! |---|---|
 //! | the frame of a page, escaping | `html.rs` |
+//! | signing in and out | `sign_in.rs` |
 //! | recent jobs | `home.rs` |
 //! | one job and its result | `view.rs`, `view/` |
 //! | what failed, by why; running it again | `failures.rs` |
 //! | sizes and ages in words | `words.rs` |
 //! | scripts, styles, the embedded viewers | `assets.rs`, `assets/` |
 
-use std::sync::Arc;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use url::form_urlencoded;
 
-use axum::Router;
-use axum::routing::get;
-
-use crate::api::Api;
+use crate::api::Need;
+use crate::api::auth::gate::go_to;
+use crate::api::error::ApiError;
+use crate::api::routes::{READ, Routes};
 
 mod assets;
 mod failures;
 mod home;
 mod html;
+mod sign_in;
 mod view;
 mod words;
 
 /// Routes of the pages and of what they load.
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/", get(home::home))
-        .route("/view/{id}", get(view::view))
-        .route("/failures", get(failures::failures))
-        .route("/failures/{fingerprint}", get(failures::failure))
-        .route("/bulk/{id}", get(failures::bulk))
-        .route("/pages/{file}", get(assets::page_file))
-        .route("/viewer/{file}", get(assets::viewer_file))
+pub(crate) fn routes() -> Routes {
+    Routes::default()
+        .page("/", READ, home::home)
+        .page("/view/{id}", READ, view::view)
+        .page("/failures", READ, failures::failures)
+        .page("/failures/{fingerprint}", READ, failures::failure)
+        .page("/bulk/{id}", READ, failures::bulk)
+        .page("/sign-out", Need::AnyKey, sign_in::ask)
+        .get("/sign-in", Need::Nothing, sign_in::form)
+        .post("/sign-in", Need::Nothing, sign_in::begin)
+        .post("/sign-out", Need::Nothing, sign_in::end)
+        .get("/pages/{file}", Need::Nothing, assets::page_file)
+        .get("/viewer/{file}", Need::Nothing, assets::viewer_file)
+}
+
+/// In the place of a page, for somebody who is not known: the form, and afterwards the page.
+pub(crate) fn sign_in_first(error: ApiError, request: &Request) -> Response {
+    let (status, ..) = error.public();
+    if status != StatusCode::UNAUTHORIZED || request.method() != Method::GET {
+        return refuse(error);
+    }
+    let page = request.uri().path_and_query().map_or("/", |page| page.as_str());
+    let next = form_urlencoded::Serializer::new(String::new()).append_pair("next", page).finish();
+    go_to(&format!("/sign-in?{next}"))
+}
+
+/// In the place of a page, for somebody who may not see it.
+pub(crate) fn refuse(error: ApiError) -> Response {
+    html::PageError::from(error).into_response()
 }

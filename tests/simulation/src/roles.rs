@@ -11,8 +11,9 @@ use panofleet_job_schema::envelope::KeyRing;
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Lane, Region, RegionKeys, Span, Tenant, WorkerId};
 use panofleet_producer::api::config::{HttpConfig, RegionConfig, UploadsConfig};
-use panofleet_producer::api::{self, ApiConfig, ApiState};
+use panofleet_producer::api::{self, ApiConfig, ApiState, Auth, LimitsConfig};
 use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher, RetentionConfig};
+use panofleet_producer::scale::ScaleConfig;
 use panofleet_worker::{WorkerConfig, WorkerResources};
 use tokio_util::sync::CancellationToken;
 
@@ -139,13 +140,18 @@ fn api_config(tenant: &str) -> ApiConfig {
         listen: ([127, 0, 0, 1], 1).into(),
         public_url: None,
         tenant: Tenant::new(tenant).expect("a lower-case name"),
+        auth: Auth::Open,
+        admin_key: None,
+        key_cache: Span::from_secs(5),
         default_region: region(REGIONS[0]),
         regions: BTreeMap::from(REGIONS.map(of_region)),
         source_buckets: BTreeMap::from(
             REGIONS.map(|name| (format!("{name}-sources"), region(name))),
         ),
         uploads: UploadsConfig::default(),
+        limits: LimitsConfig::default(),
         http: HttpConfig::default(),
+        scale: ScaleConfig::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod crash_table;
 mod faults;
+mod keys;
 mod ledger;
 mod one_process;
 mod operators;

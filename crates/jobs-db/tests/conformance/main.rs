@@ -9,12 +9,14 @@
 mod scenarios;
 
 mod accept;
+mod audit;
 mod bulks;
 mod changes;
 mod commit;
 mod failures;
 mod families;
 mod fixture;
+mod keys;
 mod killed;
 mod leads;
 mod lines;
@@ -58,6 +60,17 @@ macro_rules! beside_jobs {
             }
             bulks {
                 bulk_actions_are_changed_as_they_were_seen
+            }
+            keys {
+                keys_are_kept_listed_and_changed_as_they_were_seen
+                a_key_and_its_successor_change_together
+                the_latest_use_of_a_key_stands
+                a_session_lasts_until_it_is_ended_or_over
+            }
+            audit {
+                entries_are_found_by_what_they_say
+                an_entry_says_in_the_end_what_came_of_it
+                old_entries_are_forgotten_a_few_at_a_time
             }
             schedules {
                 schedules_are_changed_as_they_were_seen

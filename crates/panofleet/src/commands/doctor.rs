@@ -7,13 +7,14 @@ use anyhow::Result;
 use clap::Args;
 use panofleet_jobs_db::JobsDb as _;
 use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
+use panofleet_producer::api::{ApiConfig, Auth};
 use panofleet_worker::check::check_runner;
 use panofleet_worker::config::find_runner;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
 use super::{EXIT_TROUBLE, Shared, up};
-use crate::client::Client;
+use crate::client::{Client, Credentials};
 use crate::config::Config;
 use crate::terminal::{Paint, paint, say};
 
@@ -47,7 +48,7 @@ impl Finding {
 impl Doctor {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let config = shared.load()?.config;
-        let mut findings = vec![check_folder(&config.data_dir)];
+        let mut findings = vec![check_folder(&config.data_dir), check_auth(&config.api)];
         findings.extend(check_sandbox(&config).await);
         match (&config.fleet, up::Address::read(&config.data_dir)) {
             (Some(servers), _) => findings.extend(Box::pin(fleet::check(&config, servers)).await),
@@ -87,6 +88,19 @@ fn check_folder(data: &Path) -> Finding {
             format!("{shown} cannot be written: {error}"),
             "choose another with --data DIR, or give this user the right to write there",
         ),
+    }
+}
+
+/// Whoever reaches the API is asked for a key, or can be nobody from elsewhere.
+fn check_auth(api: &ApiConfig) -> Finding {
+    match api.auth {
+        Auth::Keys => Finding::good("api keys", "every request must carry one"),
+        Auth::Open if api.is_open_to_the_network() => Finding::bad(
+            "api keys",
+            format!("{} is open: whoever reaches it may do everything", api.listen),
+            "set api.auth = \"keys\" (docs/keys.md), or api.listen to an address of this machine alone",
+        ),
+        Auth::Open => Finding::good("api keys", "none: only this machine reaches the API"),
     }
 }
 
@@ -136,7 +150,7 @@ fn on(is_on: bool) -> &'static str {
 
 /// A service is running: it answers, and its store keeps its promise.
 async fn check_service(address: &up::Address, config: &Config) -> Vec<Finding> {
-    let answered = match Client::new(&address.api) {
+    let answered = match Client::new(&address.api, Credentials::default()) {
         Ok(client) => client.ready().await,
         Err(error) => Err(error),
     };

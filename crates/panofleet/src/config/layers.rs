@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn a_fleet_is_patient_and_shows_no_secret() {
-        let loaded = load_text(FLEET, &[]).unwrap();
+        let admin_key = format!("api.admin_key={}", "hunter2".repeat(9));
+        let loaded = load_text(FLEET, &["client.key=hunter2", &admin_key]).unwrap();
         assert_eq!(loaded.config.policy.lease, Span::from_secs(60));
         assert_eq!(loaded.config.api.regions.len(), 1);
         let shown = format!("{:?}", loaded.settings);

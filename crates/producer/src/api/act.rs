@@ -1,10 +1,8 @@
 //! `POST /v1/jobs/{id}/cancel` and `/retry`: what people do to a job.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use panofleet_bus::BusError;
 use panofleet_bus::sealed::sealed_control;
@@ -15,9 +13,10 @@ use panofleet_service::clock::wall_clock;
 use panofleet_service::trace::job_span;
 use tracing::Instrument as _;
 
+use super::JobView;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::JobPath;
-use super::{Api, JobView};
 use crate::transition::{Transition, transition};
 
 /// Longest time that the control record may take: the dispatcher publishes it again when it closes the job.
@@ -25,7 +24,7 @@ const CONTROL_WAIT: Duration = Duration::from_secs(2);
 
 /// Cancels a job: 200 if it is over, 202 if a worker may still have it and it is closing.
 pub(super) async fn cancel(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     JobPath(id): JobPath,
 ) -> Result<(StatusCode, Json<JobView>), ApiError> {
     match api.apply(id, |now, _| Event::CancelRequested { now }).await? {
@@ -57,10 +56,7 @@ fn check_is_cancelled(refusal: Refusal, job: &Job) -> Result<(), ApiError> {
 }
 
 /// Starts a job that has ended anew, as a new generation with a new deadline.
-pub(super) async fn retry(
-    State(api): State<Arc<Api>>,
-    JobPath(id): JobPath,
-) -> Result<Json<JobView>, ApiError> {
+pub(super) async fn retry(api: Granted, JobPath(id): JobPath) -> Result<Json<JobView>, ApiError> {
     let parent_waits = api.parent_waits(id).await?;
     match api.apply(id, |now, _| Event::ReplayRequested { now, parent_waits }).await? {
         Transition::Changed(decision) => {
@@ -86,7 +82,7 @@ pub(super) async fn retry(
     Ok(Json(api.job_view(id).await?))
 }
 
-impl Api {
+impl Granted {
     /// Whether the job that this one is a child of waits for its children. It may go on meanwhile: then the child runs
     /// for nothing, and is cancelled as one that nobody waits for when its parent ends.
     async fn parent_waits(&self, id: JobId) -> Result<bool, ApiError> {

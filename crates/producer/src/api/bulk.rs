@@ -3,10 +3,7 @@
 //! To ask is to write a row; the leading dispatcher does the work, and whoever leads after it goes on. A dry run counts and
 //! does nothing.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::job::State as JobState;
@@ -15,7 +12,7 @@ use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, VersionedBulk};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JsonBody, Segments};
 use super::jobs::{check_states, label_of};
@@ -118,23 +115,26 @@ pub struct BulkList {
 
 /// Counts what matches; unless that is all that is asked for, has the action done to it: 202.
 pub(super) async fn begin(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     JsonBody(BulkRequest { action, filter, dry_run }): JsonBody<BulkRequest>,
 ) -> Result<Response, ApiError> {
     let filter = api.bulk_filter(action, filter).await?;
     let matched = api.db.count(&filter).await?;
     if dry_run {
+        api.note_outcome("counted");
         return Ok(Json(BulkCount { matched }).into_response());
     }
-    let tenant = api.config.tenant.clone();
+    let tenant = api.tenant().clone();
     let recent = api.db.bulks(&tenant, SHOWN).await?;
     if recent.iter().filter(|row| row.bulk.ended_at.is_none()).count() >= OPEN_MAX {
         let detail = format!("{OPEN_MAX} bulk actions are under way already; wait, or stop some");
         return Err(ApiError::conflict("too_many_bulk_actions", detail));
     }
-    let requested_at = api.db.now().await?;
+    let (id, requested_at) = (Uuid::now_v7(), api.db.now().await?);
+    api.note_subject(id);
+    api.note_tenant(&tenant);
     let bulk = Bulk {
-        id: Uuid::now_v7(),
+        id,
         tenant,
         action,
         filter,
@@ -151,15 +151,15 @@ pub(super) async fn begin(
 }
 
 /// The newest bulk actions.
-pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<BulkList>, ApiError> {
-    let found = api.db.bulks(&api.config.tenant, SHOWN).await?;
+pub(super) async fn list(api: Granted) -> Result<Json<BulkList>, ApiError> {
+    let found = api.db.bulks(api.tenant(), SHOWN).await?;
     let bulk = found.into_iter().map(|row| BulkView::of(row.bulk)).collect();
     Ok(Json(BulkList { bulk }))
 }
 
 /// One bulk action.
 pub(super) async fn get(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(id): Segments<String>,
 ) -> Result<Json<BulkView>, ApiError> {
     Ok(Json(BulkView::of(api.bulk(&id).await?.bulk)))
@@ -167,11 +167,12 @@ pub(super) async fn get(
 
 /// Stops a bulk action; what was done stays done. One that is over stays as it is.
 pub(super) async fn stop(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(id): Segments<String>,
 ) -> Result<Json<BulkView>, ApiError> {
     for _ in 0..TRIES_MAX {
         let VersionedBulk { bulk, version } = api.bulk(&id).await?;
+        api.note_tenant(&bulk.tenant);
         if bulk.ended_at.is_some() {
             return Ok(Json(BulkView::of(bulk)));
         }
@@ -186,7 +187,7 @@ pub(super) async fn stop(
     Err(ApiError::refused(StatusCode::SERVICE_UNAVAILABLE, "busy", detail))
 }
 
-impl Api {
+impl Granted {
     pub(crate) async fn bulk(&self, id: &str) -> Result<VersionedBulk, ApiError> {
         let absent = || {
             let detail = format!("there is no bulk action `{id}`; GET /v1/bulk lists them");
@@ -194,7 +195,7 @@ impl Api {
         };
         let known: Uuid = id.parse().map_err(|_unreadable| absent())?;
         let found = self.db.bulk(known).await?;
-        found.filter(|found| found.bulk.tenant == self.config.tenant).ok_or_else(absent)
+        found.filter(|found| self.sees(&found.bulk.tenant)).ok_or_else(absent)
     }
 
     async fn bulk_filter(
@@ -222,7 +223,8 @@ impl Api {
             region,
             failure,
             failed_since: self.ago(failed_within).await?,
-            ..self.own_jobs()
+            tenant: Some(self.tenant().clone()),
+            ..JobFilter::default()
         })
     }
 }

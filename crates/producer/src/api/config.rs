@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use panofleet_job_schema::{Region, Span, Tenant, limits};
+use panofleet_job_schema::{Region, Secret, Span, Tenant, limits};
 use serde::{Deserialize, Serialize};
 
+use super::auth::Auth;
+use super::quota::config::LimitsConfig;
 use crate::scale::{BadScale, ScaleConfig};
 
 /// Longest life of a presigned URL that S3 knows.
 const UPLOAD_EXPIRES_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Bytes of the key of the configuration: 32 random ones are 43 letters at least.
+const ADMIN_KEY_BYTES_MIN: usize = 40;
+/// Longest time that a revoked key may be of use.
+const KEY_CACHE_MAX: Duration = Duration::from_secs(60);
 
 /// Where the API listens, and what it knows about regions and buckets.
 ///
@@ -30,9 +36,18 @@ pub struct ApiConfig {
     /// links in answers are paths.
     #[serde(default)]
     pub public_url: Option<String>,
-    /// Whose jobs these are. There is one tenant until there are API keys.
+    /// Whose jobs these are that name no tenant, and of an open API all of them.
     #[serde(default = "default_tenant")]
     pub tenant: Tenant,
+    /// Whether requests must carry an API key.
+    #[serde(default)]
+    pub auth: Auth,
+    /// A key that may do everything, to make the first keys with; none if unset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_key: Option<Secret>,
+    /// How long what was read of a key is good: the longest time that one is of use after it was revoked.
+    #[serde(default = "default_key_cache")]
+    pub key_cache: Span,
     /// Where a job runs that does not say, and whose source lies in no known bucket; uploads go there too.
     pub default_region: Region,
     /// The regions that jobs may name.
@@ -43,6 +58,9 @@ pub struct ApiConfig {
     /// Uploads of sources.
     #[serde(default)]
     pub uploads: UploadsConfig,
+    /// What a tenant may ask for.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// What one client, or all of them, may hold on to.
     #[serde(default)]
     pub http: HttpConfig,
@@ -108,6 +126,10 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 8360))
 }
 
+const fn default_key_cache() -> Span {
+    Span::from_secs(5)
+}
+
 fn default_tenant() -> Tenant {
     Tenant::new("default").expect("the name keeps its own rule")
 }
@@ -126,6 +148,14 @@ pub enum BadApiConfig {
     /// Not a URL that a path can be appended to.
     #[error("api.public_url `{0}` must begin with http:// or https:// and not end with a slash")]
     PublicUrl(String),
+    /// Somebody could guess it.
+    #[error(
+        "api.admin_key must have {ADMIN_KEY_BYTES_MIN} bytes or more; make one: openssl rand -hex 32"
+    )]
+    AdminKey,
+    /// Nothing could ever be submitted.
+    #[error("api.limits.{0} must be at least 1; leave it out for no limit")]
+    LimitZero(String),
     /// Zero, or past its limit.
     #[error("api.{setting} is {value}; it must be {allowed}")]
     Outside {
@@ -148,13 +178,22 @@ impl ApiConfig {
             listen: default_listen(),
             public_url: None,
             tenant: default_tenant(),
+            auth: Auth::default(),
+            admin_key: None,
+            key_cache: default_key_cache(),
             default_region: region.clone(),
             regions: BTreeMap::from([(region, RegionConfig { bucket: bucket.into() })]),
             source_buckets: BTreeMap::new(),
             uploads: UploadsConfig::default(),
+            limits: LimitsConfig::default(),
             http: HttpConfig::default(),
             scale: ScaleConfig::default(),
         }
+    }
+
+    /// Whether anybody on the network may do everything.
+    pub fn is_open_to_the_network(&self) -> bool {
+        self.auth == Auth::Open && !self.listen.ip().is_loopback()
     }
 
     /// Checks what serde cannot.
@@ -191,6 +230,15 @@ impl ApiConfig {
                 allowed: allowed.to_string(),
             })
         };
+        if self.admin_key.as_ref().is_some_and(|key| key.expose().len() < ADMIN_KEY_BYTES_MIN) {
+            return Err(BadApiConfig::AdminKey);
+        }
+        if self.key_cache.0 > KEY_CACHE_MAX {
+            return outside("key_cache", &self.key_cache, &"up to 1m");
+        }
+        if let Some(setting) = self.limits.zero() {
+            return Err(BadApiConfig::LimitZero(setting));
+        }
         let (uploads, http) = (&self.uploads, &self.http);
         if !(1..=limits::SOURCE_FILE_BYTES_MAX).contains(&uploads.bytes_max) {
             let allowed = format!("1 to {}", limits::SOURCE_FILE_BYTES_MAX);
@@ -239,11 +287,29 @@ mod tests {
             (with(&|c| c.public_url = Some("x.example".into())), "api.public_url"),
             (with(&|c| c.uploads.bytes_max = 0), "api.uploads.bytes_max"),
             (with(&|c| c.uploads.expires = Span::from_secs(8 * 24 * 3600)), "api.uploads.expires"),
+            (with(&|c| c.admin_key = Some(Secret::new("hunter2"))), "api.admin_key"),
+            (with(&|c| c.limits.tenant_jobs_burst = Some(0)), "api.limits.tenant_jobs_burst"),
+            (with(&|c| c.key_cache = Span::from_secs(61)), "api.key_cache"),
             (with(&|c| c.http.connections_max = 0), "api.http.connections_max"),
             (with(&|c| c.scale.slots = 0), "api.scale.slots is 0"),
             (with(&|c| c.http.wait_max = Span::from_secs(0)), "api.http.wait_max"),
         ] {
             assert!(said.contains(expected), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_api_without_keys_is_open_to_those_who_can_reach_it() {
+        let config = ApiConfig::of_one_region(Region::new("here").unwrap(), "outputs");
+        for (listen, auth, open) in [
+            ("127.0.0.1:1", Auth::Open, false),
+            ("[::1]:1", Auth::Open, false),
+            ("0.0.0.0:1", Auth::Open, true),
+            ("10.0.0.1:1", Auth::Open, true),
+            ("0.0.0.0:1", Auth::Keys, false),
+        ] {
+            let config = ApiConfig { listen: listen.parse().unwrap(), auth, ..config.clone() };
+            assert_eq!(config.is_open_to_the_network(), open, "{listen} {auth:?}");
         }
     }
 

@@ -3,17 +3,14 @@
 //! It is for those who run the fleet. An excerpt may hold whatever its record did, a source's address say; control characters
 //! are escaped in it. To replay is a request: the leading dispatcher, who may write to queues and the log, carries it out.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use panofleet_bus::{BusError, KeptLetter, LetterPage};
 use panofleet_job_schema::Timestamp;
 use panofleet_jobs_db::{LetterKey, Replay};
 use serde::{Deserialize, Serialize};
 
-use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{Params, Segments, bad_parameter};
 
@@ -82,7 +79,7 @@ pub(super) struct ListParams {
 
 /// A page of dead letters, newest first.
 pub(super) async fn list(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Params(ListParams { before, limit }): Params<ListParams>,
 ) -> Result<Json<LetterList>, ApiError> {
     let limit = limit.unwrap_or(PAGE_LETTERS);
@@ -98,7 +95,7 @@ pub(super) async fn list(
 
 /// One dead letter, and more of its record.
 pub(super) async fn show(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(id): Segments<String>,
 ) -> Result<Json<LetterView>, ApiError> {
     let kept = api.letter(&id).await?;
@@ -107,7 +104,7 @@ pub(super) async fn show(
 
 /// Asks for a letter to go back where it came from, once.
 pub(super) async fn replay(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(id): Segments<String>,
 ) -> Result<(StatusCode, Json<LetterView>), ApiError> {
     let kept = api.letter(&id).await?;
@@ -124,7 +121,7 @@ pub(super) async fn replay(
     Ok((StatusCode::ACCEPTED, Json(api.letter_view(kept).await?)))
 }
 
-impl Api {
+impl Granted {
     async fn letter(&self, id: &str) -> Result<KeptLetter, ApiError> {
         let absent = || {
             let detail = format!("there is no dead letter `{id}`; GET /v1/dead-letters lists them");

@@ -3,18 +3,16 @@
 //! The order is a row, and travels to the worker as a control record of its region. Here it is published once, for it to
 //! be quick; the leading dispatcher publishes it again until the worker says that it follows.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use panofleet_bus::sealed::sealed_order;
 use panofleet_job_schema::{Region, Span, Timestamp, WorkerId, limits};
 use panofleet_jobs_db::{NewOrder, OrderRow, WorkerRow};
 use panofleet_service::clock::wall_clock;
 use serde::{Deserialize, Serialize};
 
-use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JsonBody, Segments};
 use super::pauses::check_reason;
@@ -68,7 +66,7 @@ impl DrainView {
 
 /// Tells a worker to drain; if it drains already, only the reason and the grace change.
 pub(super) async fn drain(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(name): Segments<String>,
     JsonBody(Drain { reason, grace }): JsonBody<Drain>,
 ) -> Result<Json<DrainView>, ApiError> {
@@ -84,7 +82,7 @@ pub(super) async fn drain(
 
 /// Tells a worker to take jobs again.
 pub(super) async fn undrain(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(name): Segments<String>,
 ) -> Result<Json<DrainView>, ApiError> {
     let found = api.worker(&name).await?;
@@ -97,7 +95,7 @@ pub(super) async fn undrain(
     Ok(Json(api.order(found, (false, None, String::new())).await?))
 }
 
-impl Api {
+impl Granted {
     async fn worker(&self, name: &str) -> Result<WorkerRow, ApiError> {
         let workers = self.db.workers().await?;
         let found = workers.into_iter().find(|row| row.worker.worker.as_str() == name);

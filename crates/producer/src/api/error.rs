@@ -4,6 +4,7 @@
 //! inside is logged here, once, and never shown.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,6 +13,8 @@ use panofleet_job_schema::JobId;
 use panofleet_jobs_db::JobsDbError;
 use panofleet_objects::ObjectsError;
 use serde::Serialize;
+
+use super::quota::{RateState, seconds};
 
 /// What the API says when it does not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +38,26 @@ pub(crate) enum ApiError {
     /// The object store did not do what it should.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// A tenant has asked for more than it may.
+    #[error("{code}: {detail}")]
+    TooMany {
+        /// Stable, `snake_case`.
+        code: &'static str,
+        /// What is too much and when to come again.
+        detail: String,
+        /// When to come again.
+        retry_after: Duration,
+        /// How the tenant's rate stands, if that is what it was.
+        rate: Option<RateState>,
+    },
     /// A bug.
     #[error("{0}")]
     Internal(String),
 }
+
+/// What programs go by, in the extensions of a refusal's response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code(pub(crate) &'static str);
 
 /// The body of a refusal.
 #[derive(Clone, Debug, Serialize)]
@@ -87,6 +106,9 @@ impl ApiError {
         const BUG: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
         match self {
             Self::Refused { status, code, detail } => (*status, code, detail.clone()),
+            Self::TooMany { code, detail, .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, code, detail.clone().into())
+            }
             Self::NoSuchJob(id) => {
                 let detail = format!("there is no job {id}; GET /v1/jobs lists those there are");
                 (StatusCode::NOT_FOUND, "job_not_found", detail.into())
@@ -137,7 +159,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, ..) = self.public();
+        let (status, code, _) = self.public();
         self.log();
         let problem = self.problem();
         let mut response = (status, Json(problem)).into_response();
@@ -148,6 +170,22 @@ impl IntoResponse for ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
+        if let Self::TooMany { retry_after, rate, .. } = &self {
+            headers.insert(header::RETRY_AFTER, seconds(*retry_after).max(1).into());
+            rate.iter().for_each(|state| state.write(headers));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge(code)));
+        }
+        response.extensions_mut().insert(Code(code));
         response
+    }
+}
+
+/// What `WWW-Authenticate` asks for (RFC 6750 §3): of those who sent a key that is of no use, another one.
+fn challenge(code: &str) -> &'static str {
+    match code {
+        "key_missing" => "Bearer realm=\"panofleet\"",
+        _ => "Bearer realm=\"panofleet\", error=\"invalid_token\"",
     }
 }

@@ -1,15 +1,13 @@
 //! `GET /v1/failures`: what failed, and why: jobs by what their last failures share.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use panofleet_job_schema::{ErrorClass, JobId, Region, Span, Timestamp};
 use panofleet_jobs_db::{FailureGroup, JobFilter};
 use serde::{Deserialize, Serialize};
 
-use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{Params, bad_parameter};
 
@@ -71,7 +69,7 @@ pub struct FailureList {
 
 /// What failed, by why.
 pub(super) async fn list(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Params(FailureParams { failed_within, limit }): Params<FailureParams>,
 ) -> Result<Json<FailureList>, ApiError> {
     let limit = limit.unwrap_or(GROUPS);
@@ -83,12 +81,7 @@ pub(super) async fn list(
     Ok(Json(FailureList { groups: api.failures(&filter, limit).await? }))
 }
 
-impl Api {
-    /// All jobs of the tenant.
-    pub(crate) fn own_jobs(&self) -> JobFilter {
-        JobFilter { tenant: Some(self.config.tenant.clone()), ..JobFilter::default() }
-    }
-
+impl Granted {
     /// What failed of the jobs that match, by why.
     pub(crate) async fn failures(
         &self,

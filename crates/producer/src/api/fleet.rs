@@ -1,17 +1,15 @@
 //! `GET /v1/workers` and `/v1/counts`: who is there, and how much there is to do.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::{ClaimId, Timestamp, WorkerId};
 use panofleet_jobs_db::OrderRow;
 use serde::{Deserialize, Serialize};
 
-use super::Api;
+use super::auth::granted::Granted;
 use super::drains::DrainView;
 use super::error::ApiError;
 use crate::dispatcher::reach::is_unreachable;
@@ -43,7 +41,7 @@ pub struct WorkerView {
 }
 
 /// Every worker, by name.
-pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Json<Workers>, ApiError> {
+pub(super) async fn workers(api: Granted) -> Result<Json<Workers>, ApiError> {
     let (rows, now) = (api.db.workers().await?, api.db.now().await?);
     let orders = api.db.orders().await?.into_iter().filter(|row| row.order.draining);
     let mut orders: BTreeMap<WorkerId, OrderRow> =
@@ -72,8 +70,8 @@ pub(super) struct Counts {
 }
 
 /// Number of jobs in each state.
-pub(super) async fn counts(State(api): State<Arc<Api>>) -> Result<Json<Counts>, ApiError> {
-    let found = api.db.counts(Some(&api.config.tenant)).await?;
+pub(super) async fn counts(api: Granted) -> Result<Json<Counts>, ApiError> {
+    let found = api.db.counts(api.whose()).await?;
     let count = |name: &str| (name.to_owned(), found.get(name).copied().unwrap_or(0));
     let states: BTreeMap<String, u64> = JobState::NAMES.into_iter().map(count).collect();
     Ok(Json(Counts { total: states.values().sum(), states }))

@@ -1,20 +1,19 @@
 //! `GET /v1/jobs…`: one job, many jobs, and what happened to one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{Job, JobId, Region, Span};
 use panofleet_jobs_db::{ChildCount, FamilyKey, HistoryEntry, JobFilter, Versioned};
 use serde::{Deserialize, Serialize};
 
+use super::JobView;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JobPath, Params, bad_parameter};
 use super::view::Beside;
-use super::{Api, JobView};
 
 /// Jobs of a page of the list, unless the request says less or more.
 const PAGE_JOBS: u32 = 50;
@@ -37,7 +36,7 @@ impl Besides {
     }
 }
 
-impl Api {
+impl Granted {
     /// A job as clients see it.
     pub(crate) fn show(&self, found: &Versioned, beside: Beside<'_>) -> JobView {
         JobView::new(found, beside, self.config.public_url.as_deref().unwrap_or_default())
@@ -111,10 +110,7 @@ impl Api {
 }
 
 /// One job.
-pub(super) async fn get(
-    State(api): State<Arc<Api>>,
-    JobPath(id): JobPath,
-) -> Result<Json<JobView>, ApiError> {
+pub(super) async fn get(api: Granted, JobPath(id): JobPath) -> Result<Json<JobView>, ApiError> {
     Ok(Json(api.job_view(id).await?))
 }
 
@@ -151,7 +147,7 @@ pub(super) struct Page {
 
 /// A page of the jobs that match.
 pub(super) async fn list(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Page>, ApiError> {
     let limit = params.limit.unwrap_or(PAGE_JOBS);
@@ -167,7 +163,7 @@ pub(super) async fn list(
     Ok(Json(Page { jobs, next }))
 }
 
-async fn filter(api: &Api, params: ListParams) -> Result<JobFilter, ApiError> {
+async fn filter(api: &Granted, params: ListParams) -> Result<JobFilter, ApiError> {
     let ListParams { state, label, region, failure, failed_within, parent, before, .. } = params;
     let states: Vec<String> =
         state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
@@ -209,10 +205,7 @@ pub(super) struct History {
 }
 
 /// What happened to a job, oldest first.
-pub(super) async fn history(
-    State(api): State<Arc<Api>>,
-    JobPath(id): JobPath,
-) -> Result<Json<History>, ApiError> {
+pub(super) async fn history(api: Granted, JobPath(id): JobPath) -> Result<Json<History>, ApiError> {
     let job = api.job(id).await?.job;
     let mut entries = vec![accepted(&job)];
     entries.extend(api.db.history(id).await?);

@@ -2,11 +2,8 @@
 
 mod range;
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt as _;
@@ -16,12 +13,15 @@ use panofleet_objects::client::ByteRange;
 
 use self::range::{Part, asked_part};
 use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JobPath, Segments, bad_job_id};
 use super::manifests::Resolved;
 
 /// Files under a generation never change.
 const FOREVER: &str = "public, max-age=31536000, immutable";
+/// What not everybody may see, no cache keeps that others share.
+const FOREVER_PRIVATE: &str = "private, max-age=31536000, immutable";
 /// Without a generation, a retry of the job changes them.
 const ASK_AGAIN: &str = "no-cache";
 /// Files come from a sandbox that read a stranger's file: a browser must not run them.
@@ -29,7 +29,7 @@ const CSP_FILE: &str = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
 /// The manifest of the present generation.
 pub(super) async fn manifest(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     JobPath(id): JobPath,
 ) -> Result<Json<Manifest>, ApiError> {
     let job = api.job(id).await?.job;
@@ -49,7 +49,7 @@ fn no_result(job: &Job) -> ApiError {
 
 /// A file of an output: `/o/<job>.<generation>/<output>/<path>`, or of the present generation without it.
 pub(super) async fn file(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     method: Method,
     headers: HeaderMap,
     Segments((job, output, path)): Segments<(String, String, String)>,
@@ -61,7 +61,11 @@ pub(super) async fn file(
     let Some((record, file)) = resolved.file(&output, &path) else {
         return Err(no_such_file(&resolved, &output, &path));
     };
-    let cache_control = if generation.is_some() { FOREVER } else { ASK_AGAIN };
+    let cache_control = match (generation, api.is_open()) {
+        (None, _) => ASK_AGAIN,
+        (Some(_), true) => FOREVER,
+        (Some(_), false) => FOREVER_PRIVATE,
+    };
     let entity = Entity { etag: format!("\"{}\"", file.sha256), cache_control, file };
     if entity.is_known(&headers) {
         return Ok(entity.headers(StatusCode::NOT_MODIFIED, Response::default()));

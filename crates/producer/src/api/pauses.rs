@@ -3,15 +3,13 @@
 //! What is paused is filled no more; what was sent before runs on, and jobs for it are accepted. It is for those who run
 //! the fleet: whoever may use the API may pause everything in it.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use panofleet_job_schema::limits;
 use panofleet_jobs_db::{Pause, PauseTarget};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JsonBody, Segments};
 use super::submit::unknown_region;
@@ -30,13 +28,13 @@ pub(super) struct Why {
 }
 
 /// Everything that is paused.
-pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<PauseList>, ApiError> {
+pub(super) async fn list(api: Granted) -> Result<Json<PauseList>, ApiError> {
     Ok(Json(PauseList { pauses: api.db.pauses().await? }))
 }
 
 /// Pauses something; if it is paused already, only the reason changes.
 pub(super) async fn pause(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments((kind, name)): Segments<(String, String)>,
     JsonBody(Why { reason }): JsonBody<Why>,
 ) -> Result<Json<Pause>, ApiError> {
@@ -61,7 +59,7 @@ pub(super) async fn pause(
 
 /// Ends a pause, and says what it was.
 pub(super) async fn resume(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments((kind, name)): Segments<(String, String)>,
 ) -> Result<Json<Pause>, ApiError> {
     let Some(pause) = api.db.resume(&target(&kind, &name)?).await? else {

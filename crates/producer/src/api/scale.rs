@@ -2,15 +2,13 @@
 //!
 //! It is for those who run the fleet, and is about the jobs of all tenants. The rule is in [`crate::scale`].
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use panofleet_bus::Queue;
 use panofleet_job_schema::{Lane, Region, Span};
 use serde::{Deserialize, Serialize};
 
 use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{Params, Segments, bad_parameter};
 use super::submit::unknown_region;
@@ -63,7 +61,7 @@ pub(super) struct ScaleList {
 
 /// One queue.
 pub(super) async fn one(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments((region, lane)): Segments<(String, String)>,
     Params(bounds): Params<Bounds>,
 ) -> Result<Json<ScaleView>, ApiError> {
@@ -83,7 +81,7 @@ pub(super) async fn one(
 
 /// All queues.
 pub(super) async fn all(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Params(bounds): Params<Bounds>,
 ) -> Result<Json<ScaleList>, ApiError> {
     let config = bounds.over(api.config.scale)?;

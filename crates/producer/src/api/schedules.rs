@@ -4,17 +4,14 @@
 //! A schedule is checked as its jobs will be: what would be refused now is refused now. The leading dispatcher makes the job of
 //! each tick, checks it again, and notes a refusal in the schedule.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::{JobSpec, OutputName, limits};
 use panofleet_jobs_db::{JobsDbError, Missed, Overlap, Schedule, VersionedSchedule};
 use serde::{Deserialize, Serialize};
 
-use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JsonBody, Segments};
 use super::submit::offer_under;
@@ -45,20 +42,20 @@ pub(super) struct ScheduleList {
 }
 
 /// Every schedule, by name.
-pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<ScheduleList>, ApiError> {
-    let found = api.db.schedules(&api.config.tenant).await?;
+pub(super) async fn list(api: Granted) -> Result<Json<ScheduleList>, ApiError> {
+    let found = api.db.schedules(api.tenant()).await?;
     Ok(Json(ScheduleList { schedules: found.into_iter().map(|found| found.schedule).collect() }))
 }
 
 /// Makes a schedule: 201. One of the same name has to be removed first.
 pub(super) async fn add(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(name): Segments<String>,
     JsonBody(new): JsonBody<NewSchedule>,
 ) -> Result<(StatusCode, Json<Schedule>), ApiError> {
     // The rule of every name that people choose.
     let name = OutputName::new(name).map_err(|error| unfit(error.to_string()))?.to_string();
-    if api.db.schedules(&api.config.tenant).await?.len() >= limits::SCHEDULES_MAX {
+    if api.db.schedules(api.tenant()).await?.len() >= limits::SCHEDULES_MAX {
         let detail = format!("there are {} schedules already; remove some", limits::SCHEDULES_MAX);
         return Err(ApiError::conflict("too_many_schedules", detail));
     }
@@ -69,12 +66,17 @@ pub(super) async fn add(
         return Err(unfit(format!("missed.ticks_max is {ticks_max}; it must be 1 to {most}")));
     }
     check_job(&new.job)?;
+    api.note_tenant(api.tenant());
+    if new.job.any_region {
+        // Later there may be others.
+        api.principal().check_regions(api.config.regions.keys())?;
+    }
     let now = api.db.now().await?;
     let ticks = Ticks::new(&new.cron, &new.time_zone, now).map_err(|bad| bad_ticks(&bad))?;
     // As its jobs will be made; this one is not kept.
     offer_under(&api.acceptor(), new.job.clone(), String::new(), now).await?;
     let schedule = Schedule {
-        tenant: api.config.tenant.clone(),
+        tenant: api.tenant().clone(),
         name,
         cron: new.cron,
         time_zone: new.time_zone,
@@ -111,18 +113,18 @@ fn check_job(spec: &JobSpec) -> Result<(), ApiError> {
 
 /// Removes a schedule; the jobs that it has made stay.
 pub(super) async fn remove(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(name): Segments<String>,
 ) -> Result<Json<Schedule>, ApiError> {
     let found = api.schedule(&name).await?;
-    api.db.remove_schedule(&api.config.tenant, &name).await?;
+    api.db.remove_schedule(api.tenant(), &name).await?;
     tracing::info!(schedule = name, "schedule removed by request");
     Ok(Json(found.schedule))
 }
 
 /// Stops its ticks; those that pass meanwhile are not made up for.
 pub(super) async fn pause(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(name): Segments<String>,
 ) -> Result<Json<Schedule>, ApiError> {
     let found = api.schedule(&name).await?;
@@ -131,7 +133,7 @@ pub(super) async fn pause(
 
 /// Ticks again, from the next one on.
 pub(super) async fn resume(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(name): Segments<String>,
 ) -> Result<Json<Schedule>, ApiError> {
     let found = api.schedule(&name).await?;
@@ -144,9 +146,9 @@ pub(super) async fn resume(
     api.change(found, |schedule| (schedule.paused, schedule.next_at) = (false, next_at)).await
 }
 
-impl Api {
+impl Granted {
     async fn schedule(&self, name: &str) -> Result<VersionedSchedule, ApiError> {
-        let all = self.db.schedules(&self.config.tenant).await?;
+        let all = self.db.schedules(self.tenant()).await?;
         all.into_iter().find(|found| found.schedule.name == name).ok_or_else(|| {
             let detail = format!("there is no schedule `{name}`; GET /v1/schedules lists them");
             ApiError::absent("schedule_not_found", detail)

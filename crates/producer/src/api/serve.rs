@@ -5,7 +5,8 @@ use panofleet_service::http::{self, ConnectionLimits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiState, router};
+use super::auth::uses;
+use super::{Api, ApiState, router_of};
 
 /// Serves the API on `listener` until `shutdown`, then lets open requests end within `http.drain`.
 pub async fn serve(listener: TcpListener, state: ApiState, shutdown: CancellationToken) {
@@ -14,6 +15,10 @@ pub async fn serve(listener: TcpListener, state: ApiState, shutdown: Cancellatio
         header_timeout: state.config.http.header_timeout,
         drain: state.config.http.drain,
     };
-    let service = TowerToHyperService::new(router(state, shutdown.clone()));
-    http::serve(listener, service, limits, shutdown).await;
+    let api = Api::new(state, shutdown.clone());
+    let service = TowerToHyperService::new(router_of(&api));
+    tokio::join!(
+        http::serve(listener, service, limits, shutdown.clone()),
+        uses::keep(&api, &shutdown)
+    );
 }

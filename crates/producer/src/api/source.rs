@@ -7,7 +7,7 @@ use panofleet_objects::ObjectsError;
 use url::Url;
 use uuid::Uuid;
 
-use super::ApiConfig;
+use super::auth::Auth;
 use super::error::ApiError;
 use super::submit::Acceptor;
 
@@ -24,7 +24,7 @@ pub(super) struct Resolved {
 pub(super) async fn resolve(api: &Acceptor<'_>, source: &Source) -> Result<Resolved, ApiError> {
     match source {
         Source::Https(url) => https(url),
-        Source::S3 { bucket, key } => object(api.config, bucket, key),
+        Source::S3 { bucket, key } => object(api, bucket, key),
         Source::Upload(id) => upload(api, *id).await,
         Source::Nothing => Ok(Resolved { location: SourceLocation::Nothing, region: None }),
         Source::File(_) => {
@@ -48,7 +48,8 @@ fn https(text: &str) -> Result<Resolved, ApiError> {
     Ok(Resolved { location: SourceLocation::Https { url: url.into() }, region: None })
 }
 
-fn object(config: &ApiConfig, bucket: &str, key: &str) -> Result<Resolved, ApiError> {
+fn object(api: &Acceptor<'_>, bucket: &str, key: &str) -> Result<Resolved, ApiError> {
+    let config = api.config;
     let Some(region) = config.source_buckets.get(bucket) else {
         let known: Vec<&str> = config.source_buckets.keys().map(String::as_str).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -58,13 +59,21 @@ fn object(config: &ApiConfig, bucket: &str, key: &str) -> Result<Resolved, ApiEr
         );
         return Err(ApiError::unfit("source_bucket_unknown", detail));
     };
+    let mut outputs = config.regions.values().map(|region| region.bucket.as_str());
+    let own = format!("{}/", api.tenant);
+    if config.auth == Auth::Keys && outputs.any(|name| name == bucket) && !key.starts_with(&own) {
+        let detail = format!(
+            "bucket `{bucket}` holds what tenants have made: a source may lie there under `{own}` only"
+        );
+        return Err(ApiError::refused(StatusCode::FORBIDDEN, "wrong_tenant", detail));
+    }
     let location = SourceLocation::Object { bucket: bucket.to_owned(), key: key.to_owned() };
     Ok(Resolved { location, region: Some(region.clone()) })
 }
 
 async fn upload(api: &Acceptor<'_>, id: Uuid) -> Result<Resolved, ApiError> {
     let found = api.db.use_upload(id, api.db.now().await?).await?;
-    let Some(upload) = found.filter(|upload| upload.tenant == api.config.tenant) else {
+    let Some(upload) = found.filter(|upload| upload.tenant == *api.tenant) else {
         let detail = format!("there is no upload {id}; POST /v1/uploads begins one");
         return Err(ApiError::unfit("upload_unknown", detail));
     };

@@ -1,15 +1,15 @@
 //! `POST /v1/jobs`: what was asked for becomes a row, once.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::{FromRequest as _, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::job::Acceptance;
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::spec::BadSpec;
-use panofleet_job_schema::{Job, JobId, JobSpec, Region, Timestamp};
+use panofleet_job_schema::{Job, JobId, JobSpec, Region, Tenant, Timestamp};
 use panofleet_jobs_db::{Accepted, IdempotencyKey, JobsDb, Offer, Versioned};
 use panofleet_objects::ObjectStore;
 use panofleet_service::trace;
@@ -17,10 +17,12 @@ use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use super::auth::check_regions;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JsonBody, has_type};
 use super::view::Beside;
-use super::{Api, ApiConfig, source};
+use super::{ApiConfig, source};
 use crate::metrics;
 
 mod batch;
@@ -29,14 +31,12 @@ mod batch;
 /// `application/x-ndjson` the body has a job on each line, and so has the answer a verdict.
 ///
 /// The header `Idempotency-Key` stands in for a missing `idempotency_key` of a single job.
-pub(super) async fn submit(
-    State(api): State<Arc<Api>>,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(super) async fn submit(api: Granted, request: Request) -> Result<Response, ApiError> {
     if has_type(request.headers(), "application/x-ndjson") {
         let (parts, body) = request.into_parts();
         return batch::submit(&api, &parts.headers, body).await;
     }
+    let rate = api.admit(1).await?;
     let headers = request.headers().clone();
     let JsonBody(mut spec) = JsonBody::<JobSpec>::from_request(request, &()).await?;
     if spec.idempotency_key.is_none() {
@@ -46,10 +46,12 @@ pub(super) async fn submit(
     let now = api.db.now().await?;
     let offer = offer(&api.acceptor(), spec, trace::hop(given).to_string(), now).await?;
     let span = trace::job_span(offer.job.id, offer.job.trace.as_deref());
-    accept(&api, offer).instrument(span).await
+    let mut response = accept(&api, offer).instrument(span).await?;
+    rate.iter().for_each(|state| state.write(response.headers_mut()));
+    Ok(response)
 }
 
-async fn accept(api: &Api, Offer { job, key }: Offer) -> Result<Response, ApiError> {
+async fn accept(api: &Granted, Offer { job, key }: Offer) -> Result<Response, ApiError> {
     panofleet_service::CrashPoint::ApiBeforeCommit.pass();
     let outcome = api.db.accept(&job, key.as_ref()).await?;
     panofleet_service::CrashPoint::ApiAfterCommit.pass();
@@ -84,7 +86,7 @@ fn key_taken(other: JobId) -> ApiError {
     ApiError::conflict("idempotency_key_reused", detail)
 }
 
-fn answer(api: &Api, status: StatusCode, found: &Versioned) -> Response {
+fn answer(api: &Granted, status: StatusCode, found: &Versioned) -> Response {
     let view = api.show(found, Beside::default());
     (status, [(header::LOCATION, view.links.this.clone())], Json(view)).into_response()
 }
@@ -126,11 +128,17 @@ pub(crate) struct Acceptor<'a> {
     pub(crate) config: &'a ApiConfig,
     pub(crate) policy: &'a Policy,
     pub(crate) event_partitions: u32,
+    /// Whose jobs.
+    pub(crate) tenant: &'a Tenant,
+    /// The regions that they may run in; all if there are none.
+    pub(crate) allowed: &'a BTreeSet<Region>,
 }
 
-impl Api {
+impl Granted {
     pub(super) fn acceptor(&self) -> Acceptor<'_> {
         Acceptor {
+            tenant: self.tenant(),
+            allowed: &self.principal().regions,
             db: self.db.as_ref(),
             objects: &self.objects,
             config: &self.config,
@@ -159,7 +167,7 @@ async fn offer(
     trace: String,
     now: Timestamp,
 ) -> Result<Offer, ApiError> {
-    let Acceptor { config, policy, event_partitions, .. } = *acceptor;
+    let Acceptor { config, policy, event_partitions, tenant, .. } = *acceptor;
     spec.check().map_err(|bad| refuse(&bad))?;
     let key = spec
         .idempotency_key
@@ -175,7 +183,7 @@ async fn offer(
     let id = JobId(Uuid::now_v7());
     let acceptance = Acceptance {
         id,
-        tenant: config.tenant.clone(),
+        tenant: tenant.clone(),
         source: source.location,
         region,
         bucket: settings.bucket.clone(),
@@ -183,21 +191,23 @@ async fn offer(
         trace: Some(trace),
         now,
     };
-    let route = route(config, &spec, &acceptance.region)?;
+    let route = route(acceptor, &spec, &acceptance.region)?;
     let job = Job::accept(spec, acceptance, policy).routed(route, policy);
     Ok(Offer { job, key })
 }
 
 /// The regions that a job may run in, the one that it begins in first.
-fn route(config: &ApiConfig, spec: &JobSpec, first: &Region) -> Result<Vec<Region>, ApiError> {
-    let known = &config.regions;
+fn route(acceptor: &Acceptor<'_>, spec: &JobSpec, first: &Region) -> Result<Vec<Region>, ApiError> {
+    let known = &acceptor.config.regions;
     if let Some(unknown) = spec.regions.iter().find(|region| !known.contains_key(*region)) {
-        return Err(unknown_region(config, unknown));
+        return Err(unknown_region(acceptor.config, unknown));
     }
+    check_regions(acceptor.allowed, spec.regions.iter().chain([first]))?;
     if !spec.any_region {
         return Ok(spec.regions.clone());
     }
-    let others = known.keys().filter(|region| *region != first);
+    let may = |region: &&Region| check_regions(acceptor.allowed, [*region]).is_ok();
+    let others = known.keys().filter(|region| *region != first).filter(may);
     Ok(std::iter::once(first).chain(others).cloned().collect())
 }
 

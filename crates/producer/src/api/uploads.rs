@@ -1,10 +1,8 @@
 //! `POST /v1/uploads`: an address that a source can be put to, straight into the object store.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::source::Source;
@@ -13,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Api;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::JsonBody;
 
@@ -51,7 +50,7 @@ pub struct UploadView {
 
 /// Begins an upload: 201.
 pub(super) async fn begin(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     JsonBody(request): JsonBody<UploadRequest>,
 ) -> Result<(StatusCode, Json<UploadView>), ApiError> {
     check(&api, &request)?;
@@ -59,11 +58,12 @@ pub(super) async fn begin(
     let Some(region) = config.regions.get(&config.default_region) else {
         return Err(ApiError::Internal("api.default_region is not under api.regions".to_owned()));
     };
+    api.principal().check_regions([&config.default_region])?;
     let (id, now, bytes) = (Uuid::now_v7(), api.db.now().await?, request.bytes);
-    let (bucket, key) = (region.bucket.clone(), format!("{}/uploads/{id}", config.tenant));
+    let (bucket, key) = (region.bucket.clone(), format!("{}/uploads/{id}", api.tenant()));
     let expires = config.uploads.expires.0;
     let signed = api.objects.presign_put(&bucket, &key, bytes, expires).await?;
-    let upload = Upload { id, tenant: config.tenant.clone(), bucket, key, bytes, created_at: now };
+    let upload = Upload { id, tenant: api.tenant().clone(), bucket, key, bytes, created_at: now };
     api.db.put_upload(&upload).await?;
     let mut headers: BTreeMap<String, String> = signed.headers.into_iter().collect();
     headers.extend(request.content_type.map(|kind| ("content-type".to_owned(), kind)));

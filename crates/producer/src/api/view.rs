@@ -8,8 +8,8 @@ use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{
-    Attempt, Failure, Generation, Job, JobId, Lane, Operation, OutputName, Region, Span, Timestamp,
-    WorkerId,
+    Attempt, Failure, Generation, Job, JobId, Lane, Operation, OutputName, Region, Span, Tenant,
+    Timestamp, WorkerId,
 };
 use panofleet_jobs_db::{ChildCount, Versioned};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 pub struct JobView {
     /// Its identity.
     pub id: JobId,
+    /// Whose it is.
+    pub tenant: Tenant,
     /// Where it stands, with what belongs to that state.
     #[serde(flatten)]
     pub state: StateView,
@@ -204,6 +206,7 @@ impl JobView {
         let at_work = matches!(job.state, State::Running { .. } | State::Blocked { .. });
         Self {
             id: job.id,
+            tenant: job.tenant.clone(),
             state: StateView::of(&job.state),
             version: *version,
             source: job.spec.source.clone(),

@@ -1,17 +1,16 @@
 //! `GET /v1/jobs/{id}/wait`: an answer when there is something new about a job.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
 use panofleet_job_schema::{JobId, Span};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::JobView;
+use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JobPath, Params, bad_parameter};
-use super::{Api, JobView};
 
 /// Shortest time between two looks at a job: under load the database changes all the time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -27,7 +26,7 @@ pub(super) struct WaitParams {
 
 /// The job: once it has ended, once it or its progress has changed, or as it is when the time is up.
 pub(super) async fn wait(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     JobPath(id): JobPath,
     Params(params): Params<WaitParams>,
 ) -> Result<Json<JobView>, ApiError> {
@@ -53,7 +52,7 @@ pub(super) async fn wait(
     }
 }
 
-impl Api {
+impl Granted {
     /// The job, when it differs from what is known or the time is up.
     async fn news(
         &self,

@@ -6,6 +6,7 @@
 //! | folders of attempts that lost | `retention/orphans.rs` |
 //! | ended jobs and what is left of them | `retention/ended.rs` |
 //! | uploads | `retention/uploads.rs` |
+//! | the audit log, sessions | `retention/access.rs` |
 //!
 //! Each look does a bounded amount of work and may be cut off anywhere: objects go first, the row that names them last, and
 //! to delete what is gone already is no error. Two leaders at once do the same work twice, and neither removes what the
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::Dispatcher;
 use crate::metrics::{self, Gone};
 
+mod access;
 pub(super) mod config;
 mod ended;
 mod orphans;
@@ -105,7 +107,8 @@ impl Dispatcher {
         let swept = self.sweep_orphans(&mut budget).await?;
         let removed = self.remove_ended(place, &mut budget).await?;
         let uploads = self.remove_uploads().await?;
-        Ok(swept.and(removed).and(uploads))
+        let access = self.remove_access().await?;
+        Ok(swept.and(removed).and(uploads).and(access))
     }
 }
 

@@ -4,6 +4,7 @@
 //! dispatcher that dies in between, or another one that thinks that it leads, finds the job under its key. No job is made for a
 //! tick that has no key yet, and no client can have such a key: it is longer than theirs may be.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use panofleet_job_schema::{Timestamp, limits};
@@ -87,12 +88,16 @@ impl Dispatcher {
                 return Ok(Some(TickOutcome::Skipped));
             }
         }
+        // Where it may run was looked at when somebody made the schedule.
+        let everywhere = BTreeSet::new();
         let acceptor = Acceptor {
             db: self.db.as_ref(),
             objects: &self.objects,
             config: &self.api,
             policy: &self.policy,
             event_partitions: self.bus.event_partitions(),
+            tenant: &schedule.tenant,
+            allowed: &everywhere,
         };
         let (key, now) = (key_of(&schedule.name, at), self.db.now().await?);
         let offering = Box::pin(offer_under(&acceptor, schedule.job.clone(), key, now));

@@ -1,20 +1,18 @@
 //! `GET /failures`: what failed, by why. `GET /failures/{fingerprint}`: one kind, its jobs, and running them again.
 //! `GET /bulk/{id}`: how far that is.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use panofleet_job_schema::{ErrorClass, Timestamp};
-use panofleet_jobs_db::{Bulk, BulkAction, JobFilter};
+use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, Scope};
 use serde_json::json;
 
 use super::home;
 use super::html::{Page, PageError, Text, age};
 use super::words;
+use crate::api::FailureGroupView;
+use crate::api::auth::granted::Granted;
 use crate::api::bulk::RETRIED;
 use crate::api::error::ApiError;
 use crate::api::extract::Segments;
-use crate::api::{Api, FailureGroupView};
 
 /// Groups on the page.
 const GROUPS: u32 = 100;
@@ -22,7 +20,7 @@ const GROUPS: u32 = 100;
 const JOBS: u32 = 50;
 
 /// What failed, the largest group first.
-pub(super) async fn failures(State(api): State<Arc<Api>>) -> Result<Page, PageError> {
+pub(super) async fn failures(api: Granted) -> Result<Page, PageError> {
     let now = api.db.now().await.map_err(ApiError::from)?;
     let groups = api.failures(&api.own_jobs(), GROUPS).await?;
     let body = if groups.is_empty() {
@@ -35,7 +33,7 @@ pub(super) async fn failures(State(api): State<Arc<Api>>) -> Result<Page, PageEr
         )
     };
     let main = format!("<h1>Failures</h1>\n<div data-refresh-s=\"5\">\n{body}</div>");
-    Ok(Page { title: "Failures".to_owned(), main, ..Page::default() })
+    Ok(Page { title: "Failures".to_owned(), main, ..Page::of(&api) })
 }
 
 fn row(group: &FailureGroupView, now: Timestamp) -> String {
@@ -75,7 +73,7 @@ const fn class(class: ErrorClass) -> &'static str {
 
 /// One kind of failure.
 pub(super) async fn failure(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     Segments(fingerprint): Segments<String>,
 ) -> Result<Page, PageError> {
     let now = api.db.now().await.map_err(ApiError::from)?;
@@ -97,16 +95,22 @@ pub(super) async fn failure(
         last = age(group.last_at, now),
         states = states(&group),
         message = Text(&group.sample.message),
-        again = run_again(&fingerprint, ended),
-        jobs = home::table(&jobs, now),
+        again = run_again(&api, &fingerprint, ended),
+        jobs = home::table(&jobs, now, api.whose().is_none()),
     ));
-    Ok(Page { title: "Failure".to_owned(), main, ..Page::default() })
+    Ok(Page { title: "Failure".to_owned(), main, ..Page::of(&api) })
 }
 
 /// A button that starts all ended jobs of a kind anew, once somebody has said yes.
-fn run_again(fingerprint: &str, ended: u64) -> String {
+fn run_again(api: &Granted, fingerprint: &str, ended: u64) -> String {
     if ended == 0 {
         return "<p>None of them has ended: each is tried again by itself.</p>\n".to_owned();
+    }
+    if !api.has(Scope::JobsWrite) {
+        return String::new();
+    }
+    if api.whose().is_none() {
+        return "<p>Sign in for one tenant to start its jobs anew.</p>\n".to_owned();
     }
     let jobs = words::count(ended, "job");
     let body = json!({ "action": "retry", "filter": { "failure": fingerprint } }).to_string();
@@ -118,10 +122,7 @@ fn run_again(fingerprint: &str, ended: u64) -> String {
 }
 
 /// A bulk action, and how far it is.
-pub(super) async fn bulk(
-    State(api): State<Arc<Api>>,
-    Segments(id): Segments<String>,
-) -> Result<Page, PageError> {
+pub(super) async fn bulk(api: Granted, Segments(id): Segments<String>) -> Result<Page, PageError> {
     let Bulk { action, matched, done, refused, requested_at, ended_at, stopped, filter, .. } =
         api.bulk(&id).await?.bulk;
     let now = api.db.now().await.map_err(ApiError::from)?;
@@ -160,11 +161,11 @@ pub(super) async fn bulk(
             Text(failure)
         ));
     }
-    if ended_at.is_none() {
+    if ended_at.is_none() && api.has(Scope::JobsWrite) {
         main.push_str(&format!(
             "<p><button data-post=\"/v1/bulk/{id}/stop\" data-then=\"/bulk/\">Stop</button></p>\n",
             id = Text(&id)
         ));
     }
-    Ok(Page { title: title.to_owned(), main, ..Page::default() })
+    Ok(Page { title: title.to_owned(), main, ..Page::of(&api) })
 }

@@ -1,23 +1,21 @@
 //! `GET /`: how much there is to do, and the newest jobs.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::job::State as JobState;
 
 use super::html::{Page, PageError, Text, age};
 use super::words;
+use crate::api::JobView;
+use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
 use crate::api::view::StateView;
-use crate::api::{Api, JobView};
 
 /// Jobs on the page.
 const JOBS: u32 = 50;
 
 /// The newest jobs.
-pub(super) async fn home(State(api): State<Arc<Api>>) -> Result<Page, PageError> {
-    let counts = api.db.counts(Some(&api.config.tenant)).await.map_err(ApiError::from)?;
+pub(super) async fn home(api: Granted) -> Result<Page, PageError> {
+    let counts = api.db.counts(api.whose()).await.map_err(ApiError::from)?;
     let now = api.db.now().await.map_err(ApiError::from)?;
     let jobs = api.job_views(&api.own_jobs(), JOBS).await?;
     let counts = JobState::NAMES.into_iter().filter_map(|name| {
@@ -25,10 +23,10 @@ pub(super) async fn home(State(api): State<Arc<Api>>) -> Result<Page, PageError>
         Some(format!("<li class=\"state {name}\">{count} {name}</li>\n"))
     });
     let counts: String = counts.collect();
-    let body = if jobs.is_empty() { empty() } else { table(&jobs, now) };
+    let body = if jobs.is_empty() { empty() } else { table(&jobs, now, api.whose().is_none()) };
     let main =
         format!("<h1>Jobs</h1>\n<ul class=\"counts\" data-refresh-s=\"3\">\n{counts}</ul>\n{body}");
-    Ok(Page { title: "Jobs".to_owned(), main, ..Page::default() })
+    Ok(Page { title: "Jobs".to_owned(), main, ..Page::of(&api) })
 }
 
 fn empty() -> String {
@@ -37,22 +35,24 @@ fn empty() -> String {
         .to_owned()
 }
 
-pub(super) fn table(jobs: &[JobView], now: Timestamp) -> String {
-    let rows: String = jobs.iter().map(|job| row(job, now)).collect();
+/// Jobs, and whose they are if they are not one tenant's.
+pub(super) fn table(jobs: &[JobView], now: Timestamp, of_all: bool) -> String {
+    let rows: String = jobs.iter().map(|job| row(job, now, of_all)).collect();
     format!(
         "<table class=\"jobs\">\n<thead><tr><th>Source</th><th>State</th><th>Outputs</th>\
          <th>Result</th><th>Accepted</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
     )
 }
 
-fn row(job: &JobView, now: Timestamp) -> String {
+fn row(job: &JobView, now: Timestamp, of_all: bool) -> String {
+    let tenant = if of_all { format!("{} · ", job.tenant) } else { String::new() };
     let outputs: Vec<String> = job
         .outputs
         .iter()
         .map(|(name, operation)| format!("{name} ({})", operation.name()))
         .collect();
     format!(
-        "<tr><td><a href=\"/view/{id}\">{source}</a><br><small>{id}</small></td>\
+        "<tr><td><a href=\"/view/{id}\">{source}</a><br><small>{tenant}{id}</small></td>\
          <td>{state}</td><td>{outputs}</td><td>{result}</td>\
          <td>{age}</td></tr>\n",
         id = job.id,

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use panofleet_job_schema::Timestamp;
 
 use super::words;
+use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
 
 /// What a page may load: from here only. Viewers keep tiles as `blob:` and `data:` pictures, and a player of streams
@@ -15,6 +16,9 @@ use crate::api::error::ApiError;
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
     media-src 'self' blob:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+/// What a page with a form may do: nothing but send it here.
+const CSP_FORM: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'none'";
 
 /// Text that shows as itself, in content and in attributes with double quotes.
 #[derive(Clone, Copy, Debug)]
@@ -58,11 +62,26 @@ pub(super) struct Page {
     /// Further style sheets and scripts, by their paths.
     pub(super) styles: Vec<&'static str>,
     pub(super) scripts: Vec<&'static str>,
+    /// Whether it has a form.
+    pub(super) has_form: bool,
+    /// Who has signed in.
+    pub(super) who: Option<String>,
+}
+
+impl Page {
+    /// An empty page for whoever asks.
+    pub(super) fn of(api: &Granted) -> Self {
+        let who = (!api.is_open()).then(|| match api.whose() {
+            Some(tenant) => format!("{} · {tenant}", api.principal().actor),
+            None => api.principal().actor.to_string(),
+        });
+        Self { who, ..Self::default() }
+    }
 }
 
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { title, main, bare, styles, scripts } = self;
+        let Self { title, main, bare, styles, scripts, has_form: _, who } = self;
         f.write_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
         f.write_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;
         f.write_str("<meta name=\"color-scheme\" content=\"light dark\">\n")?;
@@ -79,17 +98,23 @@ impl fmt::Display for Page {
         }
         f.write_str(
             "</head>\n<body>\n<header><a class=\"home\" href=\"/\">Panofleet</a> \
-             <nav><a href=\"/\">Jobs</a> <a href=\"/failures\">Failures</a></nav></header>\n",
+             <nav><a href=\"/\">Jobs</a> <a href=\"/failures\">Failures</a></nav>",
         )?;
+        if let Some(who) = who {
+            let who = Text(who);
+            write!(f, " <span class=\"who\">{who} <a href=\"/sign-out\">Sign out</a></span>")?;
+        }
+        f.write_str("</header>\n")?;
         write!(f, "<main>\n{main}\n</main>\n</body>\n</html>\n")
     }
 }
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
+        let csp = if self.has_form { CSP_FORM } else { CSP };
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP)),
+            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp)),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
         (headers, self.to_string()).into_response()

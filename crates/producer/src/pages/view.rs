@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use panofleet_job_schema::JobId;
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +9,11 @@ use super::assets;
 use super::home::badge;
 use super::html::{Page, PageError, Text};
 use super::words;
+use crate::api::JobView;
+use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
 use crate::api::extract::{JobPath, Params, bad_parameter};
 use crate::api::manifests::Resolved;
-use crate::api::{Api, JobView};
 
 mod facts;
 mod outputs;
@@ -82,7 +82,7 @@ impl ViewParams {
 
 /// One job and what came of it.
 pub(super) async fn view(
-    State(api): State<Arc<Api>>,
+    api: Granted,
     job: Result<JobPath, ApiError>,
     params: Result<Params<ViewParams>, ApiError>,
 ) -> Result<Page, PageError> {
@@ -92,7 +92,7 @@ pub(super) async fn view(
     let pyramids = resolved.as_deref().map(|found| Pyramid::all(&found.manifest));
     let pyramids = pyramids.unwrap_or_default();
     let chosen = pyramid::choose(&pyramids, &params)?;
-    let mut page = Page { title: words::source(&job.source, &job.labels), ..Page::default() };
+    let mut page = Page { title: words::source(&job.source, &job.labels), ..Page::of(&api) };
     if let Some(pyramid) = chosen.filter(|_| assets::has_viewer()) {
         page.styles.push(params.viewer.style());
         page.scripts.push(params.viewer.script());
@@ -117,7 +117,7 @@ pub(super) async fn view(
     Ok(page)
 }
 
-async fn read(api: &Api, id: JobId) -> Result<(JobView, Option<Arc<Resolved>>), ApiError> {
+async fn read(api: &Granted, id: JobId) -> Result<(JobView, Option<Arc<Resolved>>), ApiError> {
     let view = api.job_view(id).await?;
     if !view.is_terminal() {
         return Ok((view, None));

@@ -17,8 +17,9 @@ use panofleet_jobs_db::JobsDb;
 use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
 use panofleet_objects::server::{self, ServerConfig};
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
-use panofleet_producer::api::{self, ApiConfig, ApiState};
+use panofleet_producer::api::{self, ApiConfig, ApiState, Auth};
 use panofleet_producer::transition::{Transition, transition};
+use reqwest::redirect::Policy as Redirects;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -31,6 +32,8 @@ use uuid::Uuid;
 pub(crate) const HOME: &str = "home";
 /// The bucket of its outputs and uploads.
 pub(crate) const OUTPUTS: &str = "outputs";
+/// The key of the configuration, where the API asks for keys.
+pub(crate) const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
 /// The longest that any test waits for anything.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -46,6 +49,8 @@ pub(crate) struct Fleet {
     pub(crate) client: Client,
     pub(crate) shutdown: CancellationToken,
     pub(crate) file: SqliteFile,
+    /// What every request carries, unless a test says otherwise.
+    key: Option<&'static str>,
     store_down: CancellationToken,
     pub(crate) servers: JoinSet<()>,
     _folder: TempDir,
@@ -103,6 +108,26 @@ impl Fleet {
         Self::start_with(|_| {}).await
     }
 
+    /// An API that asks for keys. The test itself has the one of the configuration.
+    pub(crate) async fn start_with_keys(change: impl FnOnce(&mut ApiConfig)) -> Self {
+        let mut fleet = Self::start_with(|config| {
+            config.auth = Auth::Keys;
+            config.admin_key = Some(Secret::new(ADMIN_KEY));
+            change(config);
+        })
+        .await;
+        fleet.key = Some(ADMIN_KEY);
+        fleet
+    }
+
+    /// Another producer over the same database; where it listens.
+    pub(crate) async fn start_another(&mut self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        self.servers.spawn(api::serve(listener, self.state.clone(), self.shutdown.clone()));
+        base
+    }
+
     pub(crate) async fn start_with(change: impl FnOnce(&mut ApiConfig)) -> Self {
         install_tls();
         let folder = tempfile::tempdir().unwrap();
@@ -138,9 +163,14 @@ impl Fleet {
             keys,
             policy,
             state,
-            client: Client::builder().timeout(DEADLINE).build().unwrap(),
+            client: Client::builder()
+                .timeout(DEADLINE)
+                .redirect(Redirects::none())
+                .build()
+                .unwrap(),
             shutdown,
             file,
+            key: None,
             store_down,
             servers,
             _folder: folder,
@@ -154,7 +184,40 @@ impl Fleet {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.base))
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
+    /// A request by somebody with this key, or with none.
+    pub(crate) async fn by(
+        &self,
+        key: Option<&str>,
+        (method, path): (Method, &str),
+        body: Option<&Value>,
+    ) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        request = key.into_iter().fold(request, RequestBuilder::bearer_auth);
+        request = body.into_iter().fold(request, |request, body| request.json(body));
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn get_by(&self, key: &str, path: &str) -> Answer {
+        self.by(Some(key), (Method::GET, path), None).await
+    }
+
+    pub(crate) async fn post_by(&self, key: &str, path: &str, body: &Value) -> Answer {
+        self.by(Some(key), (Method::POST, path), Some(body)).await
+    }
+
+    /// A new key: its id and its secret.
+    pub(crate) async fn new_key(&self, of: Option<&str>, scopes: &[&str]) -> (String, String) {
+        let new = json!({ "name": scopes.join("+"), "tenant": of, "scopes": scopes });
+        let made = self.post("/v1/keys", &new).await.ok();
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        (text("id"), text("secret"))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

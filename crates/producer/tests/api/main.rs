@@ -1,7 +1,9 @@
 //! The HTTP API and its pages, over real HTTP with every embedded part behind them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail their test")]
 
+mod access;
 mod act;
+mod audit;
 mod dead_letters;
 mod drains;
 mod failures;
@@ -9,13 +11,17 @@ mod families;
 mod guards;
 mod harness;
 mod jobs;
+mod keys;
 mod metrics;
 mod outputs;
 mod pages;
 mod pauses;
+mod quota;
 mod results;
 mod scale;
 mod schedules;
+mod sign_in;
 mod sources;
 mod states;
 mod submit;
+mod tenants;

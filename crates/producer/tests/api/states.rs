@@ -78,6 +78,7 @@ async fn a_job_that_was_just_submitted() {
     since: "<time>"
     source: "https://example.com/reef.jpg"
     state: "queued"
+    tenant: "default"
     timeout: "10m"
     trace: "<trace>"
     version: 1

@@ -1,12 +1,13 @@
 //! What stands beside jobs in the job database and is not simulated: orders to workers, schedules, dead letters that
-//! go back, bulk actions, groups of failures, retention. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
+//! go back, bulk actions, groups of failures, API keys, the audit log, retention. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
 
 use async_trait::async_trait;
 use panofleet_job_schema::{JobId, Tenant, Timestamp};
 use panofleet_jobs_db::{
-    Bulk, BulksDb, FailureGroup, FailuresDb, JobFilter, JobsDbError, LetterKey, NewOrder, OrderRow,
-    OrdersDb, Replay, ReplaysDb, RetentionDb, RetireBefore, Schedule, SchedulesDb, Sweep, Upload,
-    Versioned, VersionedBulk, VersionedSchedule,
+    ApiKey, AuditDb, AuditEntry, AuditFilter, Bulk, BulksDb, FailureGroup, FailuresDb, JobFilter,
+    JobsDbError, KeysDb, LetterKey, NewOrder, OrderRow, OrdersDb, Replay, ReplaysDb, RetentionDb,
+    RetireBefore, Schedule, SchedulesDb, SecretHash, Session, StoredKey, Sweep, Upload, Versioned,
+    VersionedBulk, VersionedSchedule,
 };
 use uuid::Uuid;
 
@@ -154,5 +155,77 @@ impl BulksDb for SimulatedDb {
 
     async fn write_bulk(&self, _: &Bulk, _: u64) -> Result<bool, JobsDbError> {
         not_simulated("bulk actions")
+    }
+}
+
+#[async_trait]
+impl KeysDb for SimulatedDb {
+    async fn put_key(&self, _: &ApiKey, _: &SecretHash) -> Result<(), JobsDbError> {
+        not_simulated("API keys")
+    }
+
+    async fn key(&self, _: Uuid) -> Result<Option<StoredKey>, JobsDbError> {
+        self.read("key", |_| None).await
+    }
+
+    async fn keys(
+        &self,
+        _: Option<&Tenant>,
+        _: Option<Uuid>,
+        _: u32,
+    ) -> Result<Vec<StoredKey>, JobsDbError> {
+        self.read("keys", |_| Vec::new()).await
+    }
+
+    async fn write_key(&self, _: &ApiKey, _: u64) -> Result<bool, JobsDbError> {
+        not_simulated("API keys")
+    }
+
+    async fn rotate_key(
+        &self,
+        _: (&ApiKey, u64),
+        _: (&ApiKey, &SecretHash),
+    ) -> Result<bool, JobsDbError> {
+        not_simulated("API keys")
+    }
+
+    async fn note_uses(&self, _: &[(Uuid, Timestamp)]) -> Result<(), JobsDbError> {
+        not_simulated("API keys")
+    }
+
+    async fn put_session(&self, _: &Session) -> Result<(), JobsDbError> {
+        not_simulated("sessions")
+    }
+
+    async fn session(&self, _: &SecretHash) -> Result<Option<Session>, JobsDbError> {
+        self.read("session", |_| None).await
+    }
+
+    async fn remove_session(&self, _: &SecretHash) -> Result<(), JobsDbError> {
+        not_simulated("sessions")
+    }
+
+    async fn remove_sessions(&self, _: Timestamp, _: u32) -> Result<u64, JobsDbError> {
+        self.read("remove_sessions", |_| 0).await
+    }
+}
+
+/// Entries go nowhere: nobody in the simulated world asks who did what.
+#[async_trait]
+impl AuditDb for SimulatedDb {
+    async fn put_audit(&self, _: &AuditEntry) -> Result<(), JobsDbError> {
+        self.read("put_audit", |_| ()).await
+    }
+
+    async fn end_audit(&self, _: &AuditEntry) -> Result<(), JobsDbError> {
+        self.read("end_audit", |_| ()).await
+    }
+
+    async fn audit(&self, _: &AuditFilter, _: u32) -> Result<Vec<AuditEntry>, JobsDbError> {
+        self.read("audit", |_| Vec::new()).await
+    }
+
+    async fn remove_audit(&self, _: Timestamp, _: u32) -> Result<u64, JobsDbError> {
+        self.read("remove_audit", |_| 0).await
     }
 }

@@ -13,7 +13,7 @@ use panofleet_jobs_db::{Accepted, Offer};
 use panofleet_service::trace;
 use serde::Serialize;
 
-use super::super::Api;
+use super::super::auth::granted::Granted;
 use super::super::error::{ApiError, Problem};
 use super::super::extract::parse;
 use super::offer;
@@ -55,7 +55,7 @@ impl Verdict {
 /// # Errors
 /// [`ApiError`] if the body is too large, or has too many lines: then none was accepted.
 pub(super) async fn submit(
-    api: &Api,
+    api: &Granted,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
@@ -79,6 +79,7 @@ pub(super) async fn submit(
         );
         return Err(ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, "too_many_jobs", detail));
     }
+    let rate = api.admit(u32::try_from(lines.len()).unwrap_or(u32::MAX)).await?;
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let mut answer = Vec::with_capacity(lines.len() * 80);
     for group in lines.chunks(GROUP_JOBS) {
@@ -88,11 +89,13 @@ pub(super) async fn submit(
             answer.push(b'\n');
         }
     }
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], answer).into_response())
+    let mut response = ([(header::CONTENT_TYPE, "application/x-ndjson")], answer).into_response();
+    rate.iter().for_each(|state| state.write(response.headers_mut()));
+    Ok(response)
 }
 
 /// A verdict for each line of a group, in order.
-async fn accept(api: &Api, group: &[(usize, Bytes)], given: Option<&str>) -> Vec<Verdict> {
+async fn accept(api: &Granted, group: &[(usize, Bytes)], given: Option<&str>) -> Vec<Verdict> {
     let now = match api.db.now().await {
         Ok(now) => now,
         Err(error) => return refuse_all(group.iter().map(|(line, _)| *line), &error.into()),
@@ -128,7 +131,7 @@ async fn accept(api: &Api, group: &[(usize, Bytes)], given: Option<&str>) -> Vec
 }
 
 async fn read(
-    api: &Api,
+    api: &Granted,
     (line, text): (usize, Bytes),
     trace: String,
     now: Timestamp,

@@ -29,6 +29,8 @@ pub struct RetentionConfig {
     pub uploads: Keep,
     /// Idempotency keys, from the time that their job was removed.
     pub idempotency_keys: Keep,
+    /// Entries of the audit log.
+    pub audit: Keep,
 }
 
 /// How long something is kept.
@@ -68,6 +70,7 @@ impl Default for RetentionConfig {
             expired: days(30),
             uploads: days(2),
             idempotency_keys: days(30),
+            audit: days(365),
         }
     }
 }

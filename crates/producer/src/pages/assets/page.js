@@ -10,6 +10,7 @@ async function keepUp(element) {
   for (;;) {
     try {
       const response = await fetch(`${wait}?version=${version}`, { cache: "no-store" });
+      if (response.status === 401) return location.reload();
       if (!response.ok) throw new Error(response.statusText);
       const job = await response.json();
       if (String(job.version) !== version) {
@@ -38,6 +39,8 @@ async function refresh(everyMs) {
     if (document.hidden) continue;
     try {
       const response = await fetch(location.href, { cache: "no-store" });
+      // The session is over.
+      if (response.redirected) return location.reload();
       if (!response.ok) continue;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       document.querySelector("main").replaceWith(page.querySelector("main"));

@@ -1,0 +1,230 @@
+//! Who a request comes from: by an API key, or by the session of somebody who has signed in with one.
+//!
+//! What is read of a key or a session is good for `api.key_cache`: so long may one be of use after it was revoked.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use panofleet_job_schema::{Secret, Tenant, Timestamp};
+use panofleet_jobs_db::{SecretHash, Session, StoredKey};
+use uuid::Uuid;
+
+use super::recent::Recent;
+use super::token::{self, Token};
+use super::{Auth, Lapse, Principal, check_key};
+use crate::api::error::ApiError;
+use crate::api::{Api, ApiConfig};
+
+/// The cookie of a session.
+const COOKIE: &str = "panofleet_session";
+/// The same where every page comes by https: no other name of the domain can set it.
+const COOKIE_HTTPS: &str = "__Host-panofleet_session";
+
+/// What this process knows of keys and sessions.
+#[derive(Debug)]
+pub(crate) struct Identities {
+    keys: Recent<Uuid, Known>,
+    sessions: Recent<SecretHash, Session>,
+    /// The hash of the key of the configuration.
+    admin_key: Option<SecretHash>,
+}
+
+/// A key, and the database's time when it was read.
+#[derive(Clone, Debug)]
+struct Known {
+    stored: Arc<StoredKey>,
+    principal: Arc<Principal>,
+    read_at: Timestamp,
+    /// This process's clock at that time, or a moment later: no key expires early.
+    clock: Instant,
+}
+
+/// Who sent a request, and by what.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(super) principal: Arc<Principal>,
+    /// The tenant that was chosen when the session began.
+    pub(super) tenant: Option<Tenant>,
+    /// Whether a browser sent it of itself.
+    pub(super) by_cookie: bool,
+}
+
+impl Identities {
+    pub(crate) fn new(config: &ApiConfig) -> Self {
+        let good_for = config.key_cache.0;
+        let admin_key = config.admin_key.as_ref().map(|key| token::hash(key.expose().as_bytes()));
+        Self { keys: Recent::new(good_for), sessions: Recent::new(good_for), admin_key }
+    }
+
+    /// A key has changed: this process asks again.
+    pub(crate) fn forget_key(&self, id: Uuid) {
+        self.keys.forget(&id);
+    }
+}
+
+impl Api {
+    /// Whoever sent a request with these headers.
+    pub(super) async fn identify(&self, headers: &HeaderMap) -> Result<Identity, ApiError> {
+        if self.config.auth == Auth::Open {
+            let principal = Arc::new(Principal::open());
+            return Ok(Identity { principal, tenant: None, by_cookie: false });
+        }
+        if let Some(given) = headers.get(header::AUTHORIZATION) {
+            let key = given.to_str().ok().and_then(bearer).ok_or(Lapse::Unknown)?;
+            let (principal, ..) = self.holder_of(key).await?;
+            return Ok(Identity { principal, tenant: None, by_cookie: false });
+        }
+        let Some(id) = session_id(headers, self.is_https()) else { return Err(key_missing()) };
+        let (principal, tenant) = self.holder_of_session(&id).await?;
+        Ok(Identity { principal, tenant, by_cookie: true })
+    }
+
+    /// Whoever has this key, with what a session of theirs keeps of it.
+    pub(crate) async fn holder_of(
+        &self,
+        key: &str,
+    ) -> Result<(Arc<Principal>, Option<Uuid>, SecretHash), ApiError> {
+        let of_text = token::hash(key.as_bytes());
+        if self.identities.admin_key.is_some_and(|admin| token::equal(&admin, &of_text)) {
+            return Ok((Arc::new(Principal::admin_key()), None, of_text));
+        }
+        let given = Token::parse(key).ok_or(Lapse::Unknown)?;
+        let secret = given.hash();
+        Ok((self.holder(given.id, &secret).await?, Some(given.id), secret))
+    }
+
+    async fn holder(&self, id: Uuid, secret: &SecretHash) -> Result<Arc<Principal>, ApiError> {
+        let known = match self.identities.keys.get(&id) {
+            Some((known, _)) => known,
+            None => self.read_key(id).await?,
+        };
+        let now = known.read_at + known.clock.elapsed();
+        check_key(&known.stored, secret, now)?;
+        self.uses.saw(id, now);
+        Ok(known.principal)
+    }
+
+    async fn read_key(&self, id: Uuid) -> Result<Known, ApiError> {
+        let since = Instant::now();
+        let stored = self.db.key(id).await?.ok_or(Lapse::Unknown)?;
+        let read_at = self.db.now().await?;
+        let principal = Arc::new(Principal::of_key(&stored.key));
+        let (stored, clock) = (Arc::new(stored), Instant::now());
+        let known = Known { stored, principal, read_at, clock };
+        self.identities.keys.keep(id, known.clone(), since);
+        Ok(known)
+    }
+
+    /// Whoever has begun this session, if the key that they did it with is still good.
+    async fn holder_of_session(
+        &self,
+        id: &str,
+    ) -> Result<(Arc<Principal>, Option<Tenant>), ApiError> {
+        let id = token::hash(id.as_bytes());
+        let session = match self.identities.sessions.get(&id) {
+            Some((session, _)) => session,
+            None => {
+                let since = Instant::now();
+                let found = self.db.session(&id).await?.ok_or_else(session_over)?;
+                if found.expires_at <= self.db.now().await? {
+                    return Err(session_over());
+                }
+                self.identities.sessions.keep(id, found.clone(), since);
+                found
+            }
+        };
+        let Session { key, secret, tenant, .. } = session;
+        let principal = match (key, self.identities.admin_key) {
+            (Some(key), _) => self.holder(key, &secret).await?,
+            (None, Some(admin)) if token::equal(&admin, &secret) => {
+                Arc::new(Principal::admin_key())
+            }
+            (None, _) => return Err(session_over()),
+        };
+        Ok((principal, tenant))
+    }
+
+    /// Ends the session that these headers carry, if there is one.
+    pub(crate) async fn end_session(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        if let Some(id) = session_id(headers, self.is_https()) {
+            let id = token::hash(id.as_bytes());
+            self.identities.sessions.forget(&id);
+            self.db.remove_session(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether browsers reach the pages by https.
+    pub(crate) fn is_https(&self) -> bool {
+        self.config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// The name of the session's cookie.
+pub(crate) const fn cookie_name(is_https: bool) -> &'static str {
+    if is_https { COOKIE_HTTPS } else { COOKIE }
+}
+
+/// A new id of a session, and what is kept of it.
+pub(crate) fn new_session_id() -> (Secret, SecretHash) {
+    let id = hex::encode(rand::random::<[u8; 32]>());
+    let hash = token::hash(id.as_bytes());
+    (Secret::new(id), hash)
+}
+
+/// The token of `Bearer …` (RFC 6750 §2.1).
+fn bearer(given: &str) -> Option<&str> {
+    let (scheme, token) = given.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn session_id(headers: &HeaderMap, is_https: bool) -> Option<String> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|one| one.split_once('='));
+    let name = cookie_name(is_https);
+    pairs.find(|(given, _)| given.trim() == name).map(|(_, id)| id.trim().to_owned())
+}
+
+fn key_missing() -> ApiError {
+    let detail = "this API asks who you are: send an API key, as `Authorization: Bearer KEY`";
+    ApiError::refused(StatusCode::UNAUTHORIZED, "key_missing", detail)
+}
+
+fn session_over() -> ApiError {
+    ApiError::refused(StatusCode::UNAUTHORIZED, "session_over", "sign in again: /sign-in")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_named_in_any_case() {
+        for (given, expected) in [
+            ("Bearer pf_1", Some("pf_1")),
+            ("bearer  pf_1 ", Some("pf_1")),
+            ("Basic pf_1", None),
+            ("pf_1", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_found_among_cookies() {
+        let of = |cookies: &[&'static str], is_https| {
+            let cookies =
+                cookies.iter().map(|text| (header::COOKIE, HeaderValue::from_static(text)));
+            session_id(&cookies.collect(), is_https)
+        };
+        let (plain, https) = ("a=1; panofleet_session=xyz", "__Host-panofleet_session=abc; b");
+        assert_eq!(of(&[plain], false).as_deref(), Some("xyz"));
+        assert_eq!(of(&["a=1", https], true).as_deref(), Some("abc"));
+        assert_eq!(of(&[plain], true), None, "a neighbour of the domain could have set it");
+        assert_eq!(of(&["panofleet_session"], false), None);
+    }
+}

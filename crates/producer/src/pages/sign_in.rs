@@ -1,0 +1,160 @@
+//! `/sign-in` and `/sign-out`: a person gives an API key and has a session in its place.
+//!
+//! The session's cookie is an id that nobody can guess; scripts cannot read it, and other sites' pages do not send it. It lasts
+//! for [`SESSION`], and no longer than its key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use panofleet_job_schema::Tenant;
+use panofleet_jobs_db::Session;
+use serde::Deserialize;
+
+use super::html::{Page, PageError, Text};
+use crate::api::audit::{self, Asked};
+use crate::api::auth::Auth;
+use crate::api::auth::gate::{go_to, is_same_origin, local_path};
+use crate::api::auth::granted::{Granted, Noted};
+use crate::api::auth::identity::{cookie_name, new_session_id};
+use crate::api::error::ApiError;
+use crate::api::extract::Params;
+use crate::api::{Api, auth::Principal};
+
+/// Longest time that somebody is signed in.
+const SESSION: Duration = Duration::from_secs(12 * 3600);
+
+/// Where somebody wanted to go.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Next {
+    #[serde(default)]
+    next: String,
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(super) struct Given {
+    key: String,
+    #[serde(default)]
+    tenant: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// The form.
+pub(super) async fn form(
+    State(api): State<Arc<Api>>,
+    next: Result<Params<Next>, ApiError>,
+) -> Response {
+    let Params(Next { next }) = next.unwrap_or(Params(Next::default()));
+    match api.config.auth {
+        Auth::Open => go_to(local_path(&next)),
+        Auth::Keys => page(&next, None).into_response(),
+    }
+}
+
+fn page(next: &str, refused: Option<&str>) -> Page {
+    let refused = refused.map(|why| format!("<p class=\"failure\">{}</p>\n", Text(why)));
+    let main = format!(
+        "<h1>Sign in</h1>\n{refused}<form class=\"sign-in\" method=\"post\" action=\"/sign-in\">\n\
+         <label>API key <input type=\"password\" name=\"key\" required autofocus \
+         autocomplete=\"current-password\"></label>\n\
+         <label>Tenant <input name=\"tenant\" placeholder=\"only if the key is for all\"></label>\n\
+         <input type=\"hidden\" name=\"next\" value=\"{next}\">\n<button>Sign in</button>\n</form>\n\
+         <p class=\"quiet\">An admin makes keys: panofleet keys create</p>",
+        refused = refused.unwrap_or_default(),
+        next = Text(local_path(next)),
+    );
+    Page { title: "Sign in".to_owned(), main, has_form: true, ..Page::default() }
+}
+
+/// Begins a session, and goes on to where somebody wanted to go.
+pub(super) async fn begin(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    given: Result<Form<Given>, FormRejection>,
+) -> Response {
+    let Ok(Form(Given { key, tenant, next })) = given else {
+        let error = ApiError::refused(StatusCode::BAD_REQUEST, "bad_form", "fill in the form");
+        return PageError::from(error).into_response();
+    };
+    if !is_same_origin(&headers) {
+        let detail = "sign in on the page of this service";
+        let error = ApiError::refused(StatusCode::FORBIDDEN, "cross_site", detail);
+        return PageError::from(error).into_response();
+    }
+    match api.sign_in((key.trim(), tenant.trim()), &headers).await {
+        Ok(cookie) => {
+            let mut response = go_to(local_path(&next));
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+            response
+        }
+        Err(error) => {
+            let (status, code, detail) = error.public();
+            tracing::info!(code, "sign-in refused");
+            (status, page(&next, Some(&detail))).into_response()
+        }
+    }
+}
+
+/// Asks whether somebody wants to go: a link that ends a session would be one that others can set.
+pub(super) async fn ask(api: Granted) -> Page {
+    let main = "<h1>Sign out</h1>\n<form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>";
+    let (title, main) = ("Sign out".to_owned(), main.to_owned());
+    Page { title, main, has_form: true, ..Page::of(&api) }
+}
+
+/// Ends the session.
+pub(super) async fn end(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    if is_same_origin(&headers) {
+        api.end_session(&headers).await?;
+    }
+    let mut response = go_to("/sign-in");
+    response.headers_mut().insert(header::SET_COOKIE, cookie(&api, "", Duration::ZERO));
+    Ok(response)
+}
+
+impl Api {
+    /// Keeps a session of whoever has this key, and gives its cookie.
+    async fn sign_in(
+        &self,
+        (key, tenant): (&str, &str),
+        headers: &HeaderMap,
+    ) -> Result<HeaderValue, ApiError> {
+        let (principal, key, secret) = self.holder_of(key).await?;
+        let tenant = Some(tenant).filter(|tenant| !tenant.is_empty());
+        let tenant = principal.whose(tenant, &self.config.tenant)?;
+        let (id, hash) = new_session_id();
+        let expires_at = self.db.now().await? + SESSION;
+        let session = Session { id: hash, key, secret, tenant: tenant.clone(), expires_at };
+        self.db.put_session(&session).await?;
+        // Without a row nobody hears of it.
+        self.note_sign_in(&principal, tenant.as_ref(), headers).await?;
+        Ok(cookie(self, id.expose(), SESSION))
+    }
+
+    async fn note_sign_in(
+        &self,
+        principal: &Principal,
+        tenant: Option<&Tenant>,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        let entry = audit::begun("session.begin", (principal, tenant), &Asked::new(&[], headers));
+        let entry = audit::ended(entry, &Noted::default(), &go_to("/"));
+        self.put_audit(entry).await.map(drop)
+    }
+}
+
+fn cookie(api: &Api, id: &str, lasts: Duration) -> HeaderValue {
+    let (name, lasts_s) = (cookie_name(api.is_https()), lasts.as_secs());
+    let secure = if api.is_https() { "; Secure" } else { "" };
+    let cookie =
+        format!("{name}={id}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::try_from(cookie).expect("a name, hexadecimal digits and words of ours")
+}

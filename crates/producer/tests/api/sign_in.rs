@@ -1,0 +1,158 @@
+//! People sign in with a key, and have a session in its place.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{ADMIN_KEY, Answer, Fleet, spec};
+
+impl Fleet {
+    /// Sends the form, as a browser would.
+    async fn sign_in(&self, key: &str, tenant: &str, next: &str) -> Answer {
+        let form = [("key", key), ("tenant", tenant), ("next", next)];
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.client.post(format!("{}/sign-in", self.base));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("sec-fetch-site", "same-origin").body(body);
+        Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Asks as a browser that has this cookie.
+    async fn browse(
+        &self,
+        cookie: &str,
+        (method, path): (Method, &str),
+        site: Option<&str>,
+    ) -> Answer {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = request.header("cookie", cookie);
+        let request =
+            site.into_iter().fold(request, |request, site| request.header("sec-fetch-site", site));
+        Answer::of(request.send().await.unwrap()).await
+    }
+}
+
+fn cookie(answer: &Answer) -> &str {
+    answer.header("set-cookie").unwrap().split(';').next().unwrap()
+}
+
+#[tokio::test]
+async fn a_person_signs_in_sees_what_the_key_may_see_and_signs_out() {
+    let fleet = Fleet::start_with_keys(|_| {}).await;
+    let (id, key) = fleet.new_key(Some("acme"), &["jobs:write"]).await;
+    let own = fleet.post_by(&key, "/v1/jobs", &spec(&json!({}))).await.ok()["id"].clone();
+    let own = own.as_str().unwrap();
+    let other = fleet.submitted(&json!({})).await.to_string();
+
+    let form = fleet.by(None, (Method::GET, &format!("/sign-in?next=/view/{own}")), None).await;
+    let csp = form.header("content-security-policy").unwrap();
+    assert!(csp.contains("form-action 'self'") && csp.contains("script-src 'self'"), "{csp}");
+    assert!(
+        form.text().contains(&format!("name=\"next\" value=\"/view/{own}\"")),
+        "{}",
+        form.text()
+    );
+    let wrong = fleet.sign_in("hunter2", "", "/").await;
+    assert_eq!((wrong.status.as_u16(), wrong.header("set-cookie")), (401, None));
+    assert!(wrong.text().contains("there is no such API key") && !wrong.text().contains("hunter2"));
+
+    let begun = fleet.sign_in(&key, "", &format!("/view/{own}")).await;
+    assert_eq!(
+        (begun.status.as_u16(), begun.header("location")),
+        (303, Some(format!("/view/{own}").as_str()))
+    );
+    let set = begun.header("set-cookie").unwrap();
+    for part in
+        ["panofleet_session=", "; Path=/", "; HttpOnly", "; SameSite=Strict", "; Max-Age=43200"]
+    {
+        assert!(set.contains(part), "{set}");
+    }
+    assert!(!set.contains("Secure") && !set.contains(&key), "{set}");
+    let cookie = cookie(&begun);
+
+    let home = fleet.browse(cookie, (Method::GET, "/"), None).await;
+    let page = home.text();
+    assert!(home.status == 200 && page.contains(own) && !page.contains(&other), "{page}");
+    assert!(page.contains("jobs:write · acme") && page.contains("/sign-out"), "{page}");
+    let foreign = fleet.browse(cookie, (Method::GET, &format!("/view/{other}")), None).await;
+    assert_eq!(foreign.status, 404);
+    assert_eq!(fleet.browse(cookie, (Method::GET, "/v1/counts"), None).await.ok()["total"], 1);
+
+    // A page of this service may act, another's may not, and neither may one that does not say whose it is.
+    let cancel = format!("/v1/jobs/{own}/cancel");
+    for site in [None, Some("none"), Some("same-site"), Some("cross-site")] {
+        let answer = fleet.browse(cookie, (Method::POST, &cancel), site).await;
+        answer.problem(403, "cross_site");
+    }
+    assert_eq!(
+        fleet.browse(cookie, (Method::POST, &cancel), Some("same-origin")).await.status,
+        200
+    );
+    let rows = fleet.get(&format!("/v1/audit?key={id}")).await.ok();
+    let rows: Vec<_> =
+        rows["entries"].as_array().unwrap().iter().map(|row| row["action"].clone()).collect();
+    assert!(
+        rows.contains(&json!("session.begin")) && rows.contains(&json!("job.cancel")),
+        "{rows:?}"
+    );
+
+    assert!(fleet.browse(cookie, (Method::GET, "/sign-out"), None).await.text().contains("<form"));
+    let ended = fleet.browse(cookie, (Method::POST, "/sign-out"), Some("same-origin")).await;
+    assert!(ended.header("set-cookie").unwrap().contains("Max-Age=0"));
+    let after = fleet.browse(cookie, (Method::GET, "/failures?x=1"), None).await;
+    assert_eq!(after.header("location"), Some("/sign-in?next=%2Ffailures%3Fx%3D1"));
+    fleet.browse(cookie, (Method::GET, "/v1/jobs"), None).await.problem(401, "session_over");
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_key() {
+    let fleet = Fleet::start_with_keys(|_| {}).await;
+    let (id, key) = fleet.new_key(Some("acme"), &["jobs:read"]).await;
+    let begun = fleet.sign_in(&key, "", "/").await;
+    fleet.browse(cookie(&begun), (Method::GET, "/v1/jobs"), None).await.ok();
+    let revoke = fleet.request(Method::DELETE, &format!("/v1/keys/{id}"));
+    Answer::of(revoke.send().await.unwrap()).await.ok();
+    let after = fleet.browse(cookie(&begun), (Method::GET, "/v1/jobs"), None).await;
+    after.problem(401, "key_revoked");
+    assert_eq!(fleet.browse(cookie(&begun), (Method::GET, "/"), None).await.status, 303);
+}
+
+#[tokio::test]
+async fn whoever_may_see_all_tenants_may_choose_one() {
+    let fleet = Fleet::start_with_keys(|_| {}).await;
+    fleet.submitted(&json!({})).await;
+    let (_, acme) = fleet.new_key(Some("acme"), &["jobs:write"]).await;
+    fleet.post_by(&acme, "/v1/jobs", &spec(&json!({}))).await.ok();
+    let total = async |tenant: &str| {
+        let begun = fleet.sign_in(ADMIN_KEY, tenant, "/").await;
+        let cookie = cookie(&begun).to_owned();
+        fleet.browse(&cookie, (Method::GET, "/v1/counts"), None).await.ok()["total"].clone()
+    };
+    assert_eq!(
+        (total("").await, total("acme").await, total("nobody").await),
+        (json!(2), json!(1), json!(0))
+    );
+    let all = fleet.sign_in(ADMIN_KEY, "", "/").await;
+    let page = fleet.browse(cookie(&all), (Method::GET, "/"), None).await.text();
+    assert!(page.contains("acme · ") && page.contains("default · "), "{page}");
+    assert_eq!(fleet.sign_in(&acme, "other", "/").await.status, 403);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_elsewhere_or_signed_in_from_elsewhere() {
+    let fleet =
+        Fleet::start_with_keys(|config| config.public_url = Some("https://f.example".into())).await;
+    for next in ["https://evil.example", "//evil.example", "/\\evil.example"] {
+        let begun = fleet.sign_in(ADMIN_KEY, "", next).await;
+        assert_eq!(begun.header("location"), Some("/"), "{next}");
+    }
+    let begun = fleet.sign_in(ADMIN_KEY, "", "/").await;
+    let set = begun.header("set-cookie").unwrap();
+    assert!(set.starts_with("__Host-panofleet_session=") && set.ends_with("; Secure"), "{set}");
+    let request = fleet.client.post(format!("{}/sign-in", fleet.base));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let foreign = request.body(format!("key={ADMIN_KEY}")).send().await.unwrap();
+    assert_eq!((foreign.status().as_u16(), foreign.headers().get("set-cookie")), (403, None));
+    let open = Fleet::start().await;
+    let form = open.get("/sign-in?next=/failures").await;
+    assert_eq!((form.status.as_u16(), form.header("location")), (303, Some("/failures")));
+}
