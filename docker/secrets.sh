@@ -8,6 +8,7 @@ secret() { openssl rand -hex 32; }
 cat >.env.new <<TEXT
 POSTGRES_PASSWORD=$(secret)
 OBJECTS_SECRET_KEY=$(secret)
+API_ADMIN_KEY=$(secret)
 SIGNING_KEY_HANGZHOU=$(secret)
 SIGNING_KEY_US_WEST=$(secret)
 TEXT

@@ -103,11 +103,15 @@ pub enum Scope {
     /// To make and revoke keys.
     #[serde(rename = "admin")]
     Admin,
+    /// To ask how many workers there should be, and nothing else: for autoscalers, whose secret lies in each region.
+    #[serde(rename = "scale")]
+    Scale,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 4] = [Self::JobsRead, Self::JobsWrite, Self::Ops, Self::Admin];
+    pub const ALL: [Self; 5] =
+        [Self::JobsRead, Self::JobsWrite, Self::Ops, Self::Admin, Self::Scale];
 
     /// Its name: `jobs:read`.
     pub const fn name(self) -> &'static str {
@@ -116,6 +120,7 @@ impl Scope {
             Self::JobsWrite => "jobs:write",
             Self::Ops => "ops",
             Self::Admin => "admin",
+            Self::Scale => "scale",
         }
     }
 }
@@ -128,7 +133,7 @@ impl fmt::Display for Scope {
 
 /// No scope has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("scope `{0}` is none of jobs:read, jobs:write, ops, admin")]
+#[error("scope `{0}` is none of jobs:read, jobs:write, ops, admin, scale")]
 pub struct BadScope(String);
 
 impl FromStr for Scope {

@@ -274,7 +274,10 @@ mod tests {
         for (settings, expected) in [
             (json!({ "lanes": [] }), "worker.lanes is empty"),
             (json!({ "slots": 0 }), "nonzero"),
-            (json!({ "slots": 4, "event_buffer": 7 }), "worker.event_buffer is 7; it must be 8 to"),
+            (
+                json!({ "slots": 4, "video_slots": 1, "event_buffer": 7 }),
+                "event_buffer is 7; it must be 10 to",
+            ),
             (json!({ "upload_concurrency": 0 }), "worker.upload_concurrency is 0"),
             (json!({ "image_stall": "0s" }), "worker.image_stall is 0s"),
             (json!({ "store_patience": "25h" }), "worker.store_patience is 25h"),

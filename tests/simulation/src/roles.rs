@@ -176,6 +176,7 @@ pub(crate) fn worker(start: &Start<'_>, place: usize) -> Main {
         region: region(name),
         lanes: Lane::ALL.to_vec(),
         slots: NonZeroU32::new(3),
+        video_slots: NonZeroU32::new(1),
         scratch: start.scratch.to_owned(),
         image_stall: Span::from_secs(4),
         upload_concurrency: 2,

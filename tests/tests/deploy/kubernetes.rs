@@ -432,30 +432,44 @@ fn autoscalers_ask_for_what_there_is() {
             assert!(
                 cluster.of_kind("Deployment").any(|found| found["metadata"]["name"] == *target)
             );
-            if scaler["kind"] == "ScaledObject" {
-                let trigger = &spec["triggers"][0];
-                assert_eq!(
-                    (&trigger["type"], &trigger["metricType"]),
-                    (&"metrics-api".into(), &"AverageValue".into())
-                );
-                let field = trigger["metadata"]["valueLocation"].as_str().expect("a field");
-                assert!(view[field].is_number(), "{field}");
-                let url = trigger["metadata"]["url"].as_str().expect("a URL");
-                let (address, query) = url.split_once('?').expect("a bound");
-                assert!(
-                    address.ends_with(&format!("/v1/scale/{overlay}/{}", Lane::Image)),
-                    "{url}"
-                );
-                let max = format!("max={}", spec["maxReplicaCount"].as_u64().expect("a number"));
-                assert_eq!(query, max, "both have one bound");
-            } else {
-                let metric = &spec["metrics"][0]["external"]["metric"];
-                let name = metric["name"].as_str().expect("a name");
-                let known =
-                    METRICS.iter().find(|metric| metric.name == name).expect("it is counted");
-                let labels: Labels = typed(&metric["selector"]["matchLabels"], name);
-                assert!(labels.keys().all(|label| known.labels.contains(&&**label)), "{labels:?}");
-                assert_eq!((&*labels["region"], &*labels["lane"]), (overlay, Lane::Image.as_str()));
+            for (at, lane) in Lane::ALL.into_iter().enumerate() {
+                if scaler["kind"] == "ScaledObject" {
+                    let trigger = &spec["triggers"][at];
+                    assert_eq!(
+                        (&trigger["type"], &trigger["metricType"]),
+                        (&"metrics-api".into(), &"AverageValue".into())
+                    );
+                    let field = trigger["metadata"]["valueLocation"].as_str().expect("a field");
+                    assert!(view[field].is_number(), "{field}");
+                    let url = trigger["metadata"]["url"].as_str().expect("a URL");
+                    let (address, query) = url.split_once('?').expect("a bound");
+                    assert!(address.ends_with(&format!("/v1/scale/{overlay}/{lane}")), "{url}");
+                    let max = spec["maxReplicaCount"].as_u64().expect("a number");
+                    assert_eq!(query, format!("max={max}"), "both have one bound");
+                    assert_eq!(trigger["metadata"]["authMode"], "bearer");
+                    let name = &trigger["authenticationRef"]["name"];
+                    let mut known = cluster.of_kind("TriggerAuthentication");
+                    let known = known.find(|found| found["metadata"]["name"] == *name);
+                    let token = &known.expect("who carries the key")["spec"]["secretTargetRef"][0];
+                    assert_eq!(
+                        (&token["parameter"], &token["name"]),
+                        (&"token".into(), &"panofleet".into())
+                    );
+                    let key = token["key"].as_str().expect("a key");
+                    let example = read(&docker().join("kubernetes/secrets.env.example"));
+                    assert!(example.contains(&format!("\n{key}=")), "no secret {key}");
+                } else {
+                    let metric = &spec["metrics"][at]["external"]["metric"];
+                    let name = metric["name"].as_str().expect("a name");
+                    let known =
+                        METRICS.iter().find(|metric| metric.name == name).expect("it is counted");
+                    let labels: Labels = typed(&metric["selector"]["matchLabels"], name);
+                    assert!(
+                        labels.keys().all(|label| known.labels.contains(&&**label)),
+                        "{labels:?}"
+                    );
+                    assert_eq!((&*labels["region"], &*labels["lane"]), (overlay, lane.as_str()));
+                }
             }
             seen += 1;
         }

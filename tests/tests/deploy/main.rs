@@ -117,7 +117,8 @@ impl Settings {
 
     /// The memory that a worker needs if each of its children takes what it may.
     fn worker_bytes(&self) -> u64 {
-        self.number("worker.slots") * self.number("worker.child.memory_bytes") + WORKER_BYTES
+        let slots = self.number("worker.slots") + self.number("worker.video_slots");
+        slots * self.number("worker.child.memory_bytes") + WORKER_BYTES
     }
 }
 

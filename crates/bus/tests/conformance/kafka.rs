@@ -19,7 +19,7 @@ use crate::fixture::{
 /// Kafka takes no lock of less than a second, and a busy machine is late.
 const SHORT_BROKER_LOCK: Duration = Duration::from_secs(3);
 /// Every region that a scenario names.
-const REGIONS: [&str; 5] = ["a", "b", "full", "rare", "foreign"];
+const REGIONS: [&str; 4] = ["a", "b", "own", "foreign"];
 
 /// A process with a bus, on the broker that all tests share, with topics of its own.
 pub(crate) struct KafkaFixture {

@@ -40,6 +40,11 @@ impl Finding {
         Self { part, ok: true, found: found.into(), advice: None }
     }
 
+    /// It works, and somebody should know about it.
+    fn doubtful(part: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { part, ok: true, found: found.into(), advice: Some(advice.into()) }
+    }
+
     fn bad(part: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { part, ok: false, found: found.into(), advice: Some(advice.into()) }
     }
@@ -66,7 +71,11 @@ impl Doctor {
 }
 
 fn show(finding: &Finding) {
-    let mark = if finding.ok { paint(Paint::Good, "✓") } else { paint(Paint::Bad, "✗") };
+    let mark = match (finding.ok, &finding.advice) {
+        (true, None) => paint(Paint::Good, "✓"),
+        (true, Some(_)) => paint(Paint::Strong, "!"),
+        (false, _) => paint(Paint::Bad, "✗"),
+    };
     say(format!("{mark} {:<18} {}", finding.part, finding.found));
     if let Some(advice) = &finding.advice {
         say(format!("  {:<18} {} {advice}", "", paint(Paint::Strong, "→")));
@@ -95,7 +104,8 @@ fn check_folder(data: &Path) -> Finding {
 fn check_auth(api: &ApiConfig) -> Finding {
     match api.auth {
         Auth::Keys => Finding::good("api keys", "every request must carry one"),
-        Auth::Open if api.is_open_to_the_network() => Finding::bad(
+        // In a container it is who publishes the port that decides who reaches it.
+        Auth::Open if api.is_open_to_the_network() => Finding::doubtful(
             "api keys",
             format!("{} is open: whoever reaches it may do everything", api.listen),
             "set api.auth = \"keys\" (docs/keys.md), or api.listen to an address of this machine alone",

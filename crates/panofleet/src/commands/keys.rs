@@ -62,7 +62,7 @@ enum Command {
 struct Create {
     /// What people call it
     name: String,
-    /// What it is for: jobs:read, jobs:write, ops, admin; repeatable
+    /// What it is for: jobs:read, jobs:write, ops, admin, scale; repeatable
     #[arg(long = "scope", value_name = "SCOPE", required = true)]
     scopes: Vec<Scope>,
     /// A region that its jobs may run in; repeatable; all if there is none

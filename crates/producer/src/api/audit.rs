@@ -88,7 +88,9 @@ pub(crate) fn begun(
 pub(crate) fn ended(entry: AuditEntry, noted: &Noted, response: &Response) -> AuditEntry {
     let refused = response.extensions().get::<Code>().map(|Code(code)| *code);
     let status = response.status();
-    let done = || if status.is_success() { noted.outcome.unwrap_or(DONE) } else { "failed" };
+    // A page that did it sends the browser on.
+    let is_done = status.is_success() || status.is_redirection();
+    let done = || if is_done { noted.outcome.unwrap_or(DONE) } else { "failed" };
     AuditEntry {
         outcome: refused.unwrap_or_else(done).to_owned(),
         status: Some(status.as_u16()),

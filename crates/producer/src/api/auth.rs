@@ -113,15 +113,16 @@ impl Principal {
         }
     }
 
-    /// Whether what they hold includes a scope: to see jobs goes with everything else, and an admin may do what the admin's
-    /// keys could, which for one tenant's is not to run the fleet.
+    /// Whether what they hold includes a scope: to see jobs goes with everything but `scale`, and an admin may do what the
+    /// admin's keys could, which for one tenant's is not to run the fleet.
     pub(crate) fn has(&self, scope: Scope) -> bool {
         let holds = |scope| self.scopes.contains(&scope);
         match scope {
-            Scope::JobsRead => !self.scopes.is_empty(),
+            Scope::JobsRead => self.scopes.iter().any(|scope| *scope != Scope::Scale),
             Scope::JobsWrite => holds(Scope::JobsWrite) || holds(Scope::Admin),
             Scope::Ops => self.tenant.is_none() && (holds(Scope::Ops) || holds(Scope::Admin)),
             Scope::Admin => holds(Scope::Admin),
+            Scope::Scale => self.tenant.is_none() && (holds(Scope::Scale) || self.has(Scope::Ops)),
         }
     }
 

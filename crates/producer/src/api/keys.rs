@@ -216,14 +216,15 @@ fn check(key: &ApiKey, now: Timestamp) -> Result<(), ApiError> {
     if !(1..=most).contains(&key.name.len()) || key.name.chars().any(char::is_control) {
         return unfit(format!("name must have 1 to {most} bytes and no control characters"));
     }
-    let runs = key.scopes.contains(&Scope::Ops);
-    match &key.tenant {
+    let of_fleet = [Scope::Ops, Scope::Scale].into_iter().find(|scope| key.scopes.contains(scope));
+    match (&key.tenant, of_fleet) {
         _ if key.scopes.is_empty() => unfit("scopes must name at least one scope".to_owned()),
-        Some(tenant) if runs => {
-            unfit(format!("the scope ops is about the fleet and cannot be tenant `{tenant}`'s"))
+        (Some(tenant), Some(scope)) => {
+            unfit(format!("the scope {scope} is about the fleet and cannot be tenant `{tenant}`'s"))
         }
-        None if !runs && !key.scopes.contains(&Scope::Admin) => {
-            unfit("name the tenant: only keys for ops or admin are about all tenants".to_owned())
+        (None, None) if !key.scopes.contains(&Scope::Admin) => {
+            let detail = "name the tenant: only keys for ops, scale or admin are about all tenants";
+            unfit(detail.to_owned())
         }
         _ if key.expires_at.is_some_and(|at| at <= now) => {
             unfit("expires_at is over already".to_owned())

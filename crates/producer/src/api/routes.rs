@@ -23,6 +23,8 @@ pub(crate) const READ: Need = Need::OneOf(&[Scope::JobsRead]);
 const WRITE: Need = Need::OneOf(&[Scope::JobsWrite]);
 /// To run the fleet.
 const OPS: Need = Need::OneOf(&[Scope::Ops]);
+/// To ask how many workers there should be.
+const SCALE: Need = Need::OneOf(&[Scope::Scale]);
 /// To say who may do what.
 const ADMIN: Need = Need::OneOf(&[Scope::Admin]);
 /// To see who has done what.
@@ -204,8 +206,8 @@ fn jobs_routes() -> Routes {
 fn fleet_routes() -> Routes {
     Routes::default()
         .get("/v1/workers", OPS, fleet::workers)
-        .get("/v1/scale", OPS, scale::all)
-        .get("/v1/scale/{region}/{lane}", OPS, scale::one)
+        .get("/v1/scale", SCALE, scale::all)
+        .get("/v1/scale/{region}/{lane}", SCALE, scale::one)
         .put("/v1/workers/{worker}/drain", OPS, drains::drain)
         .audited("worker.drain")
         .delete("/v1/workers/{worker}/drain", OPS, drains::undrain)

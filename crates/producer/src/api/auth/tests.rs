@@ -45,6 +45,7 @@ fn scopes_allow_what_they_say_and_no_more() {
         (Some("acme"), &[S::Admin], [true, true, false, true, true]),
         (None, &[S::Ops], [true, false, true, false, true]),
         (None, &[S::Admin], [true, true, true, true, true]),
+        (None, &[S::Scale], [false, false, false, false, false]),
         // No such key is made; if a row says so all the same, the fleet is not one tenant's to run.
         (Some("acme"), &[S::Ops], [true, false, false, false, false]),
         (None, &[], [false, false, false, false, false]),
@@ -56,6 +57,16 @@ fn scopes_allow_what_they_say_and_no_more() {
     }
     for everything in [Principal::open(), Principal::admin_key()] {
         assert!([READ, WRITE, OPS, ADMIN].into_iter().all(|need| everything.check(need).is_ok()));
+    }
+    let scale = Need::OneOf(&[S::Scale]);
+    for (of, scope, may) in [
+        (None, S::Scale, true),
+        (None, S::Ops, true),
+        (None, S::Admin, true),
+        (Some("acme"), S::Scale, false),
+        (Some("acme"), S::Admin, false),
+    ] {
+        assert_eq!(holder(of, &[scope]).check(scale).is_ok(), may, "{of:?} {scope}");
     }
     assert_eq!(holder(None, &[S::Ops]).check(ADMIN), Err(Denied::Scope(&[S::Admin])));
 }
