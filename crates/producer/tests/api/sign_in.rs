@@ -94,8 +94,8 @@ async fn a_person_signs_in_sees_what_the_key_may_see_and_signs_out() {
         of_action.map(|row| row["outcome"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(outcomes_of("session.begin"), ["done"]);
-    let cancels = outcomes_of("job.cancel");
-    assert_eq!((cancels.len(), &*cancels[0]), (5, "done"), "{cancels:?}");
+    // What the browser itself says is another site's comes no further than the guard before the gate.
+    assert_eq!(outcomes_of("job.cancel"), ["done", "cross_site", "cross_site"]);
 
     assert!(fleet.browse(cookie, (Method::GET, "/sign-out"), None).await.text().contains("<form"));
     let ended = fleet.browse(cookie, (Method::POST, "/sign-out"), Some("same-origin")).await;
