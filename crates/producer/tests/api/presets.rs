@@ -15,7 +15,7 @@ fn own(presets: &Value) -> Presets {
 
 /// The names of a job's outputs, with their operations.
 fn outputs(job: &Value) -> BTreeMap<&str, &str> {
-    let outputs = job["spec"]["outputs"].as_object().unwrap().iter();
+    let outputs = job["outputs"].as_object().unwrap().iter();
     outputs.map(|(name, output)| (name.as_str(), output["op"].as_str().unwrap())).collect()
 }
 
@@ -37,10 +37,10 @@ async fn a_preset_is_the_outputs_that_it_names() {
         ("tiles", "pano.tiles"),
     ];
     assert_eq!(outputs(&job), BTreeMap::from(expected));
-    assert!(job["spec"].get("preset").is_none(), "{job}");
+    assert!(job.get("preset").is_none(), "{job}");
     let asked = json!({ "source": SOURCE, "preset": "hero" });
     let job = fleet.post("/v1/jobs", &asked).await.ok();
-    assert_eq!(job["spec"]["outputs"]["view"]["width_px"], 640);
+    assert_eq!(job["outputs"]["view"]["width_px"], 640);
     // Of a video, by the lane for that.
     let asked = json!({ "source": "https://example.com/reef.mp4", "preset": "vr-video-share" });
     assert_eq!(fleet.post("/v1/jobs", &asked).await.ok()["lane"], "video");
