@@ -199,6 +199,7 @@ impl ChildSpec {
             idempotency_key: None,
             labels: BTreeMap::new(),
             webhook: None,
+            preset: None,
         }
     }
 }

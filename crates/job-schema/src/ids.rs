@@ -128,6 +128,8 @@ names! {
     WorkerId, "worker", limits::NAME_BYTES_MAX;
     /// The client's name for one output of a job, and the folder that it lands in.
     OutputName, "output name", limits::OUTPUT_NAME_BYTES_MAX;
+    /// A named set of outputs: `pano-share`.
+    PresetName, "preset", limits::NAME_BYTES_MAX;
 }
 
 /// The kind of work, which decides the topic and the workers that take it.

@@ -47,6 +47,7 @@ pub mod orphans;
 mod panorama;
 mod picture_format;
 pub mod policy;
+pub mod preset;
 pub mod quality;
 pub mod region_keys;
 mod render;

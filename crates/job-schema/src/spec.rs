@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Lane, OutputName, Region};
+use crate::ids::{Lane, OutputName, PresetName, Region};
 use crate::limits;
 use crate::operation::Operation;
 use crate::source::Source;
@@ -18,7 +18,11 @@ pub struct JobSpec {
     /// Where the input lies.
     pub source: Source,
     /// What to make of it, by the client's own names. The source is read and decoded once for all.
+    #[serde(default)]
     pub outputs: BTreeMap<OutputName, Operation>,
+    /// A named set of outputs beside those; an accepted job has the outputs themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<PresetName>,
     /// Where to run; without it, where the source's bucket lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
@@ -92,9 +96,17 @@ impl Priority {
 pub enum BadSpec {
     /// No output at all.
     #[error(
-        "outputs is empty; name at least one, such as {{\"tiles\": {{\"op\": \"pano.tiles\"}}}}"
+        "outputs is empty; name at least one, such as {{\"tiles\": {{\"op\": \"pano.tiles\"}}}}, or a preset"
     )]
     NoOutputs,
+    /// A preset that there is not.
+    #[error("there is no preset `{name}`; there are {known}")]
+    NoSuchPreset {
+        /// What was asked for.
+        name: PresetName,
+        /// The names of all.
+        known: String,
+    },
     /// More than the limit.
     #[error("{what}: {count} given, {max} allowed")]
     TooMany {
@@ -177,10 +189,9 @@ impl JobSpec {
     /// # Errors
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), BadSpec> {
-        if self.outputs.is_empty() {
-            return Err(BadSpec::NoOutputs);
+        if !self.outputs.is_empty() || self.preset.is_none() {
+            Self::check_count_of(&self.outputs)?;
         }
-        check_count("outputs", self.outputs.len(), limits::OUTPUTS_MAX)?;
         check_count("labels", self.labels.len(), limits::LABELS_MAX)?;
         for (key, value) in &self.labels {
             check_length("a label's key", key, limits::LABEL_KEY_BYTES_MAX)?;
@@ -205,17 +216,41 @@ impl JobSpec {
         if self.webhook.is_some() {
             return Err(BadSpec::NotBuilt("webhook"));
         }
-        for (output, operation) in &self.outputs {
+        Self::check_each(&self.outputs)?;
+        // What a preset makes reads a source.
+        match self.preset {
+            Some(_) if self.source == Source::Nothing => Err(BadSpec::NoopNotAlone),
+            Some(_) if !self.outputs.values().all(reads) => Err(BadSpec::NoopNotAlone),
+            Some(_) => Ok(()),
+            None => self.check_source(),
+        }
+    }
+
+    /// Checks outputs that are made of a source.
+    pub(crate) fn check_outputs(outputs: &BTreeMap<OutputName, Operation>) -> Result<(), BadSpec> {
+        Self::check_count_of(outputs)?;
+        Self::check_each(outputs)?;
+        if outputs.values().all(reads) { Ok(()) } else { Err(BadSpec::NoopNotAlone) }
+    }
+
+    fn check_count_of(outputs: &BTreeMap<OutputName, Operation>) -> Result<(), BadSpec> {
+        if outputs.is_empty() {
+            return Err(BadSpec::NoOutputs);
+        }
+        check_count("outputs", outputs.len(), limits::OUTPUTS_MAX)
+    }
+
+    fn check_each(outputs: &BTreeMap<OutputName, Operation>) -> Result<(), BadSpec> {
+        for (output, operation) in outputs {
             operation
                 .check()
                 .map_err(|reason| BadSpec::Output { output: output.clone(), reason })?;
         }
-        self.check_source()
+        Ok(())
     }
 
     /// Either it reads a source, or it is a lone `fleet.noop`.
     fn check_source(&self) -> Result<(), BadSpec> {
-        let reads = |operation: &Operation| !matches!(operation, Operation::FleetNoop(_));
         let has_source = self.source != Source::Nothing;
         match self.outputs.iter().find(|(_, operation)| reads(operation)) {
             Some((output, operation)) if !has_source => {
@@ -254,6 +289,11 @@ impl JobSpec {
     pub fn lane(&self) -> Lane {
         self.outputs.values().map(Operation::lane).max().unwrap_or(Lane::Image)
     }
+}
+
+/// Whether an operation reads the source.
+const fn reads(operation: &Operation) -> bool {
+    !matches!(operation, Operation::FleetNoop(_))
 }
 
 fn check_count(what: &'static str, count: usize, max: usize) -> Result<(), BadSpec> {

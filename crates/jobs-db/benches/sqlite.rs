@@ -62,6 +62,7 @@ fn job(number: u128) -> Job {
         idempotency_key: None,
         labels: BTreeMap::from([("album".to_owned(), "42".to_owned())]),
         webhook: None,
+        preset: None,
     };
     let acceptance = Acceptance {
         id: JobId(Uuid::from_u128(number)),

@@ -10,7 +10,7 @@ use panofleet_job_schema::{JobId, JobSpec, Secret, Span, Tenant};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobView, LetterList, LetterView,
-    ScaleView, UploadView, WorkerView,
+    PresetList, ScaleView, UploadView, WorkerView,
 };
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
@@ -151,6 +151,10 @@ impl Client {
 
     pub(crate) async fn retry(&self, id: JobId) -> Result<JobView> {
         self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/retry"))).await
+    }
+
+    pub(crate) async fn presets(&self) -> Result<PresetList> {
+        self.ask(self.request(Method::GET, "/v1/presets")).await
     }
 
     pub(crate) async fn failures(&self, query: &[(&str, String)]) -> Result<FailureList> {

@@ -28,6 +28,7 @@ mod keys;
 mod lifecycle;
 mod operations;
 mod pauses;
+mod presets;
 mod producer;
 mod ready;
 mod role;
@@ -155,6 +156,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Describe the operations: parameters, units, defaults, examples
     Operations(operations::Operations),
+    /// List the presets: named sets of outputs
+    Presets(presets::ListPresets),
     /// Print the merged configuration and where each value came from
     Config(config_cmd::ConfigCommand),
 }
@@ -207,6 +210,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),
             Command::Operations(command) => command.run(&shared),
+            Command::Presets(command) => command.run(&shared).await,
         }
     })
 }

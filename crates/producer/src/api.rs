@@ -18,7 +18,7 @@
 //! | waiting for a job to change | `wait.rs` |
 //! | `POST /v1/uploads` | `uploads.rs` |
 //! | `GET /o/…`: files of results | `outputs.rs`, which they are: `manifests.rs` |
-//! | operations, JSON Schema | `schema.rs` |
+//! | operations, presets, JSON Schema | `schema.rs` |
 //! | workers, counts, health, metrics | `fleet.rs`, `health.rs` |
 //! | how many workers a queue should have | `scale.rs` |
 //! | refusals | `error.rs` |
@@ -81,6 +81,7 @@ pub use keys::{KeyList, KeyState, KeyView, MadeKey, NewKey, Rotation, WhoView};
 pub use quota::config::{LimitsConfig, TenantQuota};
 pub use routes::{Row, table};
 pub use scale::ScaleView;
+pub use schema::PresetList;
 pub use serve::serve;
 pub use uploads::UploadView;
 pub use view::JobView;

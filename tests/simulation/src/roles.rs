@@ -151,6 +151,7 @@ fn api_config(tenant: &str) -> ApiConfig {
         uploads: UploadsConfig::default(),
         limits: LimitsConfig::default(),
         http: HttpConfig::default(),
+        presets: BTreeMap::new(),
         scale: ScaleConfig::default(),
     }
 }

@@ -74,6 +74,7 @@ pub(crate) fn job(number: u128) -> Job {
         idempotency_key: None,
         labels: BTreeMap::new(),
         webhook: None,
+        preset: None,
     };
     let acceptance = Acceptance {
         id: JobId(Uuid::from_u128(number)),

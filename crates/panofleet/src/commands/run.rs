@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use panofleet_job_schema::ids::PresetName;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::{Failure, JobSpec};
 use panofleet_worker::{LocalReport, LocalRun, run_local};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::submit::{parse_outputs, read_job};
+use super::submit::{named_outputs, read_job};
 use super::{EXIT_JOB_FAILED, Shared};
 use crate::terminal::{Paint, bytes, paint, say, table, work_bar};
 
@@ -22,13 +23,16 @@ pub(crate) struct Run {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with = "outputs",
-        required_unless_present = "outputs"
+        conflicts_with_all = ["outputs", "preset"],
+        required_unless_present_any = ["outputs", "preset"]
     )]
     job: Option<PathBuf>,
     /// An output to make, as `panofleet submit` takes it; repeatable
     #[arg(long = "output", value_name = "NAME=OPERATION")]
     outputs: Vec<String>,
+    /// A named set of outputs, as `panofleet submit` takes it
+    #[arg(long, value_name = "NAME")]
+    preset: Option<PresetName>,
     /// The source file, in place of the job's
     #[arg(long, value_name = "FILE")]
     source: Option<PathBuf>,
@@ -41,7 +45,7 @@ impl Run {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let layered = shared.load()?;
         let config = layered.config;
-        let spec = self.spec()?;
+        let spec = self.spec()?.expand(&config.api.presets)?;
         spec.check()?;
         let Source::File(source) = spec.source.clone() else {
             bail!("a local run needs a file: give --source FILE, or `file:…` as the job's source");
@@ -70,7 +74,7 @@ impl Run {
     fn spec(&self) -> Result<JobSpec> {
         let mut spec = match &self.job {
             Some(path) => read_job(path)?,
-            None => Map::from_iter([("outputs".to_owned(), json!(parse_outputs(&self.outputs)?))]),
+            None => named_outputs(&self.outputs, self.preset.as_ref())?,
         };
         if let Some(source) = &self.source {
             spec.insert("source".into(), json!(format!("file:{}", source.display())));

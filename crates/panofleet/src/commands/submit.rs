@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
+use panofleet_job_schema::ids::PresetName;
 use panofleet_job_schema::limits;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::spec::Priority;
@@ -20,13 +21,16 @@ use crate::terminal::{byte_bar, say};
 #[derive(Debug, Args)]
 #[command(after_help = "An output is NAME=OPERATION, with parameters after commas:
   --output tiles=pano.tiles,quality=90 --output small=image.thumbnail,width_px=512
-`panofleet operations` lists the operations and their parameters.")]
+`panofleet operations` lists the operations and their parameters, `panofleet presets` the presets.")]
 pub(crate) struct Submit {
     /// A file, `s3://bucket/key`, `https://…`, or `none` for a `fleet.noop`
     source: Option<String>,
     /// An output to make; repeatable
     #[arg(long = "output", value_name = "NAME=OPERATION")]
     outputs: Vec<String>,
+    /// A named set of outputs, such as pano-share; outputs of the same names stand in its place
+    #[arg(long, value_name = "NAME", conflicts_with = "job")]
+    preset: Option<PresetName>,
     /// The whole job as JSON instead; its source may be left out if one is given
     #[arg(long, value_name = "FILE", conflicts_with = "outputs")]
     job: Option<std::path::PathBuf>,
@@ -113,7 +117,7 @@ impl Submit {
     pub(super) fn spec(&self) -> Result<Map<String, Value>> {
         let mut spec = match &self.job {
             Some(path) => read_job(path)?,
-            None => Map::from_iter([("outputs".to_owned(), json!(parse_outputs(&self.outputs)?))]),
+            None => named_outputs(&self.outputs, self.preset.as_ref())?,
         };
         let mut put = |key: &str, value: Value| {
             if !value.is_null() {
@@ -145,10 +149,25 @@ pub(super) fn read_job(path: &Path) -> Result<Map<String, Value>> {
     serde_json::from_str(&text).with_context(|| format!("{shown} is not a job"))
 }
 
+/// What to make, as the command line says it: outputs, a preset, or both.
+pub(super) fn named_outputs(
+    outputs: &[String],
+    preset: Option<&PresetName>,
+) -> Result<Map<String, Value>> {
+    let mut named = Map::new();
+    if let Some(preset) = preset {
+        named.insert("preset".to_owned(), json!(preset));
+    }
+    if preset.is_none() || !outputs.is_empty() {
+        named.insert("outputs".to_owned(), json!(parse_outputs(outputs)?));
+    }
+    Ok(named)
+}
+
 /// Outputs as written on the command line.
-pub(super) fn parse_outputs(outputs: &[String]) -> Result<BTreeMap<OutputName, Operation>> {
+fn parse_outputs(outputs: &[String]) -> Result<BTreeMap<OutputName, Operation>> {
     if outputs.is_empty() {
-        bail!("name at least one output, such as --output tiles=pano.tiles");
+        bail!("name at least one output, such as --output tiles=pano.tiles, or a --preset");
     }
     let mut parsed = BTreeMap::new();
     for output in outputs {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use panofleet_job_schema::ids::PresetName;
+use panofleet_job_schema::preset::Presets;
+use panofleet_job_schema::spec::BadSpec;
 use panofleet_job_schema::{Region, Secret, Span, Tenant, limits};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +67,9 @@ pub struct ApiConfig {
     /// What one client, or all of them, may hold on to.
     #[serde(default)]
     pub http: HttpConfig,
+    /// Sets of outputs that jobs may name, beside the built-in ones or in their place.
+    #[serde(default)]
+    pub presets: Presets,
     /// How many workers a queue may ask for, of whoever asks without saying.
     #[serde(default)]
     pub scale: ScaleConfig,
@@ -153,6 +159,14 @@ pub enum BadApiConfig {
         "api.admin_key must have {ADMIN_KEY_BYTES_MIN} bytes or more; make one: openssl rand -hex 32"
     )]
     AdminKey,
+    /// No job could have such outputs.
+    #[error("api.presets.{name}: {bad}")]
+    Preset {
+        /// Which preset.
+        name: PresetName,
+        /// What is wrong with it.
+        bad: BadSpec,
+    },
     /// Nothing could ever be submitted.
     #[error("api.limits.{0} must be at least 1; leave it out for no limit")]
     LimitZero(String),
@@ -187,6 +201,7 @@ impl ApiConfig {
             uploads: UploadsConfig::default(),
             limits: LimitsConfig::default(),
             http: HttpConfig::default(),
+            presets: Presets::new(),
             scale: ScaleConfig::default(),
         }
     }
@@ -210,6 +225,10 @@ impl ApiConfig {
             if !begins || url.ends_with('/') {
                 return Err(BadApiConfig::PublicUrl(url.clone()));
             }
+        }
+        for (name, preset) in &self.presets {
+            let bad = |bad: BadSpec| BadApiConfig::Preset { name: name.clone(), bad };
+            preset.check().map_err(bad)?;
         }
         self.scale.check()?;
         self.check_numbers()

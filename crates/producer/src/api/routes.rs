@@ -183,6 +183,7 @@ fn jobs_routes() -> Routes {
         .audited("job.cancel")
         .post("/v1/jobs/{id}/retry", WRITE, act::retry)
         .audited("job.retry")
+        .get("/v1/presets", READ, schema::presets)
         .get("/v1/counts", READ, fleet::counts)
         .get("/v1/failures", READ, failures::list)
         .get("/v1/bulk", READ, bulk::list)

@@ -1,10 +1,13 @@
-//! `GET /v1/operations` and `/v1/schema/job`: what may be asked for, for people and for validators.
+//! `GET /v1/operations`, `/v1/presets` and `/v1/schema/job`: what may be asked for, for people and for validators.
 
 use axum::Json;
 use panofleet_job_schema::limits;
 use panofleet_job_schema::operation::{Operation, OperationDoc};
-use serde::Serialize;
+use panofleet_job_schema::preset::{Preset, Presets};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use super::auth::granted::Granted;
 
 /// The operations that there are.
 #[derive(Debug, Serialize)]
@@ -15,6 +18,18 @@ pub(super) struct Operations {
 /// Every operation with its parameters.
 pub(super) async fn operations() -> Json<Operations> {
     Json(Operations { operations: Operation::docs() })
+}
+
+/// The presets that there are.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PresetList {
+    /// By name.
+    pub presets: Presets,
+}
+
+/// Every preset with its outputs.
+pub(super) async fn presets(api: Granted) -> Json<PresetList> {
+    Json(PresetList { presets: Preset::all(&api.config.presets) })
 }
 
 /// The JSON Schema of what `POST /v1/jobs` takes.
@@ -33,7 +48,8 @@ fn job_schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Panofleet job, version 1",
         "type": "object",
-        "required": ["source", "outputs"],
+        "required": ["source"],
+        "anyOf": [{ "required": ["outputs"] }, { "required": ["preset"] }],
         "additionalProperties": false,
         "properties": {
             "source": {
@@ -49,6 +65,11 @@ fn job_schema() -> Value {
                 "maxProperties": limits::OUTPUTS_MAX,
                 "propertyNames": { "pattern": name },
                 "additionalProperties": { "oneOf": outputs },
+            },
+            "preset": {
+                "description": "a named set of outputs beside those: GET /v1/presets",
+                "type": "string",
+                "pattern": region,
             },
             "region": {
                 "description": "where to run; without it, where the source lies",
@@ -128,7 +149,7 @@ mod tests {
             "source": "s3://b/k", "outputs": { "p": { "op": "media.probe" } }, "region": "here",
             "regions": ["here", "there"], "any_region": true, "hop_after": "5m",
             "start_at": "2026-12-24T18:00:00Z", "timeout": "1m", "deadline": "1h",
-            "max_attempts": 1, "idempotency_key": "k",
+            "max_attempts": 1, "idempotency_key": "k", "preset": "pano-share",
             "labels": { "a": "b" },
         });
         let spec: JobSpec = serde_json::from_value(full).unwrap();

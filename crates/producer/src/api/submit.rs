@@ -99,6 +99,7 @@ fn refuse(bad: &BadSpec) -> ApiError {
         | BadSpec::Length { .. }
         | BadSpec::Outside { .. }
         | BadSpec::Regions(_)
+        | BadSpec::NoSuchPreset { .. }
         | BadSpec::Output { .. }
         | BadSpec::NoSource { .. }
         | BadSpec::NoopNotAlone => "does_not_fit",
@@ -168,11 +169,13 @@ async fn offer(
     now: Timestamp,
 ) -> Result<Offer, ApiError> {
     let Acceptor { config, policy, event_partitions, tenant, .. } = *acceptor;
-    spec.check().map_err(|bad| refuse(&bad))?;
+    // Of what was asked for: a preset may come to mean something else, and the same words are the same job all the same.
     let key = spec
         .idempotency_key
         .clone()
         .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
+    let spec = spec.expand(&config.presets).map_err(|bad| refuse(&bad))?;
+    spec.check().map_err(|bad| refuse(&bad))?;
     let source = source::resolve(acceptor, &spec.source).await?;
     let asked = spec.region.clone().or_else(|| spec.regions.first().cloned()).or(source.region);
     let region = asked.unwrap_or_else(|| config.default_region.clone());

@@ -16,6 +16,7 @@ mod metrics;
 mod outputs;
 mod pages;
 mod pauses;
+mod presets;
 mod quota;
 mod results;
 mod scale;
