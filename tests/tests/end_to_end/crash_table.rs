@@ -13,9 +13,14 @@ use panofleet_tests::root;
 use crate::ledger::{Account, Ledger};
 use crate::site::{PATIENCE, fixture};
 
-/// Timers by which what a dead process left is noticed within seconds.
-pub(crate) const QUICK: [&str; 4] =
-    ["worker.slots=1", "fleet.kafka.timeout=5s", "policy.place_timeout=6s", "fleet.kafka.lock=5s"];
+/// Timers by which what a dead process left is noticed within seconds; workers of the lane that these jobs go by.
+pub(crate) const QUICK: [&str; 5] = [
+    "worker.lanes=[\"image\"]",
+    "worker.slots=1",
+    "fleet.kafka.timeout=5s",
+    "policy.place_timeout=6s",
+    "fleet.kafka.lock=5s",
+];
 
 /// Jobs that are asked for before anything is waited for.
 const JOBS: usize = 8;
