@@ -178,7 +178,8 @@ async fn what_may_be_asked_for_is_documented() {
     assert_eq!(names, known);
     assert!(names.contains(&json!("pano.tiles")) && names.contains(&json!("video.transcode")));
     let schema = fleet.get("/v1/schema/job").await.ok();
-    assert_eq!(schema["required"], json!(["source", "outputs"]));
+    assert_eq!(schema["required"], json!(["source"]));
+    assert_eq!(schema["anyOf"], json!([{ "required": ["outputs"] }, { "required": ["preset"] }]));
     let outputs = &schema["properties"]["outputs"]["additionalProperties"]["oneOf"];
     assert_eq!(outputs[0]["properties"]["op"]["const"], "pano.tiles");
 }
