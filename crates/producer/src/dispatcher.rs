@@ -172,11 +172,13 @@ enum TurnError {
 impl Dispatcher {
     /// Runs until `shutdown`: stands by, and works while it leads. Trouble with the database or the bus is waited out.
     pub async fn run(self, shutdown: CancellationToken) {
+        // They outlive a lead, which ends with its connection to the database.
+        let unwritten = Arc::new(sending::Unwritten::default());
         while let Some(mut lead) = self.await_lead(&shutdown).await {
             tracing::info!("leading: this dispatcher sends jobs");
             let _leading = metrics::Leading::begin();
             tokio::select! {
-                () = self.work(&shutdown) => {}
+                () = self.work(&unwritten, &shutdown) => {}
                 () = lead.lost() => {
                     tracing::warn!("the lead is lost; standing by");
                     continue;
@@ -214,17 +216,16 @@ impl Dispatcher {
     }
 
     /// What the leader does until `shutdown`. May be dropped anywhere: what was not carried out is found again.
-    async fn work(&self, shutdown: &CancellationToken) {
+    async fn work(&self, unwritten: &Arc<sending::Unwritten>, shutdown: &CancellationToken) {
         let (closings, closing) = mpsc::channel(CLOSINGS_MAX);
         let (placed, places) = mpsc::channel(sending::PLACES_WAITING_MAX);
-        let unwritten = Arc::new(sending::Unwritten::default());
-        let out = Out { closings, placed, unwritten: Arc::clone(&unwritten) };
+        let out = Out { closings, placed, unwritten: Arc::clone(unwritten) };
         tokio::join!(
             self.dispatch(out.clone(), shutdown),
             self.close(out.clone(), closing, shutdown),
             self.end_strays(out.clone(), shutdown),
             self.do_bulks(out, shutdown),
-            self.keep_places(places, &unwritten, shutdown),
+            self.keep_places(places, unwritten, shutdown),
             self.measure(shutdown),
             self.order_workers(shutdown),
             self.replay_letters(shutdown),

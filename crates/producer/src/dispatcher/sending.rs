@@ -67,6 +67,13 @@ impl Unwritten {
         (attempt == sent).then_some(Event::Placed { attempt, placement, now })
     }
 
+    /// All of them, in parts that are written together.
+    fn parts(&self) -> Vec<Places> {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<_> = places.iter().map(|(job, place)| (*job, *place)).collect();
+        all.chunks(PLACES_MAX).map(|part| part.iter().copied().collect()).collect()
+    }
+
     fn note(&self, Placed { job, attempt, placement, .. }: Placed) {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         places.insert(job, (attempt, placement));
@@ -127,6 +134,10 @@ impl Dispatcher {
         shutdown: &CancellationToken,
     ) {
         let wait = PLACES_WAIT.min(self.policy.place_timeout.0 / PLACES_WAIT_SHARE);
+        // What was left when an earlier lead ended.
+        for part in unwritten.parts() {
+            self.keep_part(part, unwritten, shutdown).await;
+        }
         let mut news = Vec::with_capacity(PLACES_MAX);
         while placed.recv_many(&mut news, PLACES_MAX).await > 0 {
             // The first of them has waited longest, and the last not much shorter where there are many.
@@ -144,17 +155,21 @@ impl Dispatcher {
                     *place = (attempt, placement);
                 }
             }
-            let all = places.clone();
-            // A place that is lost costs another copy of the message.
-            while let Err(error) = self.write_places(&mut places).await {
-                tracing::warn!(%error, "the places of messages wait to be written");
-                tokio::select! {
-                    () = tokio::time::sleep(TROUBLE_WAIT) => {}
-                    () = shutdown.cancelled() => return,
-                }
-            }
-            unwritten.forget(&all);
+            self.keep_part(places, unwritten, shutdown).await;
         }
+    }
+
+    /// Writes places, for as long as that takes. A place that is lost costs another copy of the message.
+    async fn keep_part(&self, part: Places, unwritten: &Unwritten, shutdown: &CancellationToken) {
+        let mut left = part.clone();
+        while let Err(error) = self.write_places(&mut left).await {
+            tracing::warn!(%error, "the places of messages wait to be written");
+            tokio::select! {
+                () = tokio::time::sleep(TROUBLE_WAIT) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+        unwritten.forget(&part);
     }
 
     async fn write_places(&self, places: &mut Places) -> Result<(), JobsDbError> {
