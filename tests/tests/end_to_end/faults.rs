@@ -53,9 +53,10 @@ async fn a_worker_that_is_frozen_for_longer_than_the_lease_loses_its_jobs_to_oth
     let mut fleet = Fleet::of_roles(&Roles { workers: 2, ..Roles::default() }, &QUICK).await;
     let source = fleet.api.upload(fixture("equirect.jpg")).await.unwrap();
     let mut ledger = Ledger::new("frozen worker");
+    // Long enough that what a heartbeat says of a claim is still true when the process is stopped.
     for n in 0..10 {
         match n % 2 {
-            0 => ledger.nothing(&fleet, 1500).await,
+            0 => ledger.nothing(&fleet, 5000).await,
             _ => ledger.picture(&fleet, &source).await,
         };
     }
