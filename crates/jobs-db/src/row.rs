@@ -97,6 +97,11 @@ pub(crate) fn corrupt(name: impl std::fmt::Display, why: impl std::fmt::Display)
     JobsDbError::Corrupt(format!("{name}: {why}"))
 }
 
+/// Refuses what an insert that leaves alone what is there has not inserted.
+pub(crate) fn is_new(inserted: u64, what: impl FnOnce() -> String) -> Result<(), JobsDbError> {
+    if inserted > 0 { Ok(()) } else { Err(JobsDbError::Conflict(what())) }
+}
+
 /// The databases' integers are signed. Only a number that no log or file ever reaches is cut.
 pub(crate) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

@@ -5,7 +5,7 @@ use panofleet_job_schema::{Tenant, Timestamp};
 use sqlx::{Postgres, QueryBuilder};
 
 use super::PostgresJobsDb;
-use crate::row::{from_doc, to_doc};
+use crate::row::{from_doc, is_new, to_doc};
 use crate::{AuditDb, AuditEntry, AuditFilter, JobsDbError};
 
 #[async_trait]
@@ -24,10 +24,7 @@ impl AuditDb for PostgresJobsDb {
         .bind(to_doc(entry))
         .execute(&self.pool)
         .await?;
-        if inserted.rows_affected() == 0 {
-            return Err(JobsDbError::Conflict(format!("audit entry {}", entry.id)));
-        }
-        Ok(())
+        is_new(inserted.rows_affected(), || format!("audit entry {}", entry.id))
     }
 
     async fn end_audit(&self, entry: &AuditEntry) -> Result<(), JobsDbError> {

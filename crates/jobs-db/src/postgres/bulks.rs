@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::PostgresJobsDb;
 use crate::bulk::{BulkColumns, versioned_bulk};
-use crate::row::{integer, to_doc};
+use crate::row::{integer, is_new, to_doc};
 use crate::{Bulk, BulksDb, JobsDbError, VersionedBulk};
 
 #[async_trait]
@@ -22,10 +22,7 @@ impl BulksDb for PostgresJobsDb {
         .bind(to_doc(bulk))
         .execute(&self.pool)
         .await?;
-        if inserted.rows_affected() == 0 {
-            return Err(JobsDbError::Conflict(format!("bulk action {}", bulk.id)));
-        }
-        Ok(())
+        is_new(inserted.rows_affected(), || format!("bulk action {}", bulk.id))
     }
 
     async fn bulk(&self, id: Uuid) -> Result<Option<VersionedBulk>, JobsDbError> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::PostgresJobsDb;
 use crate::key::{KeyColumns, SessionColumns, session as of_columns, stored_key};
-use crate::row::{integer, to_doc};
+use crate::row::{integer, is_new, to_doc};
 use crate::{ApiKey, JobsDbError, KeysDb, SecretHash, Session, StoredKey};
 
 #[async_trait]
@@ -97,7 +97,7 @@ impl KeysDb for PostgresJobsDb {
         .bind(session.expires_at.as_millis())
         .execute(&self.pool)
         .await?;
-        taken(inserted.rows_affected(), || "a session".to_owned())
+        is_new(inserted.rows_affected(), || "a session".to_owned())
     }
 
     async fn session(&self, id: &SecretHash) -> Result<Option<Session>, JobsDbError> {
@@ -148,7 +148,7 @@ async fn insert(
     .bind(to_doc(key))
     .execute(connection)
     .await?;
-    taken(inserted.rows_affected(), || format!("API key {}", key.id))
+    is_new(inserted.rows_affected(), || format!("API key {}", key.id))
 }
 
 async fn update(
@@ -165,8 +165,4 @@ async fn update(
     .execute(connection)
     .await?;
     Ok(written.rows_affected() > 0)
-}
-
-fn taken(inserted: u64, what: impl FnOnce() -> String) -> Result<(), JobsDbError> {
-    if inserted > 0 { Ok(()) } else { Err(JobsDbError::Conflict(what())) }
 }

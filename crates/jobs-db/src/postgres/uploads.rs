@@ -4,7 +4,7 @@ use panofleet_job_schema::Tenant;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::row::{corrupt, integer, time};
+use crate::row::{corrupt, integer, is_new, time};
 use crate::{JobsDbError, Upload};
 
 pub(super) async fn put(pool: &PgPool, upload: &Upload) -> Result<(), JobsDbError> {
@@ -20,10 +20,7 @@ pub(super) async fn put(pool: &PgPool, upload: &Upload) -> Result<(), JobsDbErro
     .bind(upload.created_at.as_millis())
     .execute(pool)
     .await?;
-    if inserted.rows_affected() == 0 {
-        return Err(JobsDbError::Conflict(format!("upload {}", upload.id)));
-    }
-    Ok(())
+    is_new(inserted.rows_affected(), || format!("upload {}", upload.id))
 }
 
 pub(super) async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Upload>, JobsDbError> {

@@ -5,7 +5,7 @@ use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use super::file::SqliteFile;
-use crate::row::{corrupt, integer, time};
+use crate::row::{corrupt, integer, is_new, time};
 use crate::{JobsDbError, Upload};
 
 pub(super) async fn put(file: &SqliteFile, upload: &Upload) -> Result<(), JobsDbError> {
@@ -21,10 +21,7 @@ pub(super) async fn put(file: &SqliteFile, upload: &Upload) -> Result<(), JobsDb
     .bind(upload.created_at.as_millis())
     .execute(&file.writer)
     .await?;
-    if inserted.rows_affected() == 0 {
-        return Err(JobsDbError::Conflict(format!("upload {}", upload.id)));
-    }
-    Ok(())
+    is_new(inserted.rows_affected(), || format!("upload {}", upload.id))
 }
 
 pub(super) async fn get(readers: &SqlitePool, id: Uuid) -> Result<Option<Upload>, JobsDbError> {
