@@ -380,4 +380,10 @@ impl State {
         "cancelled",
         "expired",
     ];
+
+    /// Those of them that somebody still leaves without an operator: the names of states that are not terminal.
+    pub const OPEN_NAMES: [&'static str; 6] = {
+        let [waiting, queued, sent, running, blocked, closing, ..] = Self::NAMES;
+        [waiting, queued, sent, running, blocked, closing]
+    };
 }

@@ -76,11 +76,6 @@ static KNOWN: LazyLock<Presets> = LazyLock::new(|| {
 });
 
 impl Preset {
-    /// Those that every service has.
-    pub fn built_in() -> &'static Presets {
-        &KNOWN
-    }
-
     /// Those that a service has: its own, and the built-in ones that it has none of the same name in place of.
     pub fn all(own: &Presets) -> Presets {
         let mut all = KNOWN.clone();
@@ -129,9 +124,9 @@ mod tests {
 
     #[test]
     fn the_built_in_ones_are_jobs() {
-        let presets = Preset::built_in();
+        let presets = Preset::all(&Presets::new());
         assert_eq!(presets.len(), BUILT_IN.len());
-        for (name, preset) in presets {
+        for (name, preset) in &presets {
             preset.check().unwrap();
             assert!(!preset.summary.is_empty());
             let asked = spec(&format!(r#"{{"source": "s3://in/a.jpg", "preset": "{name}"}}"#));

@@ -217,13 +217,7 @@ impl JobSpec {
             return Err(BadSpec::NotBuilt("webhook"));
         }
         Self::check_each(&self.outputs)?;
-        // What a preset makes reads a source.
-        match self.preset {
-            Some(_) if self.source == Source::Nothing => Err(BadSpec::NoopNotAlone),
-            Some(_) if !self.outputs.values().all(reads) => Err(BadSpec::NoopNotAlone),
-            Some(_) => Ok(()),
-            None => self.check_source(),
-        }
+        self.check_source()
     }
 
     /// Checks outputs that are made of a source.
@@ -253,6 +247,11 @@ impl JobSpec {
     fn check_source(&self) -> Result<(), BadSpec> {
         let has_source = self.source != Source::Nothing;
         match self.outputs.iter().find(|(_, operation)| reads(operation)) {
+            // What a preset makes reads a source.
+            _ if self.preset.is_some() => {
+                let all_read = has_source && self.outputs.values().all(reads);
+                if all_read { Ok(()) } else { Err(BadSpec::NoopNotAlone) }
+            }
             Some((output, operation)) if !has_source => {
                 Err(BadSpec::NoSource { output: output.clone(), op: operation.name() })
             }

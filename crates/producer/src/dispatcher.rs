@@ -57,7 +57,7 @@ mod families;
 mod filling;
 mod horizon;
 mod ordering;
-mod pausing;
+pub(crate) mod pausing;
 pub(crate) mod reach;
 mod readings;
 mod replaying;

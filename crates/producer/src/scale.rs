@@ -1,6 +1,6 @@
 //! How many workers a queue should have: for whoever starts and ends them.
 //!
-//! [`Load::of`] gathers what counts from rows, and [`Load::desired`] is a pure function of it and of [`ScaleConfig`]:
+//! [`Readings::load`] gathers what counts from rows, and [`Load::desired`] is a pure function of it and of [`ScaleConfig`]:
 //!
 //! 1. **Running.** Each job that runs needs a slot, unless a worker has it that is draining: that one ends with its jobs.
 //! 2. **Waiting.** Jobs that are queued or sent need slots as far as the oldest has waited, compared with the target: at
@@ -20,10 +20,11 @@ use std::time::Duration;
 
 use panofleet_bus::Queue;
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Lane, Region, Span, Timestamp, WorkerId};
-use panofleet_jobs_db::{Backlog, JobsDb, JobsDbError, OrderRow, Pause, PauseTarget, WorkerRow};
+use panofleet_job_schema::{Lane, Span, Timestamp, WorkerId};
+use panofleet_jobs_db::{Backlog, JobsDb, JobsDbError, OrderRow, Pause, WorkerRow};
 use serde::{Deserialize, Serialize};
 
+use crate::dispatcher::pausing::Pauses;
 use crate::dispatcher::reach::is_unreachable;
 
 /// Workers that a queue may ask for at most, whatever the settings: no cluster is meant by more.
@@ -149,11 +150,11 @@ fn share(waiting: u64, oldest: Duration, config: &ScaleConfig) -> u64 {
 /// What loads are read off.
 #[derive(Clone, Debug)]
 pub struct Readings {
-    now: Timestamp,
-    backlog: Vec<Backlog>,
+    pub(crate) now: Timestamp,
+    pub(crate) backlog: Vec<Backlog>,
     workers: Vec<WorkerRow>,
     told_to_drain: BTreeSet<WorkerId>,
-    pauses: BTreeSet<PauseTarget>,
+    pub(crate) pauses: Pauses,
 }
 
 impl Readings {
@@ -179,14 +180,14 @@ impl Readings {
             backlog,
             workers,
             told_to_drain: orders.map(|row| row.order.worker).collect(),
-            pauses: pauses.into_iter().map(|pause| pause.target).collect(),
+            pauses: Pauses::of(pauses),
         }
     }
 
     /// The load of one queue.
     pub fn load(&self, queue: &Queue, policy: &Policy) -> Load {
         let Queue { region, lane } = queue;
-        let mut load = Load { paused: self.is_paused(region, *lane), ..Load::default() };
+        let mut load = Load { paused: self.pauses.hold(queue), ..Load::default() };
         for row in self.backlog.iter().filter(|row| row.region == *region && row.lane == *lane) {
             let jobs = match row.state {
                 "queued" => &mut load.queued,
@@ -210,11 +211,6 @@ impl Readings {
             load.add_worker(row, *lane, self.told_to_drain.contains(&row.worker.worker));
         }
         load
-    }
-
-    fn is_paused(&self, region: &Region, lane: Lane) -> bool {
-        self.pauses.contains(&PauseTarget::Region(region.clone()))
-            || self.pauses.contains(&PauseTarget::Lane(region.clone(), lane))
     }
 }
 

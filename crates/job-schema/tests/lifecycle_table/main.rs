@@ -49,6 +49,14 @@ fn the_page_says_what_the_lifecycle_does() {
     );
 }
 
+#[test]
+fn states_are_open_or_terminal() {
+    for Case { job, .. } in cases() {
+        let is_open = State::OPEN_NAMES.contains(&job.state.name());
+        assert_ne!(is_open, job.state.is_terminal(), "{}", job.state.name());
+    }
+}
+
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for case in cases() {

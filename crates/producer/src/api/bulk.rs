@@ -208,14 +208,7 @@ impl Granted {
         let states = match (action, states.is_empty()) {
             (_, false) => states,
             (BulkAction::Retry, true) => RETRIED.map(str::to_owned).to_vec(),
-            (BulkAction::Cancel, true) => {
-                let ended = ["succeeded", "dead", "cancelled", "expired"];
-                JobState::NAMES
-                    .iter()
-                    .filter(|name| !ended.contains(name))
-                    .map(|name| (*name).to_owned())
-                    .collect()
-            }
+            (BulkAction::Cancel, true) => JobState::OPEN_NAMES.map(str::to_owned).to_vec(),
         };
         Ok(JobFilter {
             states,

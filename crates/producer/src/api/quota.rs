@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use panofleet_job_schema::Tenant;
+use panofleet_job_schema::job::State as JobState;
 use panofleet_jobs_db::JobFilter;
 
 use super::auth::granted::Granted;
@@ -26,9 +27,6 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 const COUNT_SHARE: u32 = 10;
 /// When to come again once jobs have ended: nobody knows.
 const QUOTA_RETRY: Duration = Duration::from_secs(10);
-
-/// The states of jobs that have not ended.
-const OPEN: [&str; 6] = ["waiting", "queued", "sent", "running", "blocked", "closing"];
 
 /// What a bucket says after a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +191,7 @@ impl Granted {
         let counted_at = Instant::now();
         let filter = JobFilter {
             tenant: Some(tenant.clone()),
-            states: OPEN.map(str::to_owned).to_vec(),
+            states: JobState::OPEN_NAMES.map(str::to_owned).to_vec(),
             ..JobFilter::default()
         };
         let jobs = self.db.count(&filter).await?;

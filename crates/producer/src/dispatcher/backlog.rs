@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use panofleet_bus::Queue;
+use panofleet_job_schema::job::State;
 use panofleet_job_schema::{Lane, Region, Timestamp};
-use panofleet_jobs_db::{Backlog, JobsDbError, Pause, PauseTarget};
+use panofleet_jobs_db::{Backlog, PauseTarget};
 use tokio_util::sync::CancellationToken;
 
 use super::Dispatcher;
@@ -15,8 +16,6 @@ use crate::scale::{Load, Readings};
 
 /// Time between two looks: each reads every job that has not ended.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// States that are not the end.
-const STATES: [&str; 6] = ["waiting", "queued", "sent", "running", "blocked", "closing"];
 /// What jobs are counted under whose region the configuration does not name (any more): nobody sends them.
 const UNCONFIGURED: &str = "unconfigured";
 
@@ -25,36 +24,21 @@ impl Dispatcher {
     pub(super) async fn measure(&self, shutdown: &CancellationToken) {
         let gauges = Gauges { regions: &self.regions };
         loop {
-            match self.look().await {
-                Ok((now, backlog, pauses, readings)) => {
-                    gauges.say(now, &backlog);
-                    gauges.say_pauses(pauses);
-                    self.say_scale(&readings);
+            match Readings::read(self.db.as_ref()).await {
+                Ok(readings) => {
+                    gauges.say(readings.now, &readings.backlog);
+                    gauges.say_pauses(&readings.pauses);
+                    gauges.say_scale(|queue| {
+                        let load = readings.load(queue, &self.policy);
+                        let wanted = load.desired(&self.api.scale);
+                        (load, wanted)
+                    });
                 }
                 Err(error) => tracing::debug!(%error, "the backlog is not known"),
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = shutdown.cancelled() => return,
-            }
-        }
-    }
-
-    async fn look(&self) -> Result<(Timestamp, Vec<Backlog>, Vec<Pause>, Readings), JobsDbError> {
-        let (now, backlog) = (self.db.now().await?, self.db.backlog().await?);
-        let (pauses, workers) = (self.db.pauses().await?, self.db.workers().await?);
-        let crew = (workers, self.db.orders().await?);
-        let readings = Readings::of(now, backlog.clone(), crew, pauses.clone());
-        Ok((now, backlog, pauses, readings))
-    }
-
-    /// Says of each queue how many workers it has, and how many it should have.
-    fn say_scale(&self, readings: &Readings) {
-        for region in &self.regions {
-            for lane in Lane::ALL {
-                let queue = Queue { region: region.clone(), lane };
-                let load = readings.load(&queue, &self.policy);
-                metrics::scale(&queue, &load, load.desired(&self.api.scale));
             }
         }
     }
@@ -72,7 +56,7 @@ impl Gauges<'_> {
         let named = self.regions.iter().map(Region::as_str).chain([UNCONFIGURED]);
         for queue in named.flat_map(|region| Lane::ALL.map(|lane| (region, lane))) {
             oldest.insert(queue, Duration::ZERO);
-            jobs.extend(STATES.map(|state| ((queue.0, queue.1, state), 0)));
+            jobs.extend(State::OPEN_NAMES.map(|state| ((queue.0, queue.1, state), 0)));
         }
         for row in backlog {
             let region = self.regions.iter().find(|region| **region == row.region);
@@ -84,7 +68,7 @@ impl Gauges<'_> {
             }
         }
         for ((region, lane, state), count) in jobs {
-            if let Some(state) = STATES.into_iter().find(|known| *known == state) {
+            if let Some(state) = State::OPEN_NAMES.into_iter().find(|known| *known == state) {
                 metrics::jobs((region, lane), state, count);
             }
         }
@@ -93,30 +77,33 @@ impl Gauges<'_> {
         }
     }
 
-    fn say_pauses(&self, pauses: Vec<Pause>) {
+    fn say_pauses(&self, pauses: &Pauses) {
         for kind in PauseTarget::KINDS {
-            let count = pauses.iter().filter(|pause| pause.target.kind() == kind).count();
-            metrics::pauses(kind, count);
+            metrics::pauses(kind, pauses.count(kind));
         }
-        let pauses = Pauses::of(pauses);
-        for region in self.regions {
-            for lane in Lane::ALL {
-                let queue = Queue { region: region.clone(), lane };
-                metrics::queue_paused(&queue, pauses.hold(&queue));
-            }
+        for queue in self.queues() {
+            metrics::queue_paused(&queue, pauses.hold(&queue));
         }
+    }
+
+    /// Says of each queue how many workers it has, and how many it should have.
+    fn say_scale(&self, load: impl Fn(&Queue) -> (Load, u32)) {
+        for queue in self.queues() {
+            let (load, wanted) = load(&queue);
+            metrics::scale(&queue, &load, wanted);
+        }
+    }
+
+    fn queues(&self) -> impl Iterator<Item = Queue> {
+        let regions = self.regions.iter();
+        regions.flat_map(|region| Lane::ALL.map(|lane| Queue { region: region.clone(), lane }))
     }
 }
 
 impl Drop for Gauges<'_> {
     fn drop(&mut self) {
         self.say(Timestamp::from_millis(0), &[]);
-        self.say_pauses(Vec::new());
-        for region in self.regions {
-            for lane in Lane::ALL {
-                let queue = Queue { region: region.clone(), lane };
-                metrics::scale(&queue, &Load::default(), 0);
-            }
-        }
+        self.say_pauses(&Pauses::default());
+        self.say_scale(|_| (Load::default(), 0));
     }
 }

@@ -8,15 +8,20 @@ use panofleet_jobs_db::{Pause, PauseTarget};
 
 /// What is paused.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pauses(BTreeSet<PauseTarget>);
+pub(crate) struct Pauses(BTreeSet<PauseTarget>);
 
 impl Pauses {
-    pub(super) fn of(pauses: Vec<Pause>) -> Self {
+    pub(crate) fn of(pauses: Vec<Pause>) -> Self {
         Self(pauses.into_iter().map(|pause| pause.target).collect())
     }
 
+    /// How many there are of a kind.
+    pub(super) fn count(&self, kind: &str) -> usize {
+        self.0.iter().filter(|target| target.kind() == kind).count()
+    }
+
     /// Whether a queue gets nothing.
-    pub(super) fn hold(&self, queue: &Queue) -> bool {
+    pub(crate) fn hold(&self, queue: &Queue) -> bool {
         let Queue { region, lane } = queue;
         self.0.contains(&PauseTarget::Region(region.clone()))
             || self.0.contains(&PauseTarget::Lane(region.clone(), *lane))

@@ -5,7 +5,7 @@
 //! of a place finds it here. A dispatcher that ends in between leaves sent jobs without a place: their timer sends them
 //! again, and whoever finishes first has won.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,21 +42,15 @@ const TROUBLE_WAIT: Duration = Duration::from_secs(1);
 /// Times that places are tried which somebody's write came before.
 const TRIES_MAX: u32 = 8;
 
-/// A message that the bus has.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Placed {
-    job: JobId,
-    attempt: Attempt,
-    placement: Placement,
-    at: Instant,
-}
+/// A job whose message the bus has, and since when.
+pub(super) type Placed = (JobId, Instant);
 
-/// Where the message of each job lies.
+/// Where the message of each job lies: of one that was sent again, the last attempt's.
 type Places = BTreeMap<JobId, (Attempt, Placement)>;
 
-/// The places that are not written yet, for whoever meets their jobs before. No more than there are [`Placed`].
+/// The places that are not written yet: for whoever writes them, and for whoever meets their jobs before.
 #[derive(Debug, Default)]
-pub(super) struct Unwritten(Mutex<HashMap<JobId, (Attempt, Placement)>>);
+pub(super) struct Unwritten(Mutex<Places>);
 
 impl Unwritten {
     /// What is to be told of a sent job whose message is known to lie somewhere.
@@ -67,16 +61,23 @@ impl Unwritten {
         (attempt == sent).then_some(Event::Placed { attempt, placement, now })
     }
 
-    /// All of them, in parts that are written together.
-    fn parts(&self) -> Vec<Places> {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: Vec<_> = places.iter().map(|(job, place)| (*job, *place)).collect();
-        all.chunks(PLACES_MAX).map(|part| part.iter().copied().collect()).collect()
+    /// The jobs that have one.
+    fn jobs(&self) -> Vec<JobId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    fn note(&self, Placed { job, attempt, placement, .. }: Placed) {
+    /// Those of these jobs.
+    fn of(&self, jobs: &[JobId]) -> Places {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.iter().filter_map(|job| Some((*job, *places.get(job)?))).collect()
+    }
+
+    fn note(&self, job: JobId, attempt: Attempt, placement: Placement) {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        places.insert(job, (attempt, placement));
+        let place = places.entry(job).or_insert((attempt, placement));
+        if attempt > place.0 {
+            *place = (attempt, placement);
+        }
     }
 
     /// These are written, or nobody needs them any more. A later attempt's place stays.
@@ -118,9 +119,8 @@ impl Dispatcher {
         panofleet_service::CrashPoint::DispatcherAfterProduce.pass();
         metrics::sent(job, reason);
         tracing::debug!(%attempt, reason = %reason.name(), "job sent");
-        let placed = Placed { job: job.id, attempt, placement, at: Instant::now() };
-        out.unwritten.note(placed);
-        if out.placed.send(placed).await.is_err() {
+        out.unwritten.note(job.id, attempt, placement);
+        if out.placed.send((job.id, Instant::now())).await.is_err() {
             tracing::trace!("nobody writes places any more: this dispatcher ends");
         }
         Ok(())
@@ -135,32 +135,26 @@ impl Dispatcher {
     ) {
         let wait = PLACES_WAIT.min(self.policy.place_timeout.0 / PLACES_WAIT_SHARE);
         // What was left when an earlier lead ended.
-        for part in unwritten.parts() {
+        for part in unwritten.jobs().chunks(PLACES_MAX) {
             self.keep_part(part, unwritten, shutdown).await;
         }
         let mut news = Vec::with_capacity(PLACES_MAX);
         while placed.recv_many(&mut news, PLACES_MAX).await > 0 {
             // The first of them has waited longest, and the last not much shorter where there are many.
-            let oldest = news.iter().map(|placed| placed.at).min().unwrap_or_else(Instant::now);
+            let oldest = news.iter().map(|(_, at)| *at).min().unwrap_or_else(Instant::now);
             tokio::time::sleep_until(oldest + wait).await;
             while news.len() < PLACES_MAX {
                 let Ok(further) = placed.try_recv() else { break };
                 news.push(further);
             }
-            let mut places = Places::new();
-            for Placed { job, attempt, placement, .. } in news.drain(..) {
-                // Of a job that was sent again, the last attempt's is kept.
-                let place = places.entry(job).or_insert((attempt, placement));
-                if attempt > place.0 {
-                    *place = (attempt, placement);
-                }
-            }
-            self.keep_part(places, unwritten, shutdown).await;
+            let part: Vec<JobId> = news.drain(..).map(|(job, _)| job).collect();
+            self.keep_part(&part, unwritten, shutdown).await;
         }
     }
 
-    /// Writes places, for as long as that takes. A place that is lost costs another copy of the message.
-    async fn keep_part(&self, part: Places, unwritten: &Unwritten, shutdown: &CancellationToken) {
+    /// Writes the places of jobs, for as long as that takes. A place that is lost costs another copy of the message.
+    async fn keep_part(&self, jobs: &[JobId], unwritten: &Unwritten, shutdown: &CancellationToken) {
+        let part = unwritten.of(jobs);
         let mut left = part.clone();
         while let Err(error) = self.write_places(&mut left).await {
             tracing::warn!(%error, "the places of messages wait to be written");

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use panofleet_job_schema::ClaimId;
 use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::order::WorkerOrder;
+use panofleet_job_schema::{ClaimId, Region};
+use panofleet_jobs_db::PauseTarget;
 use proptest::prelude::*;
 use uuid::Uuid;
 
