@@ -157,7 +157,7 @@ enum Command {
     /// Describe the operations: parameters, units, defaults, examples
     Operations(operations::Operations),
     /// List the presets: named sets of outputs
-    Presets(presets::ListPresets),
+    Presets(presets::Presets),
     /// Print the merged configuration and where each value came from
     Config(config_cmd::ConfigCommand),
 }

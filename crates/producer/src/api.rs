@@ -22,6 +22,7 @@
 //! | workers, counts, health, metrics | `fleet.rs`, `health.rs` |
 //! | how many workers a queue should have | `scale.rs` |
 //! | refusals | `error.rs` |
+//! | lists in pages | `paging.rs` |
 //! | limits, headers, time-outs, connections | `guard.rs`, [`mod@serve`], [`config`] |
 //!
 //! Every query is for the tenant of whoever asks: somebody else's job is a job that does not exist.
@@ -56,6 +57,7 @@ mod jobs;
 mod keys;
 pub(crate) mod manifests;
 pub(crate) mod outputs;
+mod paging;
 mod pauses;
 pub(crate) mod quota;
 pub(crate) mod routes;

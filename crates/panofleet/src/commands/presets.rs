@@ -12,9 +12,9 @@ use crate::terminal::{Paint, paint, say};
 
 /// List the presets that jobs may name
 #[derive(Debug, Args)]
-pub(crate) struct ListPresets {}
+pub(crate) struct Presets {}
 
-impl ListPresets {
+impl Presets {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let list = shared.client()?.presets().await?;
         if shared.json {

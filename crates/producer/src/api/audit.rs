@@ -18,7 +18,8 @@ use super::Api;
 use super::auth::Principal;
 use super::auth::granted::{Granted, Noted};
 use super::error::{ApiError, Code};
-use super::extract::{Params, bad_parameter};
+use super::extract::Params;
+use super::paging::{cut, page_size};
 
 /// Entries of a page, unless the request says less or more.
 const PAGE_ENTRIES: u32 = 50;
@@ -153,18 +154,12 @@ pub(super) async fn list(
     Params(params): Params<AuditParams>,
 ) -> Result<Json<AuditList>, ApiError> {
     let AuditParams { action, subject, key, within, before, limit } = params;
-    let limit = limit.unwrap_or(PAGE_ENTRIES);
-    if !(1..=PAGE_ENTRIES_MAX).contains(&limit) {
-        return Err(bad_parameter(format!("limit is {limit}; it must be 1 to {PAGE_ENTRIES_MAX}")));
-    }
+    let limit = page_size(limit, PAGE_ENTRIES, PAGE_ENTRIES_MAX)?;
     let since = api.ago(within).await?;
-    // Whoever reaches an API that asks nobody may see who did what.
-    let tenant = if api.is_open() { None } else { api.whose().cloned() };
+    let tenant = api.administered().cloned();
     let filter = AuditFilter { tenant, key, action, subject, since, before };
     let mut entries = api.db.audit(&filter, limit + 1).await?;
-    let more = entries.len() > limit as usize;
-    entries.truncate(limit as usize);
-    let next = entries.last().filter(|_| more).map(|entry| entry.id);
+    let next = cut(&mut entries, limit).map(|entry| entry.id);
     Ok(Json(AuditList { entries, next }))
 }
 

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::granted::Granted;
 use super::error::ApiError;
-use super::extract::{Params, Segments, bad_parameter};
+use super::extract::{Params, Segments};
+use super::paging::page_size;
 
 /// Letters of a page, unless the request says less or more.
 const PAGE_LETTERS: u32 = 20;
@@ -82,11 +83,7 @@ pub(super) async fn list(
     api: Granted,
     Params(ListParams { before, limit }): Params<ListParams>,
 ) -> Result<Json<LetterList>, ApiError> {
-    let limit = limit.unwrap_or(PAGE_LETTERS);
-    let most = LetterPage::LETTERS_MAX;
-    if !(1..=most).contains(&limit) {
-        return Err(bad_parameter(format!("limit is {limit}; it must be 1 to {most}")));
-    }
+    let limit = page_size(limit, PAGE_LETTERS, LetterPage::LETTERS_MAX)?;
     let page = LetterPage { before, limit, payload_bytes_max: EXCERPT_BYTES };
     let kept = api.bus.letters(page).await.map_err(bus_error)?;
     let next = kept.last().filter(|_| kept.len() == limit as usize).map(|last| last.id);

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::granted::Granted;
 use super::error::ApiError;
-use super::extract::{Params, bad_parameter};
+use super::extract::Params;
+use super::paging::page_size;
 
 /// Groups of an answer, unless the request says less or more.
 const GROUPS: u32 = 50;
@@ -72,10 +73,7 @@ pub(super) async fn list(
     api: Granted,
     Params(FailureParams { failed_within, limit }): Params<FailureParams>,
 ) -> Result<Json<FailureList>, ApiError> {
-    let limit = limit.unwrap_or(GROUPS);
-    if !(1..=GROUPS_MAX).contains(&limit) {
-        return Err(bad_parameter(format!("limit is {limit}; it must be 1 to {GROUPS_MAX}")));
-    }
+    let limit = page_size(limit, GROUPS, GROUPS_MAX)?;
     let failed_since = api.ago(failed_within).await?;
     let filter = JobFilter { failed_since, ..api.own_jobs() };
     Ok(Json(FailureList { groups: api.failures(&filter, limit).await? }))

@@ -13,6 +13,7 @@ use super::JobView;
 use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JobPath, Params, bad_parameter};
+use super::paging::{cut, page_size};
 use super::view::Beside;
 
 /// Jobs of a page of the list, unless the request says less or more.
@@ -150,16 +151,10 @@ pub(super) async fn list(
     api: Granted,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Page>, ApiError> {
-    let limit = params.limit.unwrap_or(PAGE_JOBS);
-    if !(1..=PAGE_JOBS_MAX).contains(&limit) {
-        return Err(bad_parameter(format!("limit is {limit}; it must be 1 to {PAGE_JOBS_MAX}")));
-    }
+    let limit = page_size(params.limit, PAGE_JOBS, PAGE_JOBS_MAX)?;
     let filter = filter(&api, params).await?;
-    // One more than the page holds tells whether there is a next one.
     let mut jobs = api.job_views(&filter, limit + 1).await?;
-    let more = jobs.len() > limit as usize;
-    jobs.truncate(limit as usize);
-    let next = jobs.last().filter(|_| more).map(|job| job.id);
+    let next = cut(&mut jobs, limit).map(|job| job.id);
     Ok(Json(Page { jobs, next }))
 }
 

@@ -17,7 +17,8 @@ use super::auth::granted::Granted;
 use super::auth::token::Token;
 use super::auth::{Auth, Principal};
 use super::error::ApiError;
-use super::extract::{JsonBody, Params, Segments, bad_parameter};
+use super::extract::{JsonBody, Params, Segments};
+use super::paging::{cut, page_size};
 use super::submit::unknown_region;
 
 /// Keys of a page, unless the request says less or more.
@@ -149,15 +150,9 @@ pub(super) async fn list(
     api: Granted,
     Params(ListParams { before, limit }): Params<ListParams>,
 ) -> Result<Json<KeyList>, ApiError> {
-    let limit = limit.unwrap_or(PAGE_KEYS);
-    if !(1..=PAGE_KEYS_MAX).contains(&limit) {
-        return Err(bad_parameter(format!("limit is {limit}; it must be 1 to {PAGE_KEYS_MAX}")));
-    }
-    let tenant = if api.is_open() { None } else { api.whose() };
-    let mut found = api.db.keys(tenant, before, limit + 1).await?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|found| found.key.id);
+    let limit = page_size(limit, PAGE_KEYS, PAGE_KEYS_MAX)?;
+    let mut found = api.db.keys(api.administered(), before, limit + 1).await?;
+    let next = cut(&mut found, limit).map(|found| found.key.id);
     let now = api.db.now().await?;
     Ok(Json(KeyList { keys: found.into_iter().map(|row| KeyView::of(row, now)).collect(), next }))
 }
@@ -304,16 +299,10 @@ impl Granted {
             ApiError::absent("key_not_found", detail)
         };
         let known: Uuid = id.parse().map_err(|_unreadable| absent())?;
-        let found = self.db.key(known).await?.ok_or_else(absent)?;
-        let sees = match (&found.key.tenant, self.whose()) {
-            _ if self.is_open() => true,
-            (_, None) => true,
-            (Some(tenant), Some(own)) => tenant == own,
-            (None, Some(_)) => false,
-        };
-        if !sees {
-            return Err(absent());
-        }
+        let sees =
+            |tenant: Option<&Tenant>| self.administered().is_none_or(|own| tenant == Some(own));
+        let found = self.db.key(known).await?.filter(|found| sees(found.key.tenant.as_ref()));
+        let found = found.ok_or_else(absent)?;
         found.key.tenant.iter().for_each(|tenant| self.note_tenant(tenant));
         Ok(found)
     }

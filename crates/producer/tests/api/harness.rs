@@ -120,11 +120,13 @@ impl Fleet {
         fleet
     }
 
-    /// Another producer over the same database; where it listens.
-    pub(crate) async fn start_another(&mut self) -> String {
+    /// Another producer over the same database, with other settings; where it listens.
+    pub(crate) async fn start_another(&mut self, change: impl FnOnce(&mut ApiConfig)) -> String {
+        let mut state = self.state.clone();
+        change(&mut state.config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        self.servers.spawn(api::serve(listener, self.state.clone(), self.shutdown.clone()));
+        self.servers.spawn(api::serve(listener, state, self.shutdown.clone()));
         base
     }
 

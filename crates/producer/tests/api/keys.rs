@@ -65,7 +65,7 @@ async fn a_key_is_made_shown_and_revoked_and_its_secret_is_told_once() {
 #[tokio::test]
 async fn a_revoked_key_is_of_use_elsewhere_for_a_moment_at_most() {
     let mut fleet = Fleet::start_quick().await;
-    let elsewhere = fleet.start_another().await;
+    let elsewhere = fleet.start_another(|_| {}).await;
     let (id, secret) = fleet.new_key(Some("acme"), &["jobs:read"]).await;
     let ask = async || {
         let request = fleet.client.get(format!("{elsewhere}/v1/jobs")).bearer_auth(&secret);

@@ -94,6 +94,11 @@ impl Granted {
         self.access.tenant.as_ref()
     }
 
+    /// Whose keys and audit entries are shown; all tenants' if there is none. An API that asks nobody shows them all.
+    pub(crate) fn administered(&self) -> Option<&Tenant> {
+        self.whose().filter(|_| !self.is_open())
+    }
+
     /// Whose things are made: where a key is for all tenants and none is named, the configured one's.
     pub(crate) fn tenant(&self) -> &Tenant {
         self.whose().unwrap_or(&self.api.config.tenant)
