@@ -1,5 +1,5 @@
 //! What every long-running part needs and no part should write twice: tasks that end, logs, metrics, signals, a
-//! clock, and a small HTTP server that says how it is.
+//! clock, a small HTTP server that says how it is, and the guard of requests to addresses that clients wrote.
 //!
 //! # What this crate does not do
 //!
@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod clock;
 pub mod crash_points;
+pub mod egress;
 pub mod http;
 pub mod metrics;
 pub mod patience;

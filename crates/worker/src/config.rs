@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use panofleet_job_schema::limits::SOURCE_FILE_BYTES_MAX;
 use panofleet_job_schema::runner_protocol::TaskLimits;
 use panofleet_job_schema::{Lane, Region, Span, WorkerId};
+use panofleet_service::egress::Network;
 use serde::{Deserialize, Serialize};
-
-use crate::source::Network;
 
 /// How a worker works. Every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -49,5 +49,4 @@ mod worker;
 pub use config::{ChildConfig, WorkerConfig};
 pub use error::WorkerError;
 pub use local::{LocalReport, LocalRun, run_local};
-pub use source::Network;
 pub use worker::{WorkerResources, run, run_with};

@@ -9,11 +9,7 @@ use panofleet_objects::{ObjectStore, ObjectsError};
 
 use crate::store::scratch_failure;
 
-mod guard;
 mod https;
-mod network;
-
-pub use network::Network;
 
 pub(crate) use https::HttpsClient;
 

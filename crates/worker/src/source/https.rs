@@ -2,27 +2,23 @@
 
 use std::error::Error as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use panofleet_job_schema::Failure;
+use panofleet_service::egress::{Guard, Network, NotPublic, plain, shown};
 use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE,
 };
-use reqwest::{Client, Response, StatusCode, redirect};
-use rustls::crypto::CryptoProvider;
+use reqwest::{Client, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use url::Url;
 
-use super::guard::{Guard, NotPublic, shown};
-use super::network::Network;
 use super::{Fetched, too_large};
 use crate::error::WorkerError;
 use crate::store::scratch_failure;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A body that gives nothing for this long is cut. The whole download is bounded by the attempt's timeout.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Redirects that one request follows.
@@ -61,20 +57,9 @@ impl HttpsClient {
     /// # Errors
     /// [`WorkerError::Https`] if TLS cannot be set up.
     pub(crate) fn new(networks: Vec<Network>) -> Result<Self, WorkerError> {
-        if CryptoProvider::get_default().is_none()
-            && rustls::crypto::ring::default_provider().install_default().is_err()
-        {
-            tracing::trace!("another thread has chosen the TLS provider meanwhile");
-        }
         let guard = Guard::new(networks);
-        let client = Client::builder()
-            .user_agent(concat!("panofleet/", env!("CARGO_PKG_VERSION")))
-            // A proxy would resolve names by itself, past the guard.
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .dns_resolver(Arc::new(guard.clone()))
-            .connect_timeout(CONNECT_TIMEOUT)
+        let client = guard
+            .client()
             .read_timeout(READ_TIMEOUT)
             .build()
             .map_err(|error| WorkerError::Https(error.to_string()))?;
@@ -176,7 +161,11 @@ impl HttpsClient {
     ) -> Result<Response, Broke> {
         let mut at = url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            self.guard.check(&at)?;
+            self.guard.check(&at).map_err(|why| {
+                let message =
+                    format!("the source {} {why}; give a public https address", shown(&at));
+                Failure::rejected("source_address_refused", message)
+            })?;
             let mut request = self.client.get(at.clone()).header(ACCEPT_ENCODING, "identity");
             if let Some((from, etag)) = &resumption {
                 request = request.header(RANGE, format!("bytes={from}-")).header(IF_RANGE, etag);
@@ -243,18 +232,6 @@ fn not_reached(at: &Url, error: reqwest::Error) -> Broke {
         cause = error.source();
     }
     Broke::Cut(plain(error))
-}
-
-/// The error and its causes, without the URL: secrets may be in it.
-fn plain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Where a partial response begins, and the size of the whole if it says so (RFC 9110 §14.4). `None` for a whole

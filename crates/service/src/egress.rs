@@ -1,31 +1,77 @@
-//! The guard between a URL that a client wrote and the network that this worker stands in.
+//! The guard between a URL that a client wrote and the network that this process stands in, against requests that are
+//! forged through us (SSRF).
 //!
 //! Names are resolved by us, every address is judged, and the connection goes to the addresses that were
-//! judged: a name cannot mean something else a moment later. Each redirect goes through the same gate.
+//! judged: a name cannot mean something else a moment later. Redirects are not followed; who follows one puts it through
+//! the same gate.
 
+use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
-use panofleet_job_schema::Failure;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{ClientBuilder, redirect};
+use rustls::crypto::CryptoProvider;
 use url::{Host, Url};
 
-use super::network::{Network, is_public};
+mod network;
 
-/// Decides where requests for sources may go.
+pub use network::Network;
+use network::is_public;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Decides where requests may go.
 #[derive(Clone, Debug)]
-pub(super) struct Guard {
+pub struct Guard {
     networks: Vec<Network>,
 }
 
 /// A name that may not be connected to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} has no public address")]
-pub(super) struct NotPublic(pub(super) String);
+pub struct NotPublic(pub String);
+
+/// An address that nothing may be sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressRefused {
+    /// There is nobody to connect to.
+    #[error("names no host")]
+    NoHost,
+    /// Others could read and change what is sent.
+    #[error("is no https")]
+    NoHttps,
+    /// What listens there is no public web server.
+    #[error("has another port than 443")]
+    Port,
+    /// It is of this machine, of its network, or of nobody.
+    #[error("is a private or special address")]
+    NotPublic,
+}
 
 impl Guard {
     /// A guard that lets through to the public internet, and to `networks`.
-    pub(super) const fn new(networks: Vec<Network>) -> Self {
+    pub const fn new(networks: Vec<Network>) -> Self {
         Self { networks }
+    }
+
+    /// The beginning of a client whose connections go where this guard allows. Its URLs have to be [checked](Self::check)
+    /// beforehand: a client connects to a literal address without asking.
+    pub fn client(&self) -> ClientBuilder {
+        if CryptoProvider::get_default().is_none()
+            && rustls::crypto::ring::default_provider().install_default().is_err()
+        {
+            tracing::trace!("another thread has chosen the TLS provider meanwhile");
+        }
+        reqwest::Client::builder()
+            .user_agent(concat!("panofleet/", env!("CARGO_PKG_VERSION")))
+            // A proxy would resolve names by itself, past the guard.
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .dns_resolver(Arc::new(self.clone()))
+            .connect_timeout(CONNECT_TIMEOUT)
     }
 
     fn allows(&self, address: IpAddr) -> bool {
@@ -40,35 +86,29 @@ impl Guard {
     /// address of a named network may have any port, and http.
     ///
     /// # Errors
-    /// `Rejected`, with what would be let through.
-    pub(super) fn check(&self, url: &Url) -> Result<(), Failure> {
-        let refused = |why: &str| {
-            let shown = shown(url);
-            let message = format!("the source {shown} {why}; give a public https address");
-            Failure::rejected("source_address_refused", message)
-        };
+    /// [`AddressRefused`], with why.
+    pub fn check(&self, url: &Url) -> Result<(), AddressRefused> {
         // The url crate has read 0x7f.1, 2130706433 and 0177.0.0.1 as the addresses that they are.
         let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
             Some(Host::Domain(_)) => None,
-            None => return Err(refused("names no host")),
+            None => return Err(AddressRefused::NoHost),
         };
         if literal.is_some_and(|address| self.named(address)) {
-            return if matches!(url.scheme(), "http" | "https") {
-                Ok(())
-            } else {
-                Err(refused("is no https"))
+            return match url.scheme() {
+                "http" | "https" => Ok(()),
+                _ => Err(AddressRefused::NoHttps),
             };
         }
         if url.scheme() != "https" {
-            return Err(refused("is no https"));
+            return Err(AddressRefused::NoHttps);
         }
         if url.port_or_known_default() != Some(443) {
-            return Err(refused("has another port than 443"));
+            return Err(AddressRefused::Port);
         }
         match literal {
-            Some(address) if !is_public(address) => Err(refused("is a private or special address")),
+            Some(address) if !is_public(address) => Err(AddressRefused::NotPublic),
             Some(_) | None => Ok(()),
         }
     }
@@ -91,20 +131,29 @@ impl Resolve for Guard {
 }
 
 /// A URL as messages show it: without user, password, query and fragment, where secrets are.
-pub(super) fn shown(url: &Url) -> String {
+pub fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+}
+
+/// A client's error and its causes, without the URL: secrets may be in it.
+pub fn plain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn verdict(guard: &Guard, url: &str) -> Result<(), String> {
-        guard.check(&Url::parse(url).unwrap()).map_err(|failure| {
-            assert_eq!(failure.code, "source_address_refused");
-            failure.message
-        })
+    fn verdict(guard: &Guard, url: &str) -> Result<(), AddressRefused> {
+        guard.check(&Url::parse(url).unwrap())
     }
 
     #[test]
@@ -160,10 +209,9 @@ mod tests {
     }
 
     #[test]
-    fn refusals_show_no_secrets() {
-        let guard = Guard::new(Vec::new());
-        let said =
-            verdict(&guard, "https://user:hunter2@10.0.0.1/a?sig=hunter2#hunter2").unwrap_err();
-        assert!(said.contains("https://10.0.0.1/a") && !said.contains("hunter2"), "{said}");
+    fn what_is_shown_of_an_address_has_no_secrets() {
+        let url =
+            Url::parse("https://user:hunter2@example.com:8443/a?sig=hunter2#hunter2").unwrap();
+        assert_eq!(shown(&url), "https://example.com:8443/a");
     }
 }

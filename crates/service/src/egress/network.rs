@@ -1,4 +1,4 @@
-//! Which addresses a source may lie at: the guard against requests forged through us (SSRF).
+//! Which addresses are of the public internet.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -114,7 +114,7 @@ const NOT_PUBLIC_V6: &[Network] = &[
 ///
 /// IPv4-mapped addresses are judged as IPv4; NAT64, 6to4 and Teredo, which carry an IPv4 address inside, are
 /// never public.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         v4 @ IpAddr::V4(_) => !NOT_PUBLIC_V4.iter().any(|network| network.contains(v4)),
         v6 @ IpAddr::V6(_) => {
