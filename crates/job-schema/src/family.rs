@@ -198,7 +198,6 @@ impl ChildSpec {
             max_attempts: self.max_attempts,
             idempotency_key: None,
             labels: BTreeMap::new(),
-            webhook: None,
             preset: None,
         }
     }

@@ -77,6 +77,10 @@ pub const RENDER_SIDE_PX_MAX: u32 = 32_768;
 pub const STDERR_TAIL_BYTES_MAX: usize = 4 * 1024;
 /// Things that may be paused at once.
 pub const PAUSES_MAX: usize = 1000;
+/// Webhooks of one tenant.
+pub const WEBHOOKS_MAX: usize = 32;
+/// Bytes of a webhook's address.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2048;
 /// Bytes of the reason of a pause or a drain.
 pub const PAUSE_REASON_BYTES_MAX: usize = 512;
 /// Longest grace of a worker that is drained, in seconds.

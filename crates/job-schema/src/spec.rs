@@ -57,9 +57,6 @@ pub struct JobSpec {
     /// The client's own words, to find jobs by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Reserved: where to report the end. Not built yet, so it is refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<String>,
 }
 
 /// A band of the queue: everything in a higher band goes first.
@@ -161,9 +158,6 @@ pub enum BadSpec {
     /// Nothing, beside something.
     #[error("`fleet.noop` makes nothing: it is its job's only output, and its source is `none`")]
     NoopNotAlone,
-    /// Something that the schema reserves and no code does yet.
-    #[error("`{0}` is not built yet; leave it out")]
-    NotBuilt(&'static str),
 }
 
 impl JobSpec {
@@ -212,9 +206,6 @@ impl JobSpec {
                 min: "1".into(),
                 max: limits::ATTEMPTS_MAX.to_string(),
             });
-        }
-        if self.webhook.is_some() {
-            return Err(BadSpec::NotBuilt("webhook"));
         }
         Self::check_each(&self.outputs)?;
         self.check_source()
@@ -376,7 +367,6 @@ mod tests {
             (json!({ "deadline": "337h" }), "deadline is 337h"),
             (json!({ "max_attempts": 0 }), "max_attempts is 0"),
             (json!({ "idempotency_key": long }), "idempotency_key has 129 bytes"),
-            (json!({ "webhook": "https://x" }), "`webhook` is not built yet"),
             (
                 json!({ "region": "a", "regions": ["b", "c"] }),
                 "give one of region, regions and any_region",

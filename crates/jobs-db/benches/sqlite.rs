@@ -61,7 +61,6 @@ fn job(number: u128) -> Job {
         start_at: None,
         idempotency_key: None,
         labels: BTreeMap::from([("album".to_owned(), "42".to_owned())]),
-        webhook: None,
         preset: None,
     };
     let acceptance = Acceptance {

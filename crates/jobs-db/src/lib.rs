@@ -41,6 +41,7 @@ mod row;
 mod schedule;
 pub mod sqlite;
 mod upload;
+mod webhook;
 mod write;
 
 pub use audit::{AuditDb, AuditEntry, AuditFilter};
@@ -59,6 +60,10 @@ pub use replay::{LetterKey, Replay, ReplaysDb};
 pub use retention::{RetentionDb, RetireBefore, Sweep};
 pub use schedule::{Missed, Overlap, Schedule, SchedulesDb, Tick, TickOutcome, VersionedSchedule};
 pub use upload::Upload;
+pub use webhook::{
+    BadWebhookEvent, Delivery, DeliveryState, Disabled, DisabledBecause, DueDelivery,
+    StoredWebhook, Then, Tried, Webhook, WebhookEvent, WebhookSecret, WebhooksDb,
+};
 
 /// The job database of one fleet.
 #[async_trait]
@@ -71,6 +76,7 @@ pub trait JobsDb:
     + ReplaysDb
     + RetentionDb
     + SchedulesDb
+    + WebhooksDb
     + Debug
     + Send
     + Sync

@@ -60,6 +60,7 @@ mod row;
 mod schedules;
 mod schema;
 mod uploads;
+mod webhooks;
 mod workers;
 
 pub use config::{PostgresConfig, PostgresTls, PostgresUrl};

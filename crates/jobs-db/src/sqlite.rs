@@ -50,6 +50,7 @@ mod row;
 mod schedules;
 mod schema;
 mod uploads;
+mod webhooks;
 mod workers;
 
 pub use file::SqliteFile;

@@ -10,10 +10,9 @@ use panofleet_collector::Collector;
 use panofleet_job_schema::envelope::KeyRing;
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Lane, Region, RegionKeys, Span, Tenant, WorkerId};
-use panofleet_producer::api::config::{HttpConfig, RegionConfig, UploadsConfig};
-use panofleet_producer::api::{self, ApiConfig, ApiState, Auth, LimitsConfig};
+use panofleet_producer::api::config::RegionConfig;
+use panofleet_producer::api::{self, ApiConfig, ApiState};
 use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher, RetentionConfig};
-use panofleet_producer::scale::ScaleConfig;
 use panofleet_worker::{WorkerConfig, WorkerResources};
 use tokio_util::sync::CancellationToken;
 
@@ -136,23 +135,14 @@ fn dispatching_policy(start: &Start<'_>) -> Policy {
 
 fn api_config(tenant: &str) -> ApiConfig {
     let of_region = |name: &str| (region(name), RegionConfig { bucket: format!("{name}-outputs") });
+    let regions = BTreeMap::from(REGIONS.map(of_region));
     ApiConfig {
-        listen: ([127, 0, 0, 1], 1).into(),
-        public_url: None,
         tenant: Tenant::new(tenant).expect("a lower-case name"),
-        auth: Auth::Open,
-        admin_key: None,
-        key_cache: Span::from_secs(5),
-        default_region: region(REGIONS[0]),
-        regions: BTreeMap::from(REGIONS.map(of_region)),
+        regions,
         source_buckets: BTreeMap::from(
             REGIONS.map(|name| (format!("{name}-sources"), region(name))),
         ),
-        uploads: UploadsConfig::default(),
-        limits: LimitsConfig::default(),
-        http: HttpConfig::default(),
-        presets: BTreeMap::new(),
-        scale: ScaleConfig::default(),
+        ..ApiConfig::of_one_region(region(REGIONS[0]), "")
     }
 }
 

@@ -195,7 +195,6 @@ fn wish(random: &mut Random, trouble: Trouble, number: u64) -> Wish {
             .then(|| u32::try_from(random.between(1, 3)).unwrap_or(1)),
         idempotency_key: is_keyed.then(|| format!("key-{number}")),
         labels: BTreeMap::new(),
-        webhook: None,
         preset: None,
     };
     let tenant = usize::try_from(random.below(TENANTS.len() as u64)).unwrap_or(0);

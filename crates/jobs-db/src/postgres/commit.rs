@@ -14,9 +14,11 @@ use uuid::Uuid;
 use super::families;
 use super::retention;
 use super::row::id_list;
+use super::webhooks;
 use crate::failure::{failed_as, failed_at};
 use crate::retention::sweeps_of;
 use crate::row::{integer, to_doc};
+use crate::webhook::ends_of;
 use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
 
@@ -44,7 +46,8 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Resul
         return Err(JobsDbError::Conflict(format!("job {}", job.job.id)));
     }
     write_progress(connection, &said).await?;
-    retention::note(connection, &jobs).await
+    retention::note(connection, &jobs).await?;
+    webhooks::note(connection, &jobs).await
 }
 
 /// Writes those whose rows are what they expect.
@@ -55,7 +58,8 @@ pub(super) async fn write_each(
     let writes: Vec<&JobWrite> = writes.iter().collect();
     let has_more = writes.iter().any(|write| !write.children.is_empty())
         || !parents_to_tell(writes.iter().copied()).is_empty()
-        || !sweeps_of(writes.iter().copied()).is_empty();
+        || !sweeps_of(writes.iter().copied()).is_empty()
+        || !ends_of(writes.iter().copied()).is_empty();
     if !has_more {
         // One statement is all or nothing by itself.
         return write_jobs(connection, &writes, &BTreeMap::new()).await;
@@ -65,6 +69,7 @@ pub(super) async fn write_each(
     let writes: Vec<&JobWrite> =
         writes.into_iter().filter(|write| written.contains(&write.job.id)).collect();
     retention::note(&mut transaction, &writes).await?;
+    webhooks::note(&mut transaction, &writes).await?;
     transaction.commit().await?;
     Ok(written)
 }

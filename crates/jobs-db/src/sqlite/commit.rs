@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 use super::accept::{insert_row, job_key};
 use super::families;
 use super::retention;
+use super::webhooks;
 use crate::failure::{failed_as, failed_at};
 use crate::row::{integer, to_doc};
 use crate::write::parents_to_tell;
@@ -33,6 +34,7 @@ pub(super) async fn write(
         }
     }
     retention::note(connection, &batch.jobs).await?;
+    webhooks::note(connection, &batch.jobs).await?;
     families::tell(connection, parents_to_tell(&batch.jobs)).await
 }
 
@@ -45,6 +47,7 @@ pub(super) async fn write_each(
     for write in writes {
         if write_job(connection, write).await? {
             retention::note(connection, std::slice::from_ref(write)).await?;
+            webhooks::note(connection, [write]).await?;
             written.insert(write.job.id);
         }
     }

@@ -73,7 +73,6 @@ pub(crate) fn job(number: u128) -> Job {
         start_at: None,
         idempotency_key: None,
         labels: BTreeMap::new(),
-        webhook: None,
         preset: None,
     };
     let acceptance = Acceptance {

@@ -30,6 +30,7 @@ mod replays;
 mod retention;
 mod schedules;
 mod sqlite;
+mod webhooks;
 mod workers;
 
 /// Makes a test of each scenario about what stands beside jobs.
@@ -71,6 +72,14 @@ macro_rules! beside_jobs {
                 entries_are_found_by_what_they_say
                 an_entry_says_in_the_end_what_came_of_it
                 old_entries_are_forgotten_a_few_at_a_time
+            }
+            webhooks {
+                webhooks_are_changed_as_they_were_seen
+                an_end_is_told_with_its_write_or_not_at_all
+                children_end_as_parts_of_their_parents
+                a_delivery_is_tried_until_it_is_over
+                what_happened_to_a_job_is_told_in_its_order
+                each_webhook_has_its_share_of_what_is_due
             }
             schedules {
                 schedules_are_changed_as_they_were_seen

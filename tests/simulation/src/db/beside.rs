@@ -1,13 +1,14 @@
 //! What stands beside jobs in the job database and is not simulated: orders to workers, schedules, dead letters that
-//! go back, bulk actions, groups of failures, API keys, the audit log, retention. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
+//! go back, bulk actions, groups of failures, API keys, the audit log, webhooks, retention. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
 
 use async_trait::async_trait;
 use panofleet_job_schema::{JobId, Tenant, Timestamp};
 use panofleet_jobs_db::{
-    ApiKey, AuditDb, AuditEntry, AuditFilter, Bulk, BulksDb, FailureGroup, FailuresDb, JobFilter,
-    JobsDbError, KeysDb, LetterKey, NewOrder, OrderRow, OrdersDb, Replay, ReplaysDb, RetentionDb,
-    RetireBefore, Schedule, SchedulesDb, SecretHash, Session, StoredKey, Sweep, Upload, Versioned,
-    VersionedBulk, VersionedSchedule,
+    ApiKey, AuditDb, AuditEntry, AuditFilter, Bulk, BulksDb, Delivery, DeliveryState, DueDelivery,
+    FailureGroup, FailuresDb, JobFilter, JobsDbError, KeysDb, LetterKey, NewOrder, OrderRow,
+    OrdersDb, Replay, ReplaysDb, RetentionDb, RetireBefore, Schedule, SchedulesDb, SecretHash,
+    Session, StoredKey, StoredWebhook, Sweep, Then, Tried, Upload, Versioned, VersionedBulk,
+    VersionedSchedule, Webhook, WebhookSecret, WebhooksDb,
 };
 use uuid::Uuid;
 
@@ -227,5 +228,72 @@ impl AuditDb for SimulatedDb {
 
     async fn remove_audit(&self, _: Timestamp, _: u32) -> Result<u64, JobsDbError> {
         self.read("remove_audit", |_| 0).await
+    }
+}
+
+#[async_trait]
+impl WebhooksDb for SimulatedDb {
+    async fn put_webhook(&self, _: &Webhook, _: &[WebhookSecret]) -> Result<(), JobsDbError> {
+        not_simulated("webhooks")
+    }
+
+    async fn webhook(&self, _: Uuid) -> Result<Option<StoredWebhook>, JobsDbError> {
+        self.read("webhook", |_| None).await
+    }
+
+    async fn webhooks(
+        &self,
+        _: Option<&Tenant>,
+        _: u32,
+    ) -> Result<Vec<StoredWebhook>, JobsDbError> {
+        self.read("webhooks", |_| Vec::new()).await
+    }
+
+    async fn write_webhook(
+        &self,
+        _: &Webhook,
+        _: &[WebhookSecret],
+        _: u64,
+    ) -> Result<bool, JobsDbError> {
+        not_simulated("webhooks")
+    }
+
+    async fn remove_webhook(&self, _: Uuid) -> Result<bool, JobsDbError> {
+        not_simulated("webhooks")
+    }
+
+    async fn put_test_delivery(&self, _: Uuid, _: Timestamp) -> Result<Uuid, JobsDbError> {
+        not_simulated("webhooks")
+    }
+
+    async fn deliveries_due(&self, _: Timestamp, _: u32) -> Result<Vec<DueDelivery>, JobsDbError> {
+        self.read("deliveries_due", |_| Vec::new()).await
+    }
+
+    async fn end_try(&self, _: Uuid, _: u32, _: &Tried, _: Then) -> Result<(), JobsDbError> {
+        not_simulated("webhooks")
+    }
+
+    async fn deliveries(
+        &self,
+        _: Uuid,
+        _: Option<DeliveryState>,
+        _: Option<Uuid>,
+        _: u32,
+    ) -> Result<Vec<Delivery>, JobsDbError> {
+        self.read("deliveries", |_| Vec::new()).await
+    }
+
+    async fn replay_deliveries(
+        &self,
+        _: Uuid,
+        _: Option<Uuid>,
+        _: Timestamp,
+    ) -> Result<u64, JobsDbError> {
+        not_simulated("webhooks")
+    }
+
+    async fn remove_deliveries(&self, _: Timestamp, _: u32) -> Result<u64, JobsDbError> {
+        self.read("remove_deliveries", |_| 0).await
     }
 }
