@@ -21,6 +21,7 @@ use tokio::io::AsyncReadExt as _;
 use uuid::Uuid;
 
 mod keys;
+mod webhooks;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -39,6 +39,7 @@ mod submit;
 mod topics;
 mod up;
 mod waiting;
+mod webhooks;
 mod worker;
 mod workers;
 
@@ -144,6 +145,8 @@ enum Command {
     Lifecycle(lifecycle::Lifecycle),
     /// Jobs that come again and again: make, list, pause and remove schedules
     Schedules(schedules::Schedules),
+    /// Whom to tell when jobs end: make, list, change, try out and remove webhooks; what they were told
+    Webhooks(webhooks::Webhooks),
     /// Who may use the API: make, list, rotate and revoke keys
     Keys(keys::Keys),
     /// Show what the API key at hand may do
@@ -203,6 +206,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::DeadLetters(command) => command.run(&shared).await,
             Command::Lifecycle(command) => command.run(&shared),
             Command::Schedules(command) => command.run(&shared).await,
+            Command::Webhooks(command) => command.run(&shared).await,
             Command::Keys(command) => command.run(&shared).await,
             Command::Whoami(command) => command.run(&shared).await,
             Command::Audit(command) => command.run(&shared).await,

@@ -70,6 +70,7 @@ pub(crate) mod submit;
 mod uploads;
 pub mod view;
 mod wait;
+mod webhooks;
 
 pub use audit::AuditList;
 pub use auth::{Auth, Need};
@@ -87,6 +88,12 @@ pub use schema::PresetList;
 pub use serve::serve;
 pub use uploads::UploadView;
 pub use view::JobView;
+pub use webhooks::{
+    DeliveryList, MadeWebhook, NewWebhook, ReplayRequest, Replayed, TestDelivery, WebhookChange,
+    WebhookList, WebhookView,
+};
+
+pub(crate) use view::Beside;
 
 use auth::gate::{self, Gate};
 use auth::identity::Identities;

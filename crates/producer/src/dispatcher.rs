@@ -13,6 +13,7 @@
 //! | what goes when its time has come | `dispatcher/retention.rs` |
 //! | dead letters that go back | `dispatcher/replaying.rs` |
 //! | what is done to all jobs that match | `dispatcher/bulk.rs` |
+//! | what webhooks are told | `dispatcher/telling.rs` |
 //! | settings | `dispatcher/config.rs` |
 //! | what silence proves | `dispatcher/horizon.rs`; of a whole region, `dispatcher/reach.rs` |
 //! | messages, and where they lie | `dispatcher/sending.rs` |
@@ -63,6 +64,7 @@ mod readings;
 mod replaying;
 mod retention;
 mod sending;
+mod telling;
 mod ticking;
 
 pub use config::{BadDispatchConfig, DispatchConfig, TenantLimits};
@@ -230,6 +232,7 @@ impl Dispatcher {
             self.order_workers(shutdown),
             self.replay_letters(shutdown),
             self.retain(shutdown),
+            self.tell(shutdown),
             self.tick_schedules(shutdown),
             self.watch_regions(shutdown)
         );

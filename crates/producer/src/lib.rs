@@ -6,6 +6,7 @@
 //! | the pages that people open | [`pages`] |
 //! | who goes next, timers, resends, seals | [`dispatcher`] |
 //! | how many workers a queue should have | [`scale`] |
+//! | what webhooks get to read | `webhooks.rs` |
 //! | what is counted | [`metrics`] |
 //! | read, decide, write with a compare-and-set | [`transition`] |
 //!
@@ -21,3 +22,4 @@ pub mod metrics;
 pub mod pages;
 pub mod scale;
 pub mod transition;
+mod webhooks;

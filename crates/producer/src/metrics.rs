@@ -7,7 +7,7 @@ use panofleet_bus::Queue;
 use panofleet_job_schema::lifecycle::Reason;
 use panofleet_job_schema::metric::REQUEST_SECONDS;
 use panofleet_job_schema::{Job, Lane, Metric, Operation, Region};
-use panofleet_jobs_db::{Accepted, BulkAction, TickOutcome};
+use panofleet_jobs_db::{Accepted, BulkAction, Then, TickOutcome};
 
 use crate::scale::Load;
 
@@ -153,6 +153,17 @@ const TICKS: Metric = Metric::counter(
     &["outcome"],
     "Ticks of schedules, by what came of them.",
 );
+const WEBHOOK_TRIES: Metric = Metric::counter(
+    "panofleet_dispatcher_webhook_tries_total",
+    &["outcome"],
+    "Tries to tell a webhook something, by what came of them.",
+);
+const WEBHOOK_TIME: Metric = Metric::histogram(
+    "panofleet_dispatcher_webhook_seconds",
+    &[],
+    REQUEST_SECONDS,
+    "Time that such a try took.",
+);
 /// What this crate counts.
 pub const METRICS: &[Metric] = &[
     REQUESTS,
@@ -183,6 +194,8 @@ pub const METRICS: &[Metric] = &[
     REMOVED,
     RETENTION_FAILED,
     TICKS,
+    WEBHOOK_TRIES,
+    WEBHOOK_TIME,
 ];
 
 /// The API answered. `route` is a route's pattern.
@@ -255,6 +268,38 @@ pub(crate) fn timer_fired(reason: Reason) {
 /// A bulk action has changed jobs.
 pub(crate) fn bulk_done(action: BulkAction, jobs: u64) {
     counter!(BULK_JOBS.name, "action" => action.name()).increment(jobs);
+}
+
+/// What came of a try to tell a webhook something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ToldAs {
+    /// Its receiver has it.
+    Delivered,
+    /// It is tried again.
+    Again,
+    /// It is given up.
+    GivenUp,
+}
+
+impl ToldAs {
+    pub(crate) const fn of(then: Then) -> Self {
+        match then {
+            Then::Delivered => Self::Delivered,
+            Then::Again(_) => Self::Again,
+            Then::GivenUp => Self::GivenUp,
+        }
+    }
+}
+
+/// A webhook was told something, or was to be.
+pub(crate) fn told(outcome: ToldAs, took: Duration) {
+    let outcome = match outcome {
+        ToldAs::Delivered => "delivered",
+        ToldAs::Again => "again",
+        ToldAs::GivenUp => "given_up",
+    };
+    counter!(WEBHOOK_TRIES.name, "outcome" => outcome).increment(1);
+    histogram!(WEBHOOK_TIME.name).record(took.as_secs_f64());
 }
 
 /// What came of a try to seal a job.
@@ -375,6 +420,8 @@ pub(crate) enum Gone {
     Session,
     /// An entry of the audit log.
     AuditEntry,
+    /// What a webhook was told.
+    WebhookDelivery,
 }
 
 /// Something was removed.
@@ -387,6 +434,7 @@ pub(crate) fn gone(kind: Gone, count: u64) {
         Gone::IdempotencyKey => "idempotency_key",
         Gone::Session => "session",
         Gone::AuditEntry => "audit_entry",
+        Gone::WebhookDelivery => "webhook_delivery",
     };
     counter!(REMOVED.name, "kind" => kind).increment(count);
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::Auth;
 use super::quota::config::LimitsConfig;
 use crate::scale::{BadScale, ScaleConfig};
+use crate::webhooks::config::WebhooksConfig;
 
 /// Longest life of a presigned URL that S3 knows.
 const UPLOAD_EXPIRES_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -73,6 +74,9 @@ pub struct ApiConfig {
     /// How many workers a queue may ask for, of whoever asks without saying.
     #[serde(default)]
     pub scale: ScaleConfig,
+    /// How webhooks are told.
+    #[serde(default)]
+    pub webhooks: WebhooksConfig,
 }
 
 /// One region, as the API sees it.
@@ -203,6 +207,7 @@ impl ApiConfig {
             http: HttpConfig::default(),
             presets: Presets::new(),
             scale: ScaleConfig::default(),
+            webhooks: WebhooksConfig::default(),
         }
     }
 
@@ -273,6 +278,7 @@ impl ApiConfig {
             ("http.header_timeout", http.header_timeout),
             ("http.request_timeout", http.request_timeout),
             ("http.wait_max", http.wait_max),
+            ("webhooks.timeout", self.webhooks.timeout),
         ] {
             if span.0.is_zero() {
                 return outside(setting, &span, &"longer than nothing");

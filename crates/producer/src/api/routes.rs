@@ -13,7 +13,7 @@ use panofleet_jobs_db::Scope;
 use super::auth::Need;
 use super::{
     Api, act, audit, bulk, dead_letters, drains, failures, fleet, health, jobs, keys, outputs,
-    pauses, scale, schedules, schema, submit, uploads, wait,
+    pauses, scale, schedules, schema, submit, uploads, wait, webhooks,
 };
 use crate::pages;
 
@@ -121,6 +121,14 @@ impl Routes {
         self.route(Method::PUT, (path, need), handler)
     }
 
+    fn patch<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        self.route(Method::PATCH, (path, need), handler)
+    }
+
     fn delete<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
     where
         H: Handler<T, Arc<Api>>,
@@ -162,6 +170,7 @@ pub(crate) fn prompt() -> Routes {
     jobs_routes()
         .merge(fleet_routes())
         .merge(key_routes())
+        .merge(webhook_routes())
         .merge(open_routes())
         .merge(pages::routes())
 }
@@ -237,6 +246,25 @@ fn key_routes() -> Routes {
         .post("/v1/keys/{id}/rotate", ADMIN, keys::rotate)
         .audited("key.rotate")
         .get("/v1/audit", AUDIT, audit::list)
+}
+
+fn webhook_routes() -> Routes {
+    Routes::default()
+        .get("/v1/webhooks", READ, webhooks::list)
+        .post("/v1/webhooks", WRITE, webhooks::create)
+        .audited("webhook.create")
+        .get("/v1/webhooks/{id}", READ, webhooks::show)
+        .patch("/v1/webhooks/{id}", WRITE, webhooks::change)
+        .audited("webhook.change")
+        .delete("/v1/webhooks/{id}", WRITE, webhooks::remove)
+        .audited("webhook.remove")
+        .post("/v1/webhooks/{id}/rotate", WRITE, webhooks::rotate)
+        .audited("webhook.rotate")
+        .post("/v1/webhooks/{id}/test", WRITE, webhooks::test)
+        .audited("webhook.test")
+        .get("/v1/webhooks/{id}/deliveries", READ, webhooks::deliveries)
+        .post("/v1/webhooks/{id}/replay", WRITE, webhooks::replay)
+        .audited("webhook.replay")
 }
 
 /// What anybody may know: what operations there are, and whether this process lives.

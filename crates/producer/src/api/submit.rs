@@ -92,19 +92,7 @@ fn answer(api: &Granted, status: StatusCode, found: &Versioned) -> Response {
 }
 
 fn refuse(bad: &BadSpec) -> ApiError {
-    let code = match bad {
-        BadSpec::NotBuilt(_) => "not_built",
-        BadSpec::NoOutputs
-        | BadSpec::TooMany { .. }
-        | BadSpec::Length { .. }
-        | BadSpec::Outside { .. }
-        | BadSpec::Regions(_)
-        | BadSpec::NoSuchPreset { .. }
-        | BadSpec::Output { .. }
-        | BadSpec::NoSource { .. }
-        | BadSpec::NoopNotAlone => "does_not_fit",
-    };
-    ApiError::unfit(code, bad.to_string())
+    ApiError::unfit("does_not_fit", bad.to_string())
 }
 
 fn key_header(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

@@ -69,8 +69,12 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
     let bulk = text(&fleet.call("POST", "/v1/bulk", &bulk).await);
     let new = json!({ "name": "k", "tenant": "acme", "scopes": ["jobs:read"] });
     let key = text(&fleet.call("POST", "/v1/keys", &new).await);
+    let hook = json!({ "url": "https://example.com/" });
+    let hook = text(&fleet.call("POST", "/v1/webhooks", &hook).await);
+    let hook_path = format!("/v1/webhooks/{hook}");
     let none = json!({});
     let mut expected = BTreeMap::from([
+        ("webhook.create", (hook.clone(), Some("default"))),
         ("bulk.begin", (bulk.clone(), Some("default"))),
         ("key.create", (key.clone(), Some("acme"))),
     ]);
@@ -97,6 +101,11 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
         ("pause.end", "DELETE", "/v1/pauses/tenant/acme".into(), &none, "tenant/acme", None),
         ("key.rotate", "POST", format!("/v1/keys/{key}/rotate"), &none, &key, Some("acme")),
         ("key.revoke", "DELETE", format!("/v1/keys/{key}"), &none, &key, Some("acme")),
+        ("webhook.change", "PATCH", hook_path.clone(), &none, &hook, of),
+        ("webhook.rotate", "POST", format!("{hook_path}/rotate"), &none, &hook, of),
+        ("webhook.test", "POST", format!("{hook_path}/test"), &none, &hook, of),
+        ("webhook.replay", "POST", format!("{hook_path}/replay"), &none, &hook, of),
+        ("webhook.remove", "DELETE", hook_path, &none, &hook, of),
     ] {
         fleet.call(method, &path, body).await;
         expected.insert(action, (subject.to_owned(), tenant));

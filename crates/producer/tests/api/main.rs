@@ -26,3 +26,4 @@ mod sources;
 mod states;
 mod submit;
 mod tenants;
+mod webhooks;

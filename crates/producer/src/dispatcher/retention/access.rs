@@ -1,4 +1,5 @@
-//! What is left of people: entries of the audit log that are old, and sessions that are over.
+//! What is left of people and their programs: entries of the audit log that are old, sessions that are over, what webhooks
+//! were told long ago.
 
 use super::config::Keep;
 use super::{Done, RetentionError};
@@ -18,6 +19,11 @@ impl Dispatcher {
             let entries = self.db.remove_audit(now - span.0, ROWS_MAX).await?;
             metrics::gone(Gone::AuditEntry, entries);
             most = most.max(entries);
+        }
+        if let Keep::For(span) = self.retention.webhook_deliveries {
+            let deliveries = self.db.remove_deliveries(now - span.0, ROWS_MAX).await?;
+            metrics::gone(Gone::WebhookDelivery, deliveries);
+            most = most.max(deliveries);
         }
         Ok(if most < ROWS_MAX.into() { Done::All } else { Done::Some })
     }

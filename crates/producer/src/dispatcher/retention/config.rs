@@ -31,6 +31,8 @@ pub struct RetentionConfig {
     pub idempotency_keys: Keep,
     /// Entries of the audit log.
     pub audit: Keep,
+    /// What webhooks were told, and what they could not be told.
+    pub webhook_deliveries: Keep,
 }
 
 /// How long something is kept.
@@ -71,6 +73,7 @@ impl Default for RetentionConfig {
             uploads: days(2),
             idempotency_keys: days(30),
             audit: days(365),
+            webhook_deliveries: days(14),
         }
     }
 }
@@ -81,11 +84,18 @@ impl RetentionConfig {
     /// # Errors
     /// [`BadRetention`], naming the setting.
     pub fn check(&self, upload_expires: Span) -> Result<(), BadRetention> {
-        let least = Span(upload_expires.0 + Duration::from_secs(3600));
-        match self.uploads {
-            Keep::For(span) if span < least => Err(BadRetention::Short { name: "uploads", least }),
-            _ => Ok(()),
+        let uploads = Span(upload_expires.0 + Duration::from_secs(3600));
+        // A message is tried for a day, and may be replayed on the next.
+        let deliveries = Span::from_secs(2 * DAY_S);
+        for (name, keep, least) in [
+            ("uploads", self.uploads, uploads),
+            ("webhook_deliveries", self.webhook_deliveries, deliveries),
+        ] {
+            if matches!(keep, Keep::For(span) if span < least) {
+                return Err(BadRetention::Short { name, least });
+            }
         }
+        Ok(())
     }
 
     /// How long jobs of a state that is an end are kept.
@@ -190,6 +200,8 @@ mod tests {
         let config = RetentionConfig::default();
         assert_eq!(config.check(Span::from_secs(3600)), Ok(()));
         assert!(config.check(Span::from_secs(3 * 24 * 3600)).is_err());
+        let hasty = RetentionConfig { webhook_deliveries: days(1), ..config };
+        assert!(hasty.check(Span::from_secs(3600)).is_err());
         assert_eq!(config.longest(), Keep::Forever);
         assert_eq!(config.used_uploads(), Keep::Forever);
         let finite = RetentionConfig { succeeded: days(90), ..config };
