@@ -17,7 +17,9 @@ use async_trait::async_trait;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::{Progress, WorkerInfo};
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId};
+use panofleet_job_schema::{
+    Attempt, ClaimId, Job, JobId, Lane, Region, Tenant, Timestamp, WorkerId,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,6 +30,7 @@ mod counter;
 mod error;
 mod failure;
 mod family;
+mod filter;
 mod key;
 mod offers;
 mod order;
@@ -448,6 +451,12 @@ pub struct JobFilter {
     pub label: Option<(String, String)>,
     /// In this region.
     pub region: Option<Region>,
+    /// With an output of this operation, by name.
+    pub operation: Option<String>,
+    /// That this worker holds, or held last.
+    pub worker: Option<WorkerId>,
+    /// Whose last attempt of their generation has this number.
+    pub attempt: Option<Attempt>,
     /// That count as failed, and whose last failure has this fingerprint.
     pub failure: Option<String>,
     /// That count as failed, and did so then or later.

@@ -172,6 +172,9 @@ impl JobsDb for SimulatedDb {
         if filter.failure.is_some() || filter.failed_since.is_some() {
             return beside::not_simulated("lists of what failed");
         }
+        if filter.operation.is_some() || filter.worker.is_some() || filter.attempt.is_some() {
+            return beside::not_simulated("lists by operation, worker and attempt");
+        }
         let filter = filter.clone();
         self.read("list", move |db| db.list(&filter, limit)).await
     }

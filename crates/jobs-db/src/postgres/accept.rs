@@ -12,7 +12,7 @@ use super::row::{id_list, versioned};
 use crate::offers::{Holder, KeyName, answers, created};
 use crate::row::to_doc;
 use crate::write::first_timer;
-use crate::{Accepted, JobsDbError, Offer};
+use crate::{Accepted, JobsDbError, Offer, filter};
 
 /// Times that somebody else may take one of the keys between the look and the insert.
 const TRIES_MAX: u32 = 8;
@@ -88,11 +88,11 @@ async fn insert_jobs(connection: &mut PgConnection, offers: &[&Offer]) -> Result
     }
     let jobs = || offers.iter().map(|offer| &offer.job);
     let inserted = sqlx::query(
-        "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc)
-         SELECT id, tenant, region, lane, state, band, deadline_at, timer_at, 1, doc
+        "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc, operations)
+         SELECT id, tenant, region, lane, state, band, deadline_at, timer_at, 1, doc, operations
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::bigint[],
-                $8::bigint[], $9::text[])
-            AS new (id, tenant, region, lane, state, band, deadline_at, timer_at, doc)
+                $8::bigint[], $9::text[], $10::text[])
+            AS new (id, tenant, region, lane, state, band, deadline_at, timer_at, doc, operations)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(id_list(jobs().map(|job| job.id)))
@@ -104,6 +104,7 @@ async fn insert_jobs(connection: &mut PgConnection, offers: &[&Offer]) -> Result
     .bind(jobs().map(|job| job.deadline_at.as_millis()).collect::<Vec<_>>())
     .bind(jobs().map(|job| first_timer(job).map(Timestamp::as_millis)).collect::<Vec<_>>())
     .bind(jobs().map(to_doc).collect::<Vec<_>>())
+    .bind(jobs().map(filter::operations).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     if inserted.rows_affected() == offers.len() as u64 {

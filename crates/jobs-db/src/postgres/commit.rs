@@ -20,7 +20,7 @@ use crate::retention::sweeps_of;
 use crate::row::{integer, to_doc};
 use crate::webhook::ends_of;
 use crate::write::parents_to_tell;
-use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
+use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance, filter};
 
 /// More lines of history than one write of a job has: one for each event of a batch at most.
 const LINES_MAX: i64 = 1 << 20;
@@ -169,11 +169,12 @@ const WRITE_JOBS: &str = "
         UPDATE jobs SET region = new.region, lane = new.lane, state = new.state, band = new.band,
             deadline_at = new.deadline_at, timer_at = new.timer_at, doc = new.doc, failure = new.failure,
             failed_at = CASE WHEN new.failure IS NOT NULL THEN coalesce(new.failed_at, jobs.failed_at) END,
-            version = version + 1
+            worker = coalesce(new.worker, jobs.worker), attempt = new.attempt, version = version + 1
         FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[],
-                $8::bigint[], $9::bigint[], $10::text[], $16::text[], $17::bigint[])
+                $8::bigint[], $9::bigint[], $10::text[], $16::text[], $17::bigint[],
+                $18::text[], $19::bigint[])
             AS new (id, expected_version, region, lane, state, band, deadline_at, timer_at, doc, failure,
-                failed_at)
+                failed_at, worker, attempt)
         WHERE jobs.id = new.id AND jobs.version = new.expected_version
             AND (SELECT count(*) FROM locked) > 0
         RETURNING jobs.id
@@ -227,6 +228,8 @@ async fn write_jobs(
                 .map(|write| failed_at(write).map(Timestamp::as_millis))
                 .collect::<Vec<_>>(),
         )
+        .bind(writes.iter().map(|write| filter::worker(write)).collect::<Vec<_>>())
+        .bind(jobs().map(filter::attempt).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
     let updated: BTreeSet<JobId> = updated.into_iter().map(JobId).collect();

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::row::{JobRow, id_list, versioned};
 use crate::row::{child_count, corrupt, to_doc};
 use crate::write::first_timer;
-use crate::{ChildCount, FamilyKey, JobsDbError, Versioned};
+use crate::{ChildCount, FamilyKey, JobsDbError, Versioned, filter};
 
 pub(super) async fn counts(
     pool: &PgPool,
@@ -79,12 +79,13 @@ pub(super) async fn insert(
     let of = || children.iter().filter_map(|child| child.child_of);
     sqlx::query(
         "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc,
-            parent, parent_generation)
-         SELECT id, tenant, region, lane, state, band, deadline_at, timer_at, 1, doc, parent, parent_generation
+            parent, parent_generation, operations)
+         SELECT id, tenant, region, lane, state, band, deadline_at, timer_at, 1, doc, parent, parent_generation,
+            operations
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[],
-                $7::bigint[], $8::bigint[], $9::text[], $10::uuid[], $11::bigint[])
+                $7::bigint[], $8::bigint[], $9::text[], $10::uuid[], $11::bigint[], $12::text[])
             AS new (id, tenant, region, lane, state, band, deadline_at, timer_at, doc, parent,
-                parent_generation)
+                parent_generation, operations)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(id_list(children.iter().map(|child| child.id)))
@@ -98,6 +99,7 @@ pub(super) async fn insert(
     .bind(children.iter().map(to_doc).collect::<Vec<_>>())
     .bind(of().map(|of| of.parent.0).collect::<Vec<_>>())
     .bind(of().map(|of| i64::from(of.generation.0)).collect::<Vec<_>>())
+    .bind(children.iter().map(|child| filter::operations(child)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

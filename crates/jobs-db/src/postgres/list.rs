@@ -7,6 +7,7 @@ use panofleet_job_schema::job::State;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 
 use super::row::{JobRow, versioned};
+use crate::filter::operation;
 use crate::row::corrupt;
 use crate::{JobFilter, JobsDbError, Versioned};
 
@@ -84,6 +85,15 @@ pub(super) fn push_filter(
     }
     if let Some(region) = &filter.region {
         query.push(" AND region = ").push_bind(region.as_str().to_owned());
+    }
+    if let Some(name) = &filter.operation {
+        query.push(" AND strpos(operations, ").push_bind(operation(name)).push(") > 0");
+    }
+    if let Some(worker) = &filter.worker {
+        query.push(" AND worker = ").push_bind(worker.to_string());
+    }
+    if let Some(attempt) = filter.attempt {
+        query.push(" AND attempt = ").push_bind(i64::from(attempt.0));
     }
     if let Some(failure) = &filter.failure {
         query.push(" AND failure IS NOT NULL AND failure = ").push_bind(failure.clone());

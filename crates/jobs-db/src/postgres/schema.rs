@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/12_keys.sql"),
     include_str!("migrations/13_audit.sql"),
     include_str!("migrations/14_webhooks.sql"),
+    include_str!("migrations/15_filters.sql"),
 ];
 /// The key of the advisory lock that whoever migrates holds: the first bytes of "panofleet jobs".
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"panoflee");

@@ -10,7 +10,7 @@ use super::row::{job_id, versioned};
 use crate::offers::{Holder, KeyName, answers, created};
 use crate::row::to_doc;
 use crate::write::first_timer;
-use crate::{Accepted, IdempotencyKey, JobsDbError, Offer};
+use crate::{Accepted, IdempotencyKey, JobsDbError, Offer, filter};
 
 pub(super) async fn accept_all(
     file: &SqliteFile,
@@ -66,8 +66,8 @@ pub(super) async fn insert_row(
 ) -> Result<bool, JobsDbError> {
     let inserted = sqlx::query(
         "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc,
-            parent, parent_generation)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            parent, parent_generation, operations)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
     )
     .bind(job_key(job.id))
     .bind(job.tenant.as_str())
@@ -80,6 +80,7 @@ pub(super) async fn insert_row(
     .bind(to_doc(job))
     .bind(job.child_of.map(|of| job_key(of.parent)))
     .bind(job.child_of.map(|of| of.generation.0))
+    .bind(filter::operations(job))
     .execute(connection)
     .await?;
     Ok(inserted.rows_affected() > 0)

@@ -14,7 +14,7 @@ use super::webhooks;
 use crate::failure::{failed_as, failed_at};
 use crate::row::{integer, to_doc};
 use crate::write::parents_to_tell;
-use crate::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance};
+use crate::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance, filter};
 
 /// Writes the batch inside the caller's transaction. The offset goes first: a batch that another collector
 /// has applied is then refused before it does any work.
@@ -141,7 +141,8 @@ async fn write_job(
     let failure = failed_as(job);
     let updated = sqlx::query(
         "UPDATE jobs SET region = ?, lane = ?, state = ?, band = ?, deadline_at = ?, timer_at = ?, doc = ?,
-            failure = ?, failed_at = CASE WHEN ? IS NOT NULL THEN coalesce(?, failed_at) END, version = version + 1
+            failure = ?, failed_at = CASE WHEN ? IS NOT NULL THEN coalesce(?, failed_at) END,
+            worker = coalesce(?, worker), attempt = ?, version = version + 1
          WHERE id = ? AND version = ?",
     )
     .bind(job.region.as_str())
@@ -154,6 +155,8 @@ async fn write_job(
     .bind(&failure)
     .bind(&failure)
     .bind(failed_at(write).map(Timestamp::as_millis))
+    .bind(filter::worker(write))
+    .bind(filter::attempt(job))
     .bind(job_key(job.id))
     .bind(integer(write.expected_version))
     .execute(&mut *connection)

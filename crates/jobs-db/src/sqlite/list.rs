@@ -8,6 +8,7 @@ use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use super::accept::job_key;
 use super::row::{JobRow, versioned};
+use crate::filter::operation;
 use crate::row::corrupt;
 use crate::{JobFilter, JobsDbError, Versioned};
 
@@ -78,6 +79,15 @@ pub(super) fn push_filter(
     }
     if let Some(region) = &filter.region {
         query.push(" AND region = ").push_bind(region.as_str().to_owned());
+    }
+    if let Some(name) = &filter.operation {
+        query.push(" AND instr(operations, ").push_bind(operation(name)).push(") > 0");
+    }
+    if let Some(worker) = &filter.worker {
+        query.push(" AND worker = ").push_bind(worker.to_string());
+    }
+    if let Some(attempt) = filter.attempt {
+        query.push(" AND attempt = ").push_bind(attempt.0);
     }
     if let Some(failure) = &filter.failure {
         query.push(" AND failure IS NOT NULL AND failure = ").push_bind(failure.clone());

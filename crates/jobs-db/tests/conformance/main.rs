@@ -15,6 +15,7 @@ mod changes;
 mod commit;
 mod failures;
 mod families;
+mod filters;
 mod fixture;
 mod keys;
 mod killed;
@@ -58,6 +59,9 @@ macro_rules! beside_jobs {
             failures {
                 failed_jobs_are_grouped_by_what_their_failures_share
                 failed_jobs_are_found_and_counted
+            }
+            filters {
+                jobs_are_found_by_operation_worker_and_attempt
             }
             bulks {
                 bulk_actions_are_changed_as_they_were_seen

@@ -1,0 +1,47 @@
+//! What a job's row says of it for lists, beside its state.
+
+use std::collections::BTreeSet;
+
+use panofleet_job_schema::job::State;
+use panofleet_job_schema::{Job, Operation};
+
+use crate::JobWrite;
+
+/// The operations of a job's outputs, with commas on all sides.
+pub(crate) fn operations(job: &Job) -> String {
+    let names: BTreeSet<&str> = job.spec.outputs.values().map(Operation::name).collect();
+    names.iter().fold(",".to_owned(), |column, name| format!("{column}{name},"))
+}
+
+/// An operation as it stands in such a column.
+pub(crate) fn operation(name: &str) -> String {
+    format!(",{name},")
+}
+
+/// Who holds the job after a write, or did until then, as far as the write says; otherwise the row knows.
+pub(crate) fn worker(write: &JobWrite) -> Option<String> {
+    let holder = match &write.job.state {
+        State::Running { claims, .. } => claims.last().map(|claim| &claim.worker),
+        _ => None,
+    };
+    let last = || write.history.iter().rev().find_map(|line| line.worker.as_ref());
+    holder.or_else(last).map(ToString::to_string)
+}
+
+/// The last attempt of a job's generation, if there was one.
+pub(crate) fn attempt(job: &Job) -> Option<i64> {
+    let counters = job.counters;
+    (counters.last_attempt > counters.before_generation).then_some(counters.last_attempt.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_found_whole() {
+        let column = ",pano.tiles,video.poster,";
+        assert!(column.contains(&operation("pano.tiles")));
+        assert!(!column.contains(&operation("pano")) && !column.contains(&operation("poster")));
+    }
+}
