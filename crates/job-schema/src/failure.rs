@@ -1,5 +1,6 @@
 //! Why an attempt failed: a class for the machine, a code for grouping, a message for a person.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +9,9 @@ use crate::limits;
 mod pattern;
 
 /// What the lifecycle does about a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
     /// May pass by itself (a store that did not answer): retried with backoff.
@@ -22,7 +25,7 @@ pub enum ErrorClass {
 }
 
 /// One failure, as events, the job row and the API show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// What to do about it.
     pub class: ErrorClass,

@@ -1,5 +1,6 @@
 //! A job as the database keeps it: what was asked, where it stands, and what it has cost so far.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -77,7 +78,7 @@ pub struct Job {
 }
 
 /// What a job has cost. Attempt numbers grow over its whole life; the rest starts anew with a generation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counters {
     /// The last attempt number that was used; 0 if none.
     pub last_attempt: u32,
@@ -185,7 +186,7 @@ pub struct Placement {
 }
 
 /// What a job that ends without a result becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "target", rename_all = "snake_case")]
 pub enum CloseTarget {
     /// Given up.
@@ -200,7 +201,7 @@ pub enum CloseTarget {
 }
 
 /// Why a job was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     /// The input or the request is at fault.

@@ -55,6 +55,7 @@ mod retouch;
 pub mod route;
 mod rungs;
 pub mod runner_protocol;
+pub mod schemas;
 mod secret;
 pub mod source;
 pub mod spec;

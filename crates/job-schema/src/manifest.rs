@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Attempt, ClaimId, Generation, JobId, OutputName, Region, Tenant, WorkerId};
@@ -49,7 +50,7 @@ pub enum ManifestObject {
 }
 
 /// The result of a job: which claim made it, from what, and every file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// Version of this format; 1.
     pub schema: u32,
@@ -79,18 +80,19 @@ pub struct Manifest {
 }
 
 /// The source of a result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceRecord {
     /// Size of the file.
     pub bytes: u64,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
     /// What the probe found.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub media: MediaInfo,
 }
 
 /// One output of a result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputRecord {
     /// The operation's name.
     pub op: String,
@@ -104,11 +106,12 @@ pub struct OutputRecord {
     pub total_bytes: u64,
     /// How good a panorama's output is, for each eye.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub quality: Vec<PanoQuality>,
 }
 
 /// One file of an output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileRecord {
     /// Path from the output's folder, with `/` between parts.
     pub path: String,
@@ -121,7 +124,7 @@ pub struct FileRecord {
 }
 
 /// How long one step of an attempt took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepTiming {
     /// The step: `download`, `decode`, `tiles: remap`, `upload`.
     pub step: String,

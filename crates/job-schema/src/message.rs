@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -139,7 +140,7 @@ pub struct Heartbeat {
 }
 
 /// Who a worker is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerInfo {
     /// Its name, the same over restarts.
     pub worker: WorkerId,
@@ -184,7 +185,7 @@ pub struct HeldClaim {
 }
 
 /// How far an attempt is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// Share of the work done, [0, 1].
     pub fraction: f64,

@@ -1,5 +1,6 @@
 //! The documentation of operations as data: `panofleet operations` prints it, and the JSON Schema is made of it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use crate::retouch::REGION_DEG_MAX;
 use crate::stitch::{DISTORTION_MAX, FOV_DEG_MAX, FOV_DEG_MIN, LENS_PX_MAX, TURN_DEG_MAX};
 
 /// What `panofleet operations` prints about one operation.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct OperationDoc {
     /// `pano.tiles`.
     pub name: &'static str,
@@ -22,7 +23,7 @@ pub struct OperationDoc {
 }
 
 /// One parameter of an operation.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct ParameterDoc {
     /// Its name, with the unit last.
     pub name: &'static str,
@@ -35,7 +36,7 @@ pub struct ParameterDoc {
 }
 
 /// The type and the interval of a parameter.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ParameterKind {
     /// A whole number in an interval, both ends allowed.
@@ -180,6 +181,10 @@ impl ParameterDoc {
             ParameterKind::Color => json!({ "type": "string", "pattern": "^#[0-9a-f]{6}$" }),
         };
         let default: Value = serde_json::from_str(self.default).unwrap_or(Value::Null);
+        if default.is_null() {
+            // Who says null leaves it out.
+            schema = json!({ "anyOf": [schema, { "type": "null" }] });
+        }
         if let Some(fields) = schema.as_object_mut() {
             fields.insert("description".into(), json!(self.summary));
             if !default.is_null() {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use panofleet_job_schema::{Tenant, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -37,7 +38,7 @@ pub trait AuditDb {
 }
 
 /// What somebody did, or tried to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEntry {
     /// Its identity, a UUID version 7: entries are in the order of time.
     pub id: Uuid,

@@ -2,6 +2,7 @@
 
 use panofleet_job_schema::message::{Progress, WorkerInfo};
 use panofleet_job_schema::{ClaimId, Job, JobId, Timestamp, WorkerId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is written together.
@@ -31,7 +32,7 @@ pub struct JobWrite {
 }
 
 /// One line of a job's history.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEntry {
     /// When it was written, by the database's clock.
     pub at: Timestamp,

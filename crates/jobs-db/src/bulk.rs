@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use panofleet_job_schema::{Tenant, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -73,7 +74,7 @@ pub struct Bulk {
 }
 
 /// What a bulk action does to each job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BulkAction {
     /// Starts it anew, as an operator does.

@@ -1,6 +1,7 @@
 //! What gets no jobs until somebody resumes it.
 
 use panofleet_job_schema::{Lane, Region, Tenant, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::row::time;
@@ -18,10 +19,11 @@ pub enum PauseTarget {
 }
 
 /// A pause.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pause {
     /// What is paused.
     #[serde(flatten)]
+    #[schemars(with = "Named")]
     pub target: PauseTarget,
     /// Since when, by the database's clock.
     pub since: Timestamp,
@@ -48,7 +50,7 @@ pub enum BadPauseTarget {
 }
 
 /// A target in words.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 struct Named {
     kind: String,
     name: String,

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use panofleet_job_schema::{JobId, JobSpec, Tenant, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::JobsDbError;
@@ -50,7 +51,7 @@ pub trait SchedulesDb {
 }
 
 /// A job that comes again and again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Schedule {
     /// Whose it is.
     pub tenant: Tenant,
@@ -81,7 +82,7 @@ pub struct Schedule {
 }
 
 /// What becomes of ticks that passed while no dispatcher was there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "policy", rename_all = "snake_case")]
 pub enum Missed {
     /// Only the latest is made up for.
@@ -95,7 +96,7 @@ pub enum Missed {
 }
 
 /// What becomes of a tick while the job of the last one has not ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// Its job runs beside the other.
@@ -106,7 +107,7 @@ pub enum Overlap {
 }
 
 /// A tick that is over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tick {
     /// When it was due.
     pub at: Timestamp,
@@ -119,7 +120,7 @@ pub struct Tick {
 }
 
 /// What came of a tick.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum TickOutcome {
     /// A job.

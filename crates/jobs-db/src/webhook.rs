@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use panofleet_job_schema::{JobId, Secret, Tenant, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -121,7 +122,9 @@ pub trait WebhooksDb {
 }
 
 /// What a webhook may hear of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum WebhookEvent {
     /// A job has its result.
     #[serde(rename = "job.succeeded")]
@@ -177,7 +180,7 @@ impl FromStr for WebhookEvent {
 }
 
 /// Whom a tenant has told of its jobs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Webhook {
     /// Its identity, a UUID version 7.
     pub id: Uuid,
@@ -196,7 +199,7 @@ pub struct Webhook {
 }
 
 /// A webhook that hears of nothing for now: what happens meanwhile is not kept for it, and what was kept waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disabled {
     /// Since when.
     pub at: Timestamp,
@@ -205,7 +208,7 @@ pub struct Disabled {
 }
 
 /// Why a webhook hears of nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledBecause {
     /// Somebody wanted it.
@@ -243,7 +246,9 @@ pub struct StoredWebhook {
 }
 
 /// How a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// It is to be sent, or sent again.
@@ -266,7 +271,7 @@ impl DeliveryState {
 }
 
 /// What came of a try to deliver.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tried {
     /// When it ended.
     pub at: Timestamp,
@@ -292,7 +297,7 @@ pub enum Then {
 }
 
 /// One message to one webhook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     /// Its identity: `webhook-id`, the same for every try.
     pub id: Uuid,

@@ -35,6 +35,7 @@ mod role;
 mod run;
 mod scale;
 mod schedules;
+mod shells;
 mod submit;
 mod topics;
 mod up;
@@ -161,6 +162,10 @@ enum Command {
     Operations(operations::Operations),
     /// List the presets: named sets of outputs
     Presets(presets::Presets),
+    /// Print what a shell completes the commands with
+    Completions(shells::Completions),
+    /// Write manual pages: one for each command
+    Man(shells::Man),
     /// Print the merged configuration and where each value came from
     Config(config_cmd::ConfigCommand),
 }
@@ -174,8 +179,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { shared, command } = arguments;
     #[cfg(debug_assertions)]
     shared.crash_at.iter().for_each(panofleet_service::crash_points::arm);
-    if let Command::Operations(command) = &command {
-        return command.run(&shared);
+    // What needs no runtime.
+    match &command {
+        Command::Operations(command) => return command.run(&shared),
+        Command::Completions(command) => return command.run(),
+        Command::Man(command) => return command.run(),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("the async runtime cannot start")?;
@@ -214,6 +223,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),
             Command::Operations(command) => command.run(&shared),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
             Command::Presets(command) => command.run(&shared).await,
         }
     })

@@ -37,6 +37,7 @@ use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{RegionKeys, limits};
 use panofleet_jobs_db::JobsDb;
 use panofleet_objects::ObjectStore;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -45,26 +46,29 @@ pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod bulk;
 pub mod config;
-mod dead_letters;
+pub(crate) mod dead_letters;
 mod drains;
 pub(crate) mod error;
+mod events;
 pub(crate) mod extract;
 mod failures;
-mod fleet;
+pub(crate) mod fleet;
 mod guard;
 mod health;
-mod jobs;
+pub(crate) mod jobs;
 mod keys;
 pub(crate) mod manifests;
+pub(crate) mod openapi;
 pub(crate) mod outputs;
 mod paging;
 mod pauses;
 pub(crate) mod quota;
 pub(crate) mod routes;
-mod scale;
+pub(crate) mod scale;
 mod schedules;
 mod schema;
 pub mod serve;
+mod shape;
 mod source;
 pub(crate) mod submit;
 mod uploads;
@@ -81,6 +85,7 @@ pub use drains::DrainView;
 pub use failures::{FailedJob, FailureGroupView, FailureList};
 pub use fleet::WorkerView;
 pub use keys::{KeyList, KeyState, KeyView, MadeKey, NewKey, Rotation, WhoView};
+pub use openapi::shared as document;
 pub use quota::config::{LimitsConfig, TenantQuota};
 pub use routes::{Row, table};
 pub use scale::ScaleView;
@@ -131,6 +136,8 @@ pub(crate) struct Api {
     pub(crate) identities: Identities,
     pub(crate) uses: Uses,
     pub(crate) quotas: Quotas,
+    /// Streams of news that may still be opened.
+    pub(crate) streams: Arc<Semaphore>,
     /// Ends long waits, so that they do not hold up the end of the process.
     pub(crate) shutdown: CancellationToken,
 }
@@ -140,6 +147,7 @@ impl Api {
         let ApiState { db, bus, objects, keys, policy, config } = state;
         let (manifests, uses) = (Manifests::default(), Uses::default());
         let identities = Identities::new(&config);
+        let streams = Arc::new(Semaphore::new(config.http.streams_max as usize));
         Arc::new(Self {
             db,
             bus,
@@ -151,6 +159,7 @@ impl Api {
             identities,
             uses,
             quotas: Quotas::default(),
+            streams,
             shutdown,
         })
     }

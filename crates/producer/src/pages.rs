@@ -1,4 +1,5 @@
-//! The pages that people open in a browser: `GET /`, `GET /view/{job}`, `GET /failures`, `GET /sign-in`.
+//! The pages that people open in a browser: `GET /`, `GET /view/{job}`, `GET /failures`, `GET /webhooks`, `GET /api`,
+//! `GET /sign-in`.
 //!
 //! They are plain HTML that works without a script, but for the viewer itself, for keeping up with what is at work, and for
 //! buttons: what a button does is a call of the API. Nothing is loaded from another host, and no script or style stands in the page.
@@ -10,6 +11,10 @@
 //! | recent jobs | `home.rs` |
 //! | one job and its result | `view.rs`, `view/` |
 //! | what failed, by why; running it again | `failures.rs` |
+//! | queues, workers, pauses | `fleet.rs` |
+//! | schedules; dead letters; who has changed what | `schedules.rs`, `dead_letters.rs`, `audit.rs` |
+//! | webhooks and what they were told | `webhooks.rs` |
+//! | the API for people who read | `reference.rs` |
 //! | sizes and ages in words | `words.rs` |
 //! | scripts, styles, the embedded viewers | `assets.rs`, `assets/` |
 
@@ -21,14 +26,20 @@ use url::form_urlencoded;
 use crate::api::Need;
 use crate::api::auth::gate::go_to;
 use crate::api::error::ApiError;
-use crate::api::routes::{READ, Routes};
+use crate::api::routes::{AUDIT, OPS, READ, Routes};
 
 mod assets;
+mod audit;
+mod dead_letters;
 mod failures;
+mod fleet;
 mod home;
 mod html;
+mod reference;
+mod schedules;
 mod sign_in;
 mod view;
+mod webhooks;
 mod words;
 
 /// Routes of the pages and of what they load.
@@ -39,12 +50,19 @@ pub(crate) fn routes() -> Routes {
         .page("/failures", READ, failures::failures)
         .page("/failures/{fingerprint}", READ, failures::failure)
         .page("/bulk/{id}", READ, failures::bulk)
+        .page("/fleet", OPS, fleet::fleet)
+        .page("/schedules", READ, schedules::schedules)
+        .page("/dead-letters", OPS, dead_letters::dead_letters)
+        .page("/audit", AUDIT, audit::audit)
+        .page("/webhooks", READ, webhooks::webhooks)
+        .page("/webhooks/{id}", READ, webhooks::webhook)
+        .page("/api", Need::Nothing, reference::reference)
         .page("/sign-out", Need::AnyKey, sign_in::ask)
-        .get("/sign-in", Need::Nothing, sign_in::form)
-        .post("/sign-in", Need::Nothing, sign_in::begin)
-        .post("/sign-out", Need::Nothing, sign_in::end)
-        .get("/pages/{file}", Need::Nothing, assets::page_file)
-        .get("/viewer/{file}", Need::Nothing, assets::viewer_file)
+        .of_pages(Method::GET, ("/sign-in", Need::Nothing), sign_in::form)
+        .of_pages(Method::POST, ("/sign-in", Need::Nothing), sign_in::begin)
+        .of_pages(Method::POST, ("/sign-out", Need::Nothing), sign_in::end)
+        .of_pages(Method::GET, ("/pages/{file}", Need::Nothing), assets::page_file)
+        .of_pages(Method::GET, ("/viewer/{file}", Need::Nothing), assets::viewer_file)
 }
 
 /// In the place of a page, for somebody who is not known: the form, and afterwards the page.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use panofleet_job_schema::{Region, Span};
+use panofleet_job_schema::{Attempt, Region, Span, WorkerId};
 use panofleet_jobs_db::BulkAction;
 use panofleet_producer::api::{BulkFilter, BulkRequest, BulkView};
 
@@ -32,6 +32,15 @@ pub(crate) struct All {
     /// Only in this region
     #[arg(long)]
     region: Option<Region>,
+    /// Only with an output of this operation, such as pano.tiles
+    #[arg(long, value_name = "OPERATION")]
+    operation: Option<String>,
+    /// Only what this worker holds, or held last
+    #[arg(long, value_name = "WORKER")]
+    worker: Option<WorkerId>,
+    /// Only jobs whose last attempt has this number
+    #[arg(long, value_name = "NUMBER")]
+    attempt: Option<u32>,
     /// Only jobs whose last failure is of this kind: see `panofleet failures`
     #[arg(long, value_name = "FAILURE")]
     failure: Option<String>,
@@ -86,6 +95,9 @@ impl All {
             states: self.state.clone(),
             label: self.label.clone(),
             region: self.region.clone(),
+            operation: self.operation.clone(),
+            worker: self.worker.clone(),
+            attempt: self.attempt.map(Attempt),
             failure: self.failure.clone(),
             failed_within: self.failed_within,
         }

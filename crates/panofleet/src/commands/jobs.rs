@@ -22,6 +22,15 @@ pub(crate) struct Jobs {
     /// Only in this region
     #[arg(long)]
     region: Option<String>,
+    /// Only with an output of this operation, such as pano.tiles
+    #[arg(long, value_name = "OPERATION")]
+    operation: Option<String>,
+    /// Only what this worker holds, or held last
+    #[arg(long, value_name = "WORKER")]
+    worker: Option<String>,
+    /// Only jobs whose last attempt has this number
+    #[arg(long, value_name = "NUMBER")]
+    attempt: Option<u32>,
     /// Only jobs whose last failure is of this kind: see `panofleet failures`
     #[arg(long, value_name = "FAILURE")]
     failure: Option<String>,
@@ -48,6 +57,9 @@ impl Jobs {
         add("state", &self.state);
         add("label", &self.label);
         add("region", &self.region);
+        add("operation", &self.operation);
+        add("worker", &self.worker);
+        add("attempt", &self.attempt.map(|attempt| attempt.to_string()));
         add("failure", &self.failure);
         add("failed_within", &self.failed_within);
         add("parent", &self.parent);

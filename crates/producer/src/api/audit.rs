@@ -11,6 +11,7 @@ use axum::response::Response;
 use panofleet_job_schema::{Span, Tenant, Timestamp};
 use panofleet_jobs_db::{AuditEntry, AuditFilter};
 use panofleet_service::trace;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -122,7 +123,7 @@ impl Api {
 }
 
 /// Which entries.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AuditParams {
     /// What was done: `job.cancel`.
@@ -136,11 +137,12 @@ pub(super) struct AuditParams {
     /// The `next` of the page before.
     before: Option<Uuid>,
     /// Entries of a page.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
 }
 
 /// A page of entries.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AuditList {
     /// Newest first.
     pub entries: Vec<AuditEntry>,

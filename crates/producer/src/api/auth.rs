@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use axum::http::StatusCode;
 use panofleet_job_schema::{Region, Tenant, Timestamp};
 use panofleet_jobs_db::{Actor, ApiKey, Scope, SecretHash, StoredKey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
@@ -26,7 +27,7 @@ pub(crate) mod token;
 pub(crate) mod uses;
 
 /// Whom the API asks who they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Auth {
     /// Nobody: whoever reaches it may do everything.

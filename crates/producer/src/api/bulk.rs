@@ -5,17 +5,17 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::job::State as JobState;
-use panofleet_job_schema::{Region, Span, Timestamp};
+use panofleet_job_schema::{Attempt, Region, Span, Timestamp, WorkerId};
 use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, VersionedBulk};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JsonBody, Segments};
-use super::jobs::{check_states, label_of};
+use super::jobs::{check_operation, check_states, label_of};
 
 /// Bulk actions of a tenant that may be under way at once.
 const OPEN_MAX: usize = 16;
@@ -28,7 +28,7 @@ const TRIES_MAX: u32 = 8;
 pub(crate) const RETRIED: [&str; 2] = ["dead", "expired"];
 
 /// What is asked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkRequest {
     /// What is done to each job.
@@ -42,7 +42,7 @@ pub struct BulkRequest {
 }
 
 /// Which jobs. Everything that is given must match.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BulkFilter {
     /// In one of these states. Without any: to retry, `dead` and `expired`; to cancel, all that have not ended.
@@ -54,6 +54,15 @@ pub struct BulkFilter {
     /// In this region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
+    /// With an output of this operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// That this worker holds, or held last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    /// Whose last attempt has this number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
     /// Whose last failure has this fingerprint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -63,14 +72,14 @@ pub struct BulkFilter {
 }
 
 /// What a dry run found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BulkCount {
     /// How many jobs match now.
     pub matched: u64,
 }
 
 /// A bulk action as the API shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BulkView {
     /// Its identity.
     pub id: Uuid,
@@ -84,6 +93,15 @@ pub struct BulkView {
     /// In which region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
+    /// With outputs of which operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Of which worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
+    /// At which attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
     /// Whose failures have which fingerprint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -107,22 +125,32 @@ pub struct BulkView {
 }
 
 /// Bulk actions.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct BulkList {
     /// Newest first.
     pub bulk: Vec<BulkView>,
+}
+
+/// What a request came to.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum BulkAnswer {
+    /// It was a dry run.
+    Counted(BulkCount),
+    /// It is under way.
+    Begun(Box<BulkView>),
 }
 
 /// Counts what matches; unless that is all that is asked for, has the action done to it: 202.
 pub(super) async fn begin(
     api: Granted,
     JsonBody(BulkRequest { action, filter, dry_run }): JsonBody<BulkRequest>,
-) -> Result<Response, ApiError> {
+) -> Result<(StatusCode, Json<BulkAnswer>), ApiError> {
     let filter = api.bulk_filter(action, filter).await?;
     let matched = api.db.count(&filter).await?;
     if dry_run {
         api.note_outcome("counted");
-        return Ok(Json(BulkCount { matched }).into_response());
+        return Ok((StatusCode::OK, Json(BulkAnswer::Counted(BulkCount { matched }))));
     }
     let tenant = api.tenant().clone();
     let recent = api.db.bulks(&tenant, SHOWN).await?;
@@ -147,7 +175,8 @@ pub(super) async fn begin(
     };
     api.db.put_bulk(&bulk).await?;
     tracing::info!(id = %bulk.id, action = action.name(), matched, "bulk action requested");
-    Ok((StatusCode::ACCEPTED, Json(BulkView::of(bulk))).into_response())
+    let begun = BulkAnswer::Begun(Box::new(BulkView::of(bulk)));
+    Ok((StatusCode::ACCEPTED, Json(begun)))
 }
 
 /// The newest bulk actions.
@@ -203,8 +232,18 @@ impl Granted {
         action: BulkAction,
         asked: BulkFilter,
     ) -> Result<JobFilter, ApiError> {
-        let BulkFilter { states, label, region, failure, failed_within } = asked;
+        let BulkFilter {
+            states,
+            label,
+            region,
+            operation,
+            worker,
+            attempt,
+            failure,
+            failed_within,
+        } = asked;
         check_states(&states)?;
+        check_operation(operation.as_deref())?;
         let states = match (action, states.is_empty()) {
             (_, false) => states,
             (BulkAction::Retry, true) => RETRIED.map(str::to_owned).to_vec(),
@@ -214,6 +253,9 @@ impl Granted {
             states,
             label: label.as_deref().map(label_of).transpose()?,
             region,
+            operation,
+            worker,
+            attempt,
             failure,
             failed_since: self.ago(failed_within).await?,
             tenant: Some(self.tenant().clone()),
@@ -242,6 +284,9 @@ impl BulkView {
             states: filter.states,
             label: filter.label.map(|(key, value)| format!("{key}:{value}")),
             region: filter.region,
+            operation: filter.operation,
+            worker: filter.worker,
+            attempt: filter.attempt,
             failure: filter.failure,
             failed_since: filter.failed_since,
             matched,

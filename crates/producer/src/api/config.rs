@@ -116,6 +116,8 @@ pub struct HttpConfig {
     pub request_timeout: Span,
     /// Longest `seconds` that a client may wait for a job to change.
     pub wait_max: Span,
+    /// Streams of news that are open at once.
+    pub streams_max: u32,
     /// How long open requests may go on after shutdown has begun.
     pub drain: Span,
 }
@@ -127,6 +129,7 @@ impl Default for HttpConfig {
             header_timeout: Span::from_secs(30),
             request_timeout: Span::from_secs(20),
             wait_max: Span::from_secs(60),
+            streams_max: 256,
             drain: Span::from_secs(10),
         }
     }

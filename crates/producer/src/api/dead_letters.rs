@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use panofleet_bus::{BusError, KeptLetter, LetterPage};
 use panofleet_job_schema::Timestamp;
 use panofleet_jobs_db::{LetterKey, Replay};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::granted::Granted;
@@ -23,7 +24,7 @@ const EXCERPT_BYTES: usize = 200;
 const EXCERPT_BYTES_MAX: usize = 8 * 1024;
 
 /// A dead letter as the API shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LetterView {
     /// Its place among the dead letters.
     pub id: u64,
@@ -47,7 +48,7 @@ pub struct LetterView {
 }
 
 /// How a replay stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayView {
     /// When it was asked for.
     pub requested_at: Timestamp,
@@ -60,7 +61,7 @@ pub struct ReplayView {
 }
 
 /// A page of letters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LetterList {
     /// Newest first.
     pub letters: Vec<LetterView>,
@@ -69,12 +70,13 @@ pub struct LetterList {
 }
 
 /// Which page.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParams {
     /// The `next` of the page before.
     before: Option<u64>,
     /// Letters of a page.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
 }
 
@@ -84,10 +86,7 @@ pub(super) async fn list(
     Params(ListParams { before, limit }): Params<ListParams>,
 ) -> Result<Json<LetterList>, ApiError> {
     let limit = page_size(limit, PAGE_LETTERS, LetterPage::LETTERS_MAX)?;
-    let page = LetterPage { before, limit, payload_bytes_max: EXCERPT_BYTES };
-    let kept = api.bus.letters(page).await.map_err(bus_error)?;
-    let next = kept.last().filter(|_| kept.len() == limit as usize).map(|last| last.id);
-    Ok(Json(LetterList { letters: api.letter_views(kept, EXCERPT_BYTES).await?, next }))
+    Ok(Json(api.letters(before, limit).await?))
 }
 
 /// One dead letter, and more of its record.
@@ -119,6 +118,18 @@ pub(super) async fn replay(
 }
 
 impl Granted {
+    /// A page of dead letters, newest first.
+    pub(crate) async fn letters(
+        &self,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<LetterList, ApiError> {
+        let page = LetterPage { before, limit, payload_bytes_max: EXCERPT_BYTES };
+        let kept = self.bus.letters(page).await.map_err(bus_error)?;
+        let next = kept.last().filter(|_| kept.len() == limit as usize).map(|last| last.id);
+        Ok(LetterList { letters: self.letter_views(kept, EXCERPT_BYTES).await?, next })
+    }
+
     async fn letter(&self, id: &str) -> Result<KeptLetter, ApiError> {
         let absent = || {
             let detail = format!("there is no dead letter `{id}`; GET /v1/dead-letters lists them");

@@ -10,6 +10,7 @@ use panofleet_bus::sealed::sealed_order;
 use panofleet_job_schema::{Region, Span, Timestamp, WorkerId, limits};
 use panofleet_jobs_db::{NewOrder, OrderRow, WorkerRow};
 use panofleet_service::clock::wall_clock;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::granted::Granted;
@@ -21,7 +22,7 @@ use super::pauses::check_reason;
 const PUBLISH_WAIT: Duration = Duration::from_secs(2);
 
 /// How a worker is to drain.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Drain {
     reason: String,
@@ -31,7 +32,7 @@ pub(super) struct Drain {
 }
 
 /// Whether a worker drains.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DrainView {
     /// Who.
     pub worker: WorkerId,

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use panofleet_job_schema::JobId;
 use panofleet_jobs_db::JobsDbError;
 use panofleet_objects::ObjectsError;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::quota::{RateState, seconds};
@@ -60,7 +61,7 @@ pub(crate) enum ApiError {
 pub(crate) struct Code(pub(crate) &'static str);
 
 /// The body of a refusal.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
     /// `urn:panofleet:problem:<code>`.
     #[serde(rename = "type")]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use bytes::Bytes;
 use panofleet_job_schema::{JobId, limits};
 use serde::de::DeserializeOwned;
@@ -88,13 +88,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let query = Query::try_from_uri(&parts.uri);
-        query.map(|Query(params)| Self(params)).map_err(|error| {
-            let said = error.body_text();
-            let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(&said);
-            bad_parameter(said.to_owned())
-        })
+        parameters(&parts.uri).map(Self)
     }
+}
+
+/// The parameters of a query.
+pub(crate) fn parameters<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    Query::try_from_uri(uri).map(|Query(params)| params).map_err(|error| {
+        let said = error.body_text();
+        let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(&said);
+        bad_parameter(said.to_owned())
+    })
 }
 
 /// A parameter of the query that cannot be used: 400.

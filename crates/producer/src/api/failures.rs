@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use panofleet_job_schema::{ErrorClass, JobId, Region, Span, Timestamp};
 use panofleet_jobs_db::{FailureGroup, JobFilter};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::granted::Granted;
@@ -18,17 +19,18 @@ const GROUPS: u32 = 50;
 const GROUPS_MAX: u32 = 200;
 
 /// Which groups.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FailureParams {
     /// Of jobs that failed at most so long ago, such as `24h`; without it, of all that are kept.
     failed_within: Option<Span>,
     /// Groups at most.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
 }
 
 /// Jobs that failed alike, as the API shows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureGroupView {
     /// What their failures share: `failure` in a filter.
     pub fingerprint: String,
@@ -53,7 +55,7 @@ pub struct FailureGroupView {
 }
 
 /// A job that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedJob {
     /// The job.
     pub id: JobId,
@@ -62,7 +64,7 @@ pub struct FailedJob {
 }
 
 /// The groups.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct FailureList {
     /// Those with most jobs first.
     pub groups: Vec<FailureGroupView>,

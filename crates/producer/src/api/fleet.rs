@@ -7,21 +7,23 @@ use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::{ClaimId, Timestamp, WorkerId};
 use panofleet_jobs_db::OrderRow;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Api;
 use super::auth::granted::Granted;
 use super::drains::DrainView;
 use super::error::ApiError;
 use crate::dispatcher::reach::is_unreachable;
 
 /// The workers that have ever said something.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Workers {
     workers: Vec<WorkerView>,
 }
 
 /// A worker as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerView {
     /// What it says of itself.
     #[serde(flatten)]
@@ -42,6 +44,11 @@ pub struct WorkerView {
 
 /// Every worker, by name.
 pub(super) async fn workers(api: Granted) -> Result<Json<Workers>, ApiError> {
+    Ok(Json(Workers { workers: worker_views(&api).await? }))
+}
+
+/// Every worker as the API shows it, by name.
+pub(crate) async fn worker_views(api: &Api) -> Result<Vec<WorkerView>, ApiError> {
     let (rows, now) = (api.db.workers().await?, api.db.now().await?);
     let orders = api.db.orders().await?.into_iter().filter(|row| row.order.draining);
     let mut orders: BTreeMap<WorkerId, OrderRow> =
@@ -58,11 +65,11 @@ pub(super) async fn workers(api: Granted) -> Result<Json<Workers>, ApiError> {
         beat_at: row.beat_at,
         claims: row.claims,
     });
-    Ok(Json(Workers { workers: workers.collect() }))
+    Ok(workers.collect())
 }
 
 /// How many jobs there are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Counts {
     /// By state; each state is there.
     states: BTreeMap<String, u64>,

@@ -8,11 +8,12 @@ use axum::http::{HeaderName, StatusCode, header};
 use panofleet_objects::ObjectsError;
 use panofleet_service::metrics;
 use panofleet_service::readiness::{Checked, check};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Api;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Alive {
     status: &'static str,
 }
@@ -22,10 +23,11 @@ pub(super) async fn alive() -> Json<Alive> {
     Json(Alive { status: "alive" })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Ready {
     /// Whether jobs are accepted.
     ready: bool,
+    #[schemars(with = "[serde_json::Map<String, serde_json::Value>; 3]")]
     checks: [Checked; 3],
 }
 

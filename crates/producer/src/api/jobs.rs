@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use axum::Json;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{Job, JobId, Region, Span};
+use panofleet_job_schema::{Attempt, Job, JobId, Operation, Region, Span, WorkerId};
 use panofleet_jobs_db::{ChildCount, FamilyKey, HistoryEntry, JobFilter, Versioned};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::JobView;
@@ -90,7 +91,7 @@ impl Granted {
             return Ok(None);
         };
         let counts = besides.of(job).children;
-        let open = ["waiting", "queued", "sent", "running", "closing"];
+        let open = JobState::OPEN_NAMES;
         let ended = counts.iter().filter(|count| !open.contains(&count.state.as_str()));
         let ended: u32 = ended.map(|count| count.jobs).sum();
         let running = JobFilter {
@@ -116,15 +117,21 @@ pub(super) async fn get(api: Granted, JobPath(id): JobPath) -> Result<Json<JobVi
 }
 
 /// The filters of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListParams {
+pub(crate) struct ListParams {
     /// States, with commas between them.
     state: Option<String>,
     /// `key:value`, parted at the first colon.
     label: Option<String>,
     /// Where they are.
     region: Option<Region>,
+    /// With an output of this operation.
+    operation: Option<String>,
+    /// That this worker holds, or held last.
+    worker: Option<WorkerId>,
+    /// Whose last attempt has this number.
+    attempt: Option<Attempt>,
     /// The fingerprint of their last failure.
     failure: Option<String>,
     /// They failed at most so long ago, such as `24h`.
@@ -134,16 +141,17 @@ pub(super) struct ListParams {
     /// The `next` of the page before.
     before: Option<JobId>,
     /// Jobs of a page.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
 }
 
 /// A page of the list.
-#[derive(Debug, Serialize)]
-pub(super) struct Page {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Page {
     /// Newest first.
-    jobs: Vec<JobView>,
+    pub(crate) jobs: Vec<JobView>,
     /// What `before` gets for the next page; none on the last.
-    next: Option<JobId>,
+    pub(crate) next: Option<JobId>,
 }
 
 /// A page of the jobs that match.
@@ -151,22 +159,43 @@ pub(super) async fn list(
     api: Granted,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Page>, ApiError> {
+    Ok(Json(page(&api, params).await?))
+}
+
+/// The same, for whoever shows it.
+pub(crate) async fn page(api: &Granted, params: ListParams) -> Result<Page, ApiError> {
     let limit = page_size(params.limit, PAGE_JOBS, PAGE_JOBS_MAX)?;
-    let filter = filter(&api, params).await?;
+    let filter = filter(api, params).await?;
     let mut jobs = api.job_views(&filter, limit + 1).await?;
     let next = cut(&mut jobs, limit).map(|job| job.id);
-    Ok(Json(Page { jobs, next }))
+    Ok(Page { jobs, next })
 }
 
 async fn filter(api: &Granted, params: ListParams) -> Result<JobFilter, ApiError> {
-    let ListParams { state, label, region, failure, failed_within, parent, before, .. } = params;
+    let ListParams {
+        state,
+        label,
+        region,
+        operation,
+        worker,
+        attempt,
+        failure,
+        failed_within,
+        parent,
+        before,
+        ..
+    } = params;
     let states: Vec<String> =
         state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
     check_states(&states)?;
+    check_operation(operation.as_deref())?;
     Ok(JobFilter {
         states,
         label: label.as_deref().map(label_of).transpose()?,
         region,
+        operation,
+        worker,
+        attempt,
         failure,
         failed_since: api.ago(failed_within).await?,
         parent,
@@ -183,6 +212,16 @@ pub(super) fn check_states(states: &[String]) -> Result<(), ApiError> {
     Err(bad_parameter(format!("state `{unknown}` is none of {known}")))
 }
 
+/// Refuses an operation that there is not.
+pub(super) fn check_operation(name: Option<&str>) -> Result<(), ApiError> {
+    let known = || Operation::docs().iter().map(|doc| doc.name);
+    let Some(unknown) = name.filter(|name| known().all(|known| known != *name)) else {
+        return Ok(());
+    };
+    let known = known().collect::<Vec<_>>().join(", ");
+    Err(bad_parameter(format!("operation `{unknown}` is none of {known}")))
+}
+
 /// The key and value of `key:value`, parted at the first colon.
 pub(super) fn label_of(label: &str) -> Result<(String, String), ApiError> {
     let parts = label.split_once(':');
@@ -192,7 +231,7 @@ pub(super) fn label_of(label: &str) -> Result<(String, String), ApiError> {
 }
 
 /// What happened to a job.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct History {
     job: JobId,
     /// Oldest first.

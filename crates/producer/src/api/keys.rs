@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::{Region, Span, Tenant, Timestamp, limits};
 use panofleet_jobs_db::{Actor, ApiKey, JobsDbError, Scope, StoredKey};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,6 +18,7 @@ use super::auth::{Auth, Principal};
 use super::error::ApiError;
 use super::extract::{JsonBody, Params, Segments};
 use super::paging::{cut, page_size};
+use super::shape::Created;
 use super::submit::unknown_region;
 
 /// Keys of a page, unless the request says less or more.
@@ -31,7 +31,7 @@ const OVERLAP: Span = Span::from_secs(24 * 3600);
 const OVERLAP_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// A key that is asked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// What people call it.
@@ -50,7 +50,7 @@ pub struct NewKey {
 }
 
 /// How a key is to be rotated.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
     /// How long the old key stays good; 24 h if unset.
@@ -59,7 +59,7 @@ pub struct Rotation {
 }
 
 /// Whether a key is of use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
     /// It is.
@@ -71,7 +71,7 @@ pub enum KeyState {
 }
 
 /// A key as the API shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyView {
     /// The key.
     #[serde(flatten)]
@@ -84,7 +84,7 @@ pub struct KeyView {
 }
 
 /// A key that was just made, with its secret.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MadeKey {
     /// The key.
     #[serde(flatten)]
@@ -94,7 +94,7 @@ pub struct MadeKey {
 }
 
 /// Keys.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KeyList {
     /// Newest first.
     pub keys: Vec<KeyView>,
@@ -103,7 +103,7 @@ pub struct KeyList {
 }
 
 /// Who asks, and what they may do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhoView {
     /// Whether the API asks for keys.
     pub auth: Auth,
@@ -123,12 +123,13 @@ pub struct WhoView {
 }
 
 /// Which page.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParams {
     /// The `next` of the page before.
     before: Option<Uuid>,
     /// Keys of a page.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
 }
 
@@ -170,7 +171,7 @@ pub(super) async fn show(
 pub(super) async fn create(
     api: Granted,
     JsonBody(new): JsonBody<NewKey>,
-) -> Result<Response, ApiError> {
+) -> Result<Created<MadeKey>, ApiError> {
     let (token, now) = (Token::random(), api.db.now().await?);
     api.note_subject(token.id);
     let NewKey { name, tenant, scopes, regions, expires_at } = new;
@@ -197,11 +198,10 @@ pub(super) async fn create(
     Ok(made(key, &token, now))
 }
 
-fn made(key: ApiKey, token: &Token, now: Timestamp) -> Response {
+fn made(key: ApiKey, token: &Token, now: Timestamp) -> Created<MadeKey> {
     let location = format!("/v1/keys/{}", key.id);
     let key = KeyView { state: KeyState::of(&key, now), key, last_used_at: None };
-    let made = MadeKey { key, secret: token.text().expose().to_owned() };
-    (StatusCode::CREATED, [(header::LOCATION, location)], Json(made)).into_response()
+    Created { location, made: MadeKey { key, secret: token.text().expose().to_owned() } }
 }
 
 /// Checks what makes no sense, whoever asks.
@@ -253,7 +253,7 @@ pub(super) async fn rotate(
     api: Granted,
     Segments(id): Segments<String>,
     JsonBody(Rotation { overlap }): JsonBody<Rotation>,
-) -> Result<Response, ApiError> {
+) -> Result<Created<MadeKey>, ApiError> {
     let overlap = overlap.unwrap_or(OVERLAP);
     if overlap.0 > OVERLAP_MAX {
         let detail = format!("overlap is {overlap}; it may be up to {}", Span(OVERLAP_MAX));

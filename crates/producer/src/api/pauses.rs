@@ -6,6 +6,7 @@
 use axum::Json;
 use panofleet_job_schema::limits;
 use panofleet_jobs_db::{Pause, PauseTarget};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -15,13 +16,13 @@ use super::extract::{JsonBody, Segments};
 use super::submit::unknown_region;
 
 /// What is paused.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct PauseList {
     pauses: Vec<Pause>,
 }
 
 /// Why something is paused.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Why {
     reason: String,

@@ -8,12 +8,15 @@ use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, on};
+use panofleet_job_schema::JobSpec;
 use panofleet_jobs_db::Scope;
+use schemars::{JsonSchema, SchemaGenerator};
 
 use super::auth::Need;
+use super::shape::{Shape, Shaped};
 use super::{
-    Api, act, audit, bulk, dead_letters, drains, failures, fleet, health, jobs, keys, outputs,
-    pauses, scale, schedules, schema, submit, uploads, wait, webhooks,
+    Api, JobView, act, audit, bulk, dead_letters, drains, events, failures, fleet, health, jobs,
+    keys, openapi, outputs, pauses, scale, schedules, schema, submit, uploads, wait, webhooks,
 };
 use crate::pages;
 
@@ -22,13 +25,13 @@ pub(crate) const READ: Need = Need::OneOf(&[Scope::JobsRead]);
 /// To change it.
 const WRITE: Need = Need::OneOf(&[Scope::JobsWrite]);
 /// To run the fleet.
-const OPS: Need = Need::OneOf(&[Scope::Ops]);
+pub(crate) const OPS: Need = Need::OneOf(&[Scope::Ops]);
 /// To ask how many workers there should be.
 const SCALE: Need = Need::OneOf(&[Scope::Scale]);
 /// To say who may do what.
 const ADMIN: Need = Need::OneOf(&[Scope::Admin]);
 /// To see who has done what.
-const AUDIT: Need = Need::OneOf(&[Scope::Ops, Scope::Admin]);
+pub(crate) const AUDIT: Need = Need::OneOf(&[Scope::Ops, Scope::Admin]);
 
 /// Who reads the answers of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,15 @@ pub struct Row {
     /// What the audit log calls what it does; none if it changes nothing, or if jobs tell of it themselves.
     pub audit: Option<&'static str>,
     pub(crate) kind: Kind,
+    /// What the API's document says of it; none if it is for pages.
+    pub(crate) told: Option<Told>,
+}
+
+/// What the API's document says of a route.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) summary: &'static str,
+    pub(crate) shape: Shape,
 }
 
 /// Every route.
@@ -71,7 +83,85 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    pub(crate) fn route<H, T>(
+    fn add<H, T>(self, row: Row, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        let Self { router, table: Table(mut rows) } = self;
+        let filter = MethodFilter::try_from(row.method.clone()).expect("a method that axum routes");
+        let router = router.route(row.path, on(filter, handler));
+        rows.push(row);
+        Self { router, table: Table(rows) }
+    }
+
+    /// A route of the API: `summary` is what its document says of it.
+    fn route<H, T>(
+        self,
+        method: Method,
+        (path, need): (&'static str, Need),
+        (handler, summary): (H, &'static str),
+    ) -> Self
+    where
+        H: Handler<T, Arc<Api>> + Shaped<T>,
+        T: 'static,
+    {
+        let told = Some(Told { summary, shape: <H as Shaped<T>>::shape() });
+        self.add(Row { method, path, need, audit: None, kind: Kind::Program, told }, handler)
+    }
+
+    fn get<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
+    where
+        H: Handler<T, Arc<Api>> + Shaped<T>,
+        T: 'static,
+    {
+        self.route(Method::GET, (path, need), handler)
+    }
+
+    fn post<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
+    where
+        H: Handler<T, Arc<Api>> + Shaped<T>,
+        T: 'static,
+    {
+        self.route(Method::POST, (path, need), handler)
+    }
+
+    fn put<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
+    where
+        H: Handler<T, Arc<Api>> + Shaped<T>,
+        T: 'static,
+    {
+        self.route(Method::PUT, (path, need), handler)
+    }
+
+    fn patch<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
+    where
+        H: Handler<T, Arc<Api>> + Shaped<T>,
+        T: 'static,
+    {
+        self.route(Method::PATCH, (path, need), handler)
+    }
+
+    fn delete<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
+    where
+        H: Handler<T, Arc<Api>> + Shaped<T>,
+        T: 'static,
+    {
+        self.route(Method::DELETE, (path, need), handler)
+    }
+
+    /// A page for people.
+    pub(crate) fn page<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Api>>,
+        T: 'static,
+    {
+        let (method, kind) = (Method::GET, Kind::Page);
+        self.add(Row { method, path, need, audit: None, kind, told: None }, handler)
+    }
+
+    /// What pages load, and the forms that they send.
+    pub(crate) fn of_pages<H, T>(
         self,
         method: Method,
         (path, need): (&'static str, Need),
@@ -81,60 +171,40 @@ impl Routes {
         H: Handler<T, Arc<Api>>,
         T: 'static,
     {
-        let Self { router, table: Table(mut rows) } = self;
-        let filter = MethodFilter::try_from(method.clone()).expect("a method that axum routes");
-        rows.push(Row { method, path, need, audit: None, kind: Kind::Program });
-        Self { router: router.route(path, on(filter, handler)), table: Table(rows) }
+        let kind = Kind::Program;
+        self.add(Row { method, path, need, audit: None, kind, told: None }, handler)
     }
 
-    pub(crate) fn get<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        self.route(Method::GET, (path, need), handler)
+    /// The last route takes this body, which its types do not say.
+    fn takes<B: JsonSchema>(mut self) -> Self {
+        self.last(|row| {
+            if let Some(told) = &mut row.told {
+                told.shape.body = Some(SchemaGenerator::subschema_for::<B>);
+            }
+        });
+        self
     }
 
-    pub(crate) fn page<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        let mut routes = self.get(path, need, handler);
-        routes.last(|row| row.kind = Kind::Page);
-        routes
+    /// The last route answers this, which its types do not say.
+    fn answers<A: JsonSchema>(mut self, status: &'static str) -> Self {
+        self.last(|row| {
+            if let Some(told) = &mut row.told {
+                told.shape.status = Some(status);
+                told.shape.answer = Some(SchemaGenerator::subschema_for::<A>);
+            }
+        });
+        self
     }
 
-    pub(crate) fn post<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        self.route(Method::POST, (path, need), handler)
-    }
-
-    fn put<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        self.route(Method::PUT, (path, need), handler)
-    }
-
-    fn patch<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        self.route(Method::PATCH, (path, need), handler)
-    }
-
-    fn delete<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        self.route(Method::DELETE, (path, need), handler)
+    /// The last route answers bytes of this type.
+    fn answers_bytes(mut self, media_type: &'static str) -> Self {
+        self.last(|row| {
+            if let Some(told) = &mut row.told {
+                told.shape.status = Some("2XX");
+                told.shape.media_type = Some(media_type);
+            }
+        });
+        self
     }
 
     /// What the last route does is in the audit log, by this name.
@@ -177,101 +247,181 @@ pub(crate) fn prompt() -> Routes {
 
 /// Routes that wait for something to happen.
 pub(crate) fn patient() -> Routes {
-    Routes::default().get("/v1/jobs/{id}/wait", READ, wait::wait)
+    Routes::default()
+        .get("/v1/jobs/{id}/wait", READ, (wait::wait, "One job, once it has changed"))
+        .get("/v1/jobs/{id}/events", READ, (events::events, "News of a job until it has ended"))
 }
 
 fn jobs_routes() -> Routes {
     Routes::default()
-        .get("/v1/jobs", READ, jobs::list)
-        .post("/v1/jobs", WRITE, submit::submit)
-        .get("/v1/jobs/{id}", READ, jobs::get)
-        .get("/v1/jobs/{id}/history", READ, jobs::history)
-        .get("/v1/jobs/{id}/manifest", READ, outputs::manifest)
-        .get("/o/{job}/{output}/{*path}", READ, outputs::file)
-        .post("/v1/jobs/{id}/cancel", WRITE, act::cancel)
+        .get("/v1/jobs", READ, (jobs::list, "Jobs that match, newest first"))
+        .post(
+            "/v1/jobs",
+            WRITE,
+            (submit::submit, "Submits a job, or with `application/x-ndjson` many, one a line"),
+        )
+        .takes::<JobSpec>()
+        .answers::<JobView>("2XX")
+        .get("/v1/jobs/{id}", READ, (jobs::get, "One job"))
+        .get("/v1/jobs/{id}/history", READ, (jobs::history, "What happened to a job"))
+        .get(
+            "/v1/jobs/{id}/manifest",
+            READ,
+            (
+                outputs::manifest,
+                "A job's result: its files, what they were made from, how long each step took",
+            ),
+        )
+        .get("/o/{job}/{output}/{*path}", READ, (outputs::file, "A file of an output"))
+        .answers_bytes("*/*")
+        .post(
+            "/v1/jobs/{id}/cancel",
+            WRITE,
+            (act::cancel, "Cancels a job: 200 if it is over, 202 if a worker may still have it"),
+        )
         .audited("job.cancel")
-        .post("/v1/jobs/{id}/retry", WRITE, act::retry)
+        .post("/v1/jobs/{id}/retry", WRITE, (act::retry, "Starts a job that has ended anew"))
         .audited("job.retry")
-        .get("/v1/presets", READ, schema::presets)
-        .get("/v1/counts", READ, fleet::counts)
-        .get("/v1/failures", READ, failures::list)
-        .get("/v1/bulk", READ, bulk::list)
-        .post("/v1/bulk", WRITE, bulk::begin)
+        .get("/v1/presets", READ, (schema::presets, "Named sets of outputs"))
+        .get("/v1/counts", READ, (fleet::counts, "How many jobs are in each state"))
+        .get("/v1/failures", READ, (failures::list, "What failed, by why"))
+        .get("/v1/bulk", READ, (bulk::list, "The newest bulk actions"))
+        .post(
+            "/v1/bulk",
+            WRITE,
+            (bulk::begin, "Retries or cancels all jobs that match; a dry run counts them"),
+        )
         .audited("bulk.begin")
-        .get("/v1/bulk/{id}", READ, bulk::get)
-        .post("/v1/bulk/{id}/stop", WRITE, bulk::stop)
+        .get("/v1/bulk/{id}", READ, (bulk::get, "One bulk action"))
+        .post(
+            "/v1/bulk/{id}/stop",
+            WRITE,
+            (bulk::stop, "Stops a bulk action; what was done stays done"),
+        )
         .audited("bulk.stop")
-        .post("/v1/uploads", WRITE, uploads::begin)
-        .get("/v1/schedules", READ, schedules::list)
-        .put("/v1/schedules/{name}", WRITE, schedules::add)
+        .post("/v1/uploads", WRITE, (uploads::begin, "An address to upload a source to"))
+        .get("/v1/schedules", READ, (schedules::list, "Schedules by name"))
+        .put("/v1/schedules/{name}", WRITE, (schedules::add, "Makes a schedule"))
         .audited("schedule.add")
-        .delete("/v1/schedules/{name}", WRITE, schedules::remove)
+        .delete(
+            "/v1/schedules/{name}",
+            WRITE,
+            (schedules::remove, "Removes a schedule; its jobs stay"),
+        )
         .audited("schedule.remove")
-        .post("/v1/schedules/{name}/pause", WRITE, schedules::pause)
+        .post("/v1/schedules/{name}/pause", WRITE, (schedules::pause, "Stops a schedule's ticks"))
         .audited("schedule.pause")
-        .post("/v1/schedules/{name}/resume", WRITE, schedules::resume)
+        .post(
+            "/v1/schedules/{name}/resume",
+            WRITE,
+            (schedules::resume, "Lets a schedule tick again"),
+        )
         .audited("schedule.resume")
 }
 
 fn fleet_routes() -> Routes {
     Routes::default()
-        .get("/v1/workers", OPS, fleet::workers)
-        .get("/v1/scale", SCALE, scale::all)
-        .get("/v1/scale/{region}/{lane}", SCALE, scale::one)
-        .put("/v1/workers/{worker}/drain", OPS, drains::drain)
+        .get("/v1/workers", OPS, (fleet::workers, "Every worker, and what it holds"))
+        .get("/v1/scale", SCALE, (scale::all, "How many workers each queue has and should have"))
+        .get(
+            "/v1/scale/{region}/{lane}",
+            SCALE,
+            (scale::one, "How many workers a queue has and should have"),
+        )
+        .put("/v1/workers/{worker}/drain", OPS, (drains::drain, "Has a worker take no more jobs"))
         .audited("worker.drain")
-        .delete("/v1/workers/{worker}/drain", OPS, drains::undrain)
+        .delete(
+            "/v1/workers/{worker}/drain",
+            OPS,
+            (drains::undrain, "Has a worker take jobs again"),
+        )
         .audited("worker.undrain")
-        .get("/v1/dead-letters", OPS, dead_letters::list)
-        .get("/v1/dead-letters/{id}", OPS, dead_letters::show)
-        .post("/v1/dead-letters/{id}/replay", OPS, dead_letters::replay)
+        .get("/v1/dead-letters", OPS, (dead_letters::list, "Records that nobody could use"))
+        .get("/v1/dead-letters/{id}", OPS, (dead_letters::show, "One of them"))
+        .post(
+            "/v1/dead-letters/{id}/replay",
+            OPS,
+            (dead_letters::replay, "Puts one back where it came from"),
+        )
         .audited("dead_letter.replay")
-        .get("/v1/pauses", OPS, pauses::list)
-        .put("/v1/pauses/{kind}/{name}", OPS, pauses::pause)
+        .get("/v1/pauses", OPS, (pauses::list, "What gets no jobs"))
+        .put(
+            "/v1/pauses/{kind}/{name}",
+            OPS,
+            (pauses::pause, "Sends no more jobs to a region, a lane or for a tenant"),
+        )
         .audited("pause.begin")
-        .delete("/v1/pauses/{kind}/{name}", OPS, pauses::resume)
+        .delete("/v1/pauses/{kind}/{name}", OPS, (pauses::resume, "Sends jobs again"))
         .audited("pause.end")
-        .get("/metrics", OPS, health::metrics)
+        .get("/metrics", OPS, (health::metrics, "This process's metrics, as Prometheus reads them"))
 }
 
 fn key_routes() -> Routes {
     Routes::default()
-        .get("/v1/whoami", Need::AnyKey, keys::whoami)
-        .get("/v1/keys", ADMIN, keys::list)
-        .post("/v1/keys", ADMIN, keys::create)
+        .get("/v1/whoami", Need::AnyKey, (keys::whoami, "Who asks, and what they may do"))
+        .get("/v1/keys", ADMIN, (keys::list, "API keys, newest first"))
+        .post(
+            "/v1/keys",
+            ADMIN,
+            (keys::create, "Makes an API key; its secret is in the answer, this once"),
+        )
         .audited("key.create")
-        .get("/v1/keys/{id}", ADMIN, keys::show)
-        .delete("/v1/keys/{id}", ADMIN, keys::revoke)
+        .get("/v1/keys/{id}", ADMIN, (keys::show, "One API key"))
+        .delete("/v1/keys/{id}", ADMIN, (keys::revoke, "Makes a key useless"))
         .audited("key.revoke")
-        .post("/v1/keys/{id}/rotate", ADMIN, keys::rotate)
+        .post(
+            "/v1/keys/{id}/rotate",
+            ADMIN,
+            (keys::rotate, "Makes a key that takes the place of another"),
+        )
         .audited("key.rotate")
-        .get("/v1/audit", AUDIT, audit::list)
+        .get("/v1/audit", AUDIT, (audit::list, "Who has changed what"))
 }
 
 fn webhook_routes() -> Routes {
     Routes::default()
-        .get("/v1/webhooks", READ, webhooks::list)
-        .post("/v1/webhooks", WRITE, webhooks::create)
+        .get("/v1/webhooks", READ, (webhooks::list, "Webhooks, newest first"))
+        .post(
+            "/v1/webhooks",
+            WRITE,
+            (
+                webhooks::create,
+                "Has an address told when jobs end; its secret is in the answer, this once",
+            ),
+        )
         .audited("webhook.create")
-        .get("/v1/webhooks/{id}", READ, webhooks::show)
-        .patch("/v1/webhooks/{id}", WRITE, webhooks::change)
+        .get("/v1/webhooks/{id}", READ, (webhooks::show, "One webhook"))
+        .patch("/v1/webhooks/{id}", WRITE, (webhooks::change, "Changes a webhook"))
         .audited("webhook.change")
-        .delete("/v1/webhooks/{id}", WRITE, webhooks::remove)
+        .delete("/v1/webhooks/{id}", WRITE, (webhooks::remove, "Removes a webhook"))
         .audited("webhook.remove")
-        .post("/v1/webhooks/{id}/rotate", WRITE, webhooks::rotate)
+        .post("/v1/webhooks/{id}/rotate", WRITE, (webhooks::rotate, "Gives a webhook a new secret"))
         .audited("webhook.rotate")
-        .post("/v1/webhooks/{id}/test", WRITE, webhooks::test)
+        .post(
+            "/v1/webhooks/{id}/test",
+            WRITE,
+            (webhooks::test, "Sends a message that is about no job"),
+        )
         .audited("webhook.test")
-        .get("/v1/webhooks/{id}/deliveries", READ, webhooks::deliveries)
-        .post("/v1/webhooks/{id}/replay", WRITE, webhooks::replay)
+        .get(
+            "/v1/webhooks/{id}/deliveries",
+            READ,
+            (webhooks::deliveries, "What a webhook was told, newest first"),
+        )
+        .post("/v1/webhooks/{id}/replay", WRITE, (webhooks::replay, "Tells a webhook once more"))
         .audited("webhook.replay")
 }
 
 /// What anybody may know: what operations there are, and whether this process lives.
 fn open_routes() -> Routes {
     Routes::default()
-        .get("/v1/operations", Need::Nothing, schema::operations)
-        .get("/v1/schema/job", Need::Nothing, schema::job)
-        .get("/healthz", Need::Nothing, health::alive)
-        .get("/readyz", Need::Nothing, health::ready)
+        .get(
+            "/v1/operations",
+            Need::Nothing,
+            (schema::operations, "Every operation and its parameters"),
+        )
+        .get("/v1/openapi.json", Need::Nothing, (openapi::openapi, "This document"))
+        .get("/v1/schema/job", Need::Nothing, (schema::job, "The JSON Schema of a job"))
+        .get("/healthz", Need::Nothing, (health::alive, "Whether this process lives"))
+        .get("/readyz", Need::Nothing, (health::ready, "Whether it can work, and why not"))
 }

@@ -5,6 +5,7 @@
 use axum::Json;
 use panofleet_bus::Queue;
 use panofleet_job_schema::{Lane, Region, Span};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -15,7 +16,7 @@ use super::submit::unknown_region;
 use crate::scale::{Readings, ScaleConfig};
 
 /// Other bounds than the configuration's.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bounds {
     target_wait: Option<Span>,
@@ -25,7 +26,7 @@ pub(super) struct Bounds {
 }
 
 /// The load of one queue, and what it wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScaleView {
     /// Its region.
     pub region: Region,
@@ -54,7 +55,7 @@ pub struct ScaleView {
 }
 
 /// Every queue.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ScaleList {
     queues: Vec<ScaleView>,
 }
@@ -85,12 +86,18 @@ pub(super) async fn all(
     Params(bounds): Params<Bounds>,
 ) -> Result<Json<ScaleList>, ApiError> {
     let config = bounds.over(api.config.scale)?;
+    Ok(Json(ScaleList { queues: queue_views(&api, &config).await? }))
+}
+
+/// Every queue as the API shows it.
+pub(crate) async fn queue_views(
+    api: &Api,
+    config: &ScaleConfig,
+) -> Result<Vec<ScaleView>, ApiError> {
     let readings = Readings::read(api.db.as_ref()).await?;
     let regions = api.config.regions.keys();
     let queues = regions.flat_map(|region| Lane::ALL.map(|lane| (region.clone(), lane)));
-    let queues =
-        queues.map(|(region, lane)| view(&api, Queue { region, lane }, &readings, &config));
-    Ok(Json(ScaleList { queues: queues.collect() }))
+    Ok(queues.map(|(region, lane)| view(api, Queue { region, lane }, &readings, config)).collect())
 }
 
 impl Bounds {

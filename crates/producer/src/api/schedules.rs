@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::{JobSpec, OutputName, limits};
 use panofleet_jobs_db::{JobsDbError, Missed, Overlap, Schedule, VersionedSchedule};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auth::granted::Granted;
@@ -18,7 +19,7 @@ use super::submit::offer_under;
 use crate::cron::{BadTicks, Ticks};
 
 /// A schedule that is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewSchedule {
     cron: String,
@@ -36,7 +37,7 @@ fn utc() -> String {
 }
 
 /// A tenant's schedules.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ScheduleList {
     schedules: Vec<Schedule>,
 }

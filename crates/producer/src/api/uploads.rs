@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::source::Source;
 use panofleet_jobs_db::Upload;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use super::extract::JsonBody;
 const CONTENT_TYPE_BYTES_MAX: usize = 128;
 
 /// What is to be uploaded.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UploadRequest {
     /// Exact size of the file.
@@ -30,7 +31,7 @@ pub(super) struct UploadRequest {
 }
 
 /// How to upload a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UploadView {
     /// The upload.
     pub id: Uuid,

@@ -12,10 +12,11 @@ use panofleet_job_schema::{
     Timestamp, WorkerId,
 };
 use panofleet_jobs_db::{ChildCount, Versioned};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A job as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobView {
     /// Its identity.
     pub id: JobId,
@@ -80,7 +81,7 @@ pub struct JobView {
 }
 
 /// Where a job stands; what only the inside needs is left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum StateView {
     /// Not due yet: a retry waits out its backoff.
@@ -128,7 +129,7 @@ pub enum StateView {
 }
 
 /// Why an attempt failed, with what failures of its kind are grouped by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureView {
     /// What went wrong.
     #[serde(flatten)]
@@ -138,7 +139,7 @@ pub struct FailureView {
 }
 
 /// The children of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FamilyView {
     /// How many there are.
     pub children: u32,
@@ -158,7 +159,7 @@ pub struct Beside<'a> {
 }
 
 /// Who holds a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimView {
     /// Of which attempt.
     pub attempt: Attempt,
@@ -169,7 +170,7 @@ pub struct ClaimView {
 }
 
 /// How much there is of a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ResultView {
     /// The attempt that finished first.
     pub attempt: Attempt,
@@ -182,7 +183,7 @@ pub struct ResultView {
 }
 
 /// Where to go on from a job. Without `api.public_url`, paths.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Links {
     /// The job.
     #[serde(rename = "self")]

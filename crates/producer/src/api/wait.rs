@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use panofleet_job_schema::{JobId, Span};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -15,7 +16,7 @@ use super::extract::{JobPath, Params, bad_parameter};
 /// Shortest time between two looks at a job: under load the database changes all the time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WaitParams {
     /// Longest wait.
@@ -54,7 +55,7 @@ pub(super) async fn wait(
 
 impl Granted {
     /// The job, when it differs from what is known or the time is up.
-    async fn news(
+    pub(super) async fn news(
         &self,
         id: JobId,
         known: JobView,

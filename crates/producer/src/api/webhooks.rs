@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
 use panofleet_job_schema::{Timestamp, limits};
 use panofleet_jobs_db::{
     Delivery, DeliveryState, Disabled, DisabledBecause, JobsDbError, StoredWebhook, Webhook,
     WebhookEvent, WebhookSecret,
 };
 use panofleet_service::egress::Guard;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 use uuid::Uuid;
@@ -22,6 +22,7 @@ use super::auth::granted::Granted;
 use super::error::ApiError;
 use super::extract::{JsonBody, Params, Segments};
 use super::paging::{cut, page_size};
+use super::shape::Created;
 use crate::webhooks::signature::{random_secret, text};
 
 /// Webhooks that a list shows.
@@ -34,7 +35,7 @@ const PAGE_DELIVERIES_MAX: u32 = 200;
 const OVERLAP: Duration = Duration::from_secs(24 * 3600);
 
 /// A webhook that is asked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
     /// Where messages go: a public https address.
@@ -45,7 +46,7 @@ pub struct NewWebhook {
 }
 
 /// What is to be different of a webhook; what is not named stays.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookChange {
     /// Where messages go.
@@ -60,7 +61,7 @@ pub struct WebhookChange {
 }
 
 /// A webhook as the API shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WebhookView {
     /// The webhook.
     #[serde(flatten)]
@@ -71,7 +72,7 @@ pub struct WebhookView {
 }
 
 /// A webhook whose secret was just made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MadeWebhook {
     /// The webhook.
     #[serde(flatten)]
@@ -81,14 +82,14 @@ pub struct MadeWebhook {
 }
 
 /// Webhooks.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct WebhookList {
     /// Newest first.
     pub webhooks: Vec<WebhookView>,
 }
 
 /// Which deliveries.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeliveryParams {
     /// In this state.
@@ -96,11 +97,12 @@ pub(super) struct DeliveryParams {
     /// The `next` of the page before.
     before: Option<Uuid>,
     /// Deliveries of a page.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<u32>,
 }
 
 /// A page of deliveries.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DeliveryList {
     /// Newest first.
     pub deliveries: Vec<Delivery>,
@@ -109,7 +111,7 @@ pub struct DeliveryList {
 }
 
 /// Which deliveries are to be made once more.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayRequest {
     /// This one, delivered or failed; without it, all that failed.
@@ -118,14 +120,14 @@ pub struct ReplayRequest {
 }
 
 /// What is made once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Replayed {
     /// How many deliveries.
     pub replayed: u64,
 }
 
 /// A delivery that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TestDelivery {
     /// Which.
     pub delivery: Uuid,
@@ -152,7 +154,7 @@ pub(super) async fn show(
 pub(super) async fn create(
     api: Granted,
     JsonBody(NewWebhook { url, events }): JsonBody<NewWebhook>,
-) -> Result<Response, ApiError> {
+) -> Result<Created<MadeWebhook>, ApiError> {
     let tenant = api.tenant().clone();
     api.note_tenant(&tenant);
     let most = u32::try_from(limits::WEBHOOKS_MAX).unwrap_or(SHOWN);
@@ -170,8 +172,7 @@ pub(super) async fn create(
         secret: text(&secret),
         webhook: WebhookView { webhook, old_secret_until: None },
     };
-    let location = format!("/v1/webhooks/{id}");
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(made)).into_response())
+    Ok(Created { location: format!("/v1/webhooks/{id}"), made })
 }
 
 /// Changes a webhook.

@@ -6,7 +6,7 @@ use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, Scope};
 use serde_json::json;
 
 use super::home;
-use super::html::{Page, PageError, Text, age};
+use super::html::{Button, Page, PageError, Text, age};
 use super::words;
 use crate::api::FailureGroupView;
 use crate::api::auth::granted::Granted;
@@ -115,9 +115,11 @@ fn run_again(api: &Granted, fingerprint: &str, ended: u64) -> String {
     let jobs = words::count(ended, "job");
     let body = json!({ "action": "retry", "filter": { "failure": fingerprint } }).to_string();
     format!(
-        "<p><button data-post=\"/v1/bulk\" data-body=\"{body}\" data-then=\"/bulk/\" \
-         data-confirm=\"Start {jobs} anew?\">Start {jobs} anew</button></p>\n",
-        body = Text(body),
+        "<p>{}</p>\n",
+        Button::new(&format!("Start {jobs} anew"))
+            .posts("/v1/bulk", &body)
+            .then("/bulk/")
+            .asks(&format!("Start {jobs} anew?")),
     )
 }
 
@@ -162,10 +164,9 @@ pub(super) async fn bulk(api: Granted, Segments(id): Segments<String>) -> Result
         ));
     }
     if ended_at.is_none() && api.has(Scope::JobsWrite) {
-        main.push_str(&format!(
-            "<p><button data-post=\"/v1/bulk/{id}/stop\" data-then=\"/bulk/\">Stop</button></p>\n",
-            id = Text(&id)
-        ));
+        let path = format!("/v1/bulk/{id}/stop");
+        let stop = Button::new("Stop").posts(&path, "").then("/bulk/");
+        main.push_str(&format!("<p>{stop}</p>\n"));
     }
     Ok(Page { title: title.to_owned(), main, ..Page::of(&api) })
 }

@@ -1,32 +1,101 @@
-//! `GET /`: how much there is to do, and the newest jobs.
+//! `GET /`: how much there is to do, and the newest jobs, those that somebody looks for.
 
-use panofleet_job_schema::Timestamp;
+use std::collections::BTreeMap;
+
+use axum::extract::RawQuery;
+use axum::http::Uri;
 use panofleet_job_schema::job::State as JobState;
+use panofleet_job_schema::{Operation, Timestamp};
+use url::form_urlencoded;
 
 use super::html::{Page, PageError, Text, age};
 use super::words;
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
+use crate::api::extract::parameters;
+use crate::api::jobs::page;
 use crate::api::view::StateView;
 
-/// Jobs on the page.
-const JOBS: u32 = 50;
+/// What one may look for: the parameter of `GET /v1/jobs`, what to call it, how it is written.
+const FIELDS: [(&str, &str, &str); 6] = [
+    ("label", "Label", "album:42"),
+    ("region", "Region", ""),
+    ("worker", "Worker", ""),
+    ("attempt", "Attempt", "1"),
+    ("failed_within", "Failed within", "24h"),
+    ("failure", "Failure", "fingerprint"),
+];
 
-/// The newest jobs.
-pub(super) async fn home(api: Granted) -> Result<Page, PageError> {
+/// What a form was sent with; fields that were left empty are not there.
+type Asked = BTreeMap<String, String>;
+
+/// The newest jobs that are looked for.
+pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page, PageError> {
+    let query = query.unwrap_or_default();
+    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
+    let asked: Asked = pairs.filter(|(_, value)| !value.is_empty()).collect();
+    let params = parameters(&address(&asked).parse::<Uri>().unwrap_or_default())?;
+    let page = page(&api, params).await?;
     let counts = api.db.counts(api.whose()).await.map_err(ApiError::from)?;
     let now = api.db.now().await.map_err(ApiError::from)?;
-    let jobs = api.job_views(&api.own_jobs(), JOBS).await?;
     let counts = JobState::NAMES.into_iter().filter_map(|name| {
         let count = counts.get(name).filter(|count| **count > 0)?;
-        Some(format!("<li class=\"state {name}\">{count} {name}</li>\n"))
+        Some(format!(
+            "<li><a class=\"state {name}\" href=\"/?state={name}\">{count} {name}</a></li>\n"
+        ))
     });
     let counts: String = counts.collect();
-    let body = if jobs.is_empty() { empty() } else { table(&jobs, now, api.whose().is_none()) };
-    let main =
-        format!("<h1>Jobs</h1>\n<ul class=\"counts\" data-refresh-s=\"3\">\n{counts}</ul>\n{body}");
+    let body = match (page.jobs.is_empty(), asked.is_empty()) {
+        (true, true) => empty(),
+        (true, false) => "<p>No job is like that. <a href=\"/\">All jobs</a></p>\n".to_owned(),
+        (false, _) => table(&page.jobs, now, api.whose().is_none()),
+    };
+    let older = page.next.map_or_else(String::new, |next| {
+        let mut older = asked.clone();
+        older.insert("before".to_owned(), next.to_string());
+        format!("<p><a href=\"{}\">Older</a></p>\n", Text(address(&older)))
+    });
+    let main = format!(
+        "<h1>Jobs</h1>\n{}<div id=\"live\" data-refresh-s=\"3\">\n<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
+        search(&asked),
+    );
     Ok(Page { title: "Jobs".to_owned(), main, ..Page::of(&api) })
+}
+
+/// This page with these parameters.
+fn address(asked: &Asked) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+    format!("/?{query}")
+}
+
+/// The form, with what was looked for in it.
+fn search(asked: &Asked) -> String {
+    let given = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
+    let choice = |name: &str, title: &str, of: &[&str]| {
+        let option = |value: &&str| {
+            let selected = if *value == given(name) { " selected" } else { "" };
+            format!("<option{selected}>{value}</option>")
+        };
+        let options: String = of.iter().map(option).collect();
+        format!(
+            "<label>{title} <select name=\"{name}\"><option></option>{options}</select></label>\n"
+        )
+    };
+    let operations: Vec<&str> = Operation::docs().iter().map(|doc| doc.name).collect();
+    let mut fields = choice("state", "State", &JobState::NAMES);
+    fields.push_str(&choice("operation", "Operation", &operations));
+    for (name, title, example) in FIELDS {
+        fields.push_str(&format!(
+            "<label>{title} <input name=\"{name}\" value=\"{}\" placeholder=\"{example}\"></label>\n",
+            Text(given(name)),
+        ));
+    }
+    let open = if asked.is_empty() { "" } else { " open" };
+    format!(
+        "<details class=\"search\"{open}><summary>Look for</summary>\n<form action=\"/\">\n{fields}\
+         <button>Look</button> <a href=\"/\">All</a>\n</form>\n</details>\n"
+    )
 }
 
 fn empty() -> String {

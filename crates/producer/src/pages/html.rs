@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use panofleet_job_schema::Timestamp;
+use panofleet_jobs_db::Scope;
 
 use super::words;
 use crate::api::auth::granted::Granted;
@@ -15,7 +16,7 @@ use crate::api::error::ApiError;
 /// hands its segments over as a `blob:`.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
     media-src 'self' blob:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+    connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 /// What a page with a form may do: nothing but send it here.
 const CSP_FORM: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'";
@@ -50,6 +51,62 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     format!("<time datetime=\"{at}\" title=\"{at}\">{}</time>", words::ago(now.since(at)))
 }
 
+/// A button that calls the API.
+#[derive(Clone, Debug)]
+pub(super) struct Button<'a> {
+    text: &'a str,
+    method: &'static str,
+    path: &'a str,
+    body: &'a str,
+    then: &'a str,
+    question: &'a str,
+}
+
+impl<'a> Button<'a> {
+    /// A button that calls nothing yet.
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self { text, method: "POST", path: "", body: "", then: "", question: "" }
+    }
+
+    /// It posts a JSON body, or none.
+    pub(super) const fn posts(self, path: &'a str, body: &'a str) -> Self {
+        Self { path, body, ..self }
+    }
+
+    /// It puts a JSON body.
+    pub(super) const fn puts(self, path: &'a str, body: &'a str) -> Self {
+        Self { method: "PUT", path, body, ..self }
+    }
+
+    /// It deletes.
+    pub(super) const fn deletes(self, path: &'a str) -> Self {
+        Self { method: "DELETE", path, ..self }
+    }
+
+    /// Once somebody has said yes to this.
+    pub(super) const fn asks(self, question: &'a str) -> Self {
+        Self { question, ..self }
+    }
+
+    /// Afterwards the browser goes to the page of what came of it: this, and its id. Otherwise the page is shown anew.
+    pub(super) const fn then(self, then: &'a str) -> Self {
+        Self { then, ..self }
+    }
+}
+
+impl fmt::Display for Button<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, method, path, body, then, question } = self;
+        write!(f, "<button data-method=\"{method}\" data-path=\"{}\"", Text(path))?;
+        for (name, value) in [("body", body), ("then", then), ("confirm", question)] {
+            if !value.is_empty() {
+                write!(f, " data-{name}=\"{}\"", Text(value))?;
+            }
+        }
+        write!(f, ">{}</button>", Text(text))
+    }
+}
+
 /// A page.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Page {
@@ -66,7 +123,20 @@ pub(super) struct Page {
     pub(super) has_form: bool,
     /// Who has signed in.
     pub(super) who: Option<String>,
+    /// The pages that it leads to, beside the first.
+    pub(super) nav: Vec<(&'static str, &'static str)>,
 }
+
+/// Pages by what it takes to see them.
+const NAV: [(Option<&[Scope]>, &str, &str); 7] = [
+    (Some(&[Scope::JobsRead]), "/failures", "Failures"),
+    (Some(&[Scope::Ops]), "/fleet", "Fleet"),
+    (Some(&[Scope::JobsRead]), "/schedules", "Schedules"),
+    (Some(&[Scope::JobsRead]), "/webhooks", "Webhooks"),
+    (Some(&[Scope::Ops]), "/dead-letters", "Dead letters"),
+    (Some(&[Scope::Ops, Scope::Admin]), "/audit", "Audit"),
+    (None, "/api", "API"),
+];
 
 impl Page {
     /// An empty page for whoever asks.
@@ -75,13 +145,18 @@ impl Page {
             Some(tenant) => format!("{} · {tenant}", api.principal().actor),
             None => api.principal().actor.to_string(),
         });
-        Self { who, ..Self::default() }
+        let may = |scopes: Option<&[Scope]>| {
+            scopes.is_none_or(|scopes| scopes.iter().any(|scope| api.has(*scope)))
+        };
+        let nav = NAV.iter().filter(|(scopes, ..)| may(*scopes));
+        let nav = nav.map(|(_, path, name)| (*path, *name)).collect();
+        Self { who, nav, ..Self::default() }
     }
 }
 
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { title, main, bare, styles, scripts, has_form: _, who } = self;
+        let Self { title, main, bare, styles, scripts, has_form: _, who, nav } = self;
         f.write_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
         f.write_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;
         f.write_str("<meta name=\"color-scheme\" content=\"light dark\">\n")?;
@@ -98,8 +173,12 @@ impl fmt::Display for Page {
         }
         f.write_str(
             "</head>\n<body>\n<header><a class=\"home\" href=\"/\">Panofleet</a> \
-             <nav><a href=\"/\">Jobs</a> <a href=\"/failures\">Failures</a></nav>",
+             <nav><a href=\"/\">Jobs</a>",
         )?;
+        for (path, name) in nav {
+            write!(f, " <a href=\"{path}\">{name}</a>")?;
+        }
+        f.write_str("</nav>")?;
         if let Some(who) = who {
             let who = Text(who);
             write!(f, " <span class=\"who\">{who} <a href=\"/sign-out\">Sign out</a></span>")?;

@@ -28,7 +28,7 @@ impl Fleet {
     }
 
     /// A worker is heard of, and a letter dies.
-    async fn populate(&self) {
+    pub(crate) async fn populate(&self) {
         let info = WorkerInfo {
             worker: WorkerId::new("w1").unwrap(),
             region: Region::new(HOME).unwrap(),

@@ -47,6 +47,36 @@ async fn what_failed_alike_is_one_group() {
 }
 
 #[tokio::test]
+async fn jobs_are_found_by_what_they_make_and_by_who_ran_them() {
+    let fleet = Fleet::start().await;
+    let probe = json!({ "outputs": { "p": { "op": "media.probe" } } });
+    let (tiles, probe) = (fleet.submitted(&json!({})).await, fleet.submitted(&probe).await);
+    fleet.reject(probe).await;
+    let listed = async |query: &str| {
+        let page = fleet.get(&format!("/v1/jobs?{query}")).await.ok();
+        let jobs = page["jobs"].as_array().unwrap().iter();
+        jobs.map(|job| job["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("operation=pano.tiles").await, [tiles.to_string()]);
+    assert_eq!(listed("operation=media.probe&state=dead").await, [probe.to_string()]);
+    assert_eq!(listed("worker=w1&attempt=1").await, [probe.to_string()]);
+    assert!(listed("worker=w2").await.is_empty());
+    let unknown = fleet.get("/v1/jobs?operation=pano").await.problem(400, "bad_parameter");
+    assert!(unknown.contains("pano.tiles"), "{unknown}");
+    for bad in ["worker=A%20B", "attempt=one", "attempt=-1"] {
+        fleet.get(&format!("/v1/jobs?{bad}")).await.problem(400, "bad_parameter");
+    }
+    for (filter, matched) in [
+        (json!({ "worker": "w1" }), 1),
+        (json!({ "worker": "w1", "operation": "pano.tiles" }), 0),
+        (json!({ "attempt": 1, "operation": "media.probe" }), 1),
+    ] {
+        let body = json!({ "action": "retry", "filter": filter, "dry_run": true });
+        assert_eq!(fleet.post("/v1/bulk", &body).await.ok()["matched"], matched, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_bulk_action_is_counted_then_asked_for_then_stopped() {
     let fleet = Fleet::start().await;
     for album in ["1", "1", "2"] {

@@ -67,7 +67,12 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn of(response: Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, body: response.bytes().await.unwrap().to_vec() }
+        let path = response.url().path().to_owned();
+        let answer = Self { status, headers, body: response.bytes().await.unwrap().to_vec() };
+        if status.is_success() && answer.header("content-type") == Some("application/json") {
+            crate::told::check(&path, &answer.body);
+        }
+        answer
     }
 
     pub(crate) fn json(&self) -> Value {

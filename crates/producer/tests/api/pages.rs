@@ -1,6 +1,7 @@
 //! The pages: what they say in each case, and that nothing comes from elsewhere.
 
 use bytes::Bytes;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::Fleet;
@@ -26,9 +27,18 @@ async fn nothing_is_loaded_from_elsewhere_and_no_script_stands_in_a_page() {
     let fleet = Fleet::start().await;
     let id = fleet.submitted(&json!({})).await;
     fleet.succeed(id, &[tiles()]).await;
-    for path in
-        ["/".to_owned(), format!("/view/{id}"), format!("/view/{id}?embed=1&viewer=pannellum")]
-    {
+    for path in [
+        "/".to_owned(),
+        "/api".to_owned(),
+        "/webhooks".to_owned(),
+        "/fleet".to_owned(),
+        "/schedules".to_owned(),
+        "/dead-letters".to_owned(),
+        "/audit".to_owned(),
+        "/?state=queued&label=a%3Ab".to_owned(),
+        format!("/view/{id}"),
+        format!("/view/{id}?embed=1&viewer=pannellum"),
+    ] {
         let answer = fleet.get(&path).await;
         let csp = answer.header("content-security-policy").unwrap();
         assert!(csp.contains("script-src 'self'") && csp.contains("style-src 'self'"), "{csp}");
@@ -38,7 +48,7 @@ async fn nothing_is_loaded_from_elsewhere_and_no_script_stands_in_a_page() {
             .flat_map(|a| page.match_indices(a).map(move |(at, _)| (a, at)))
         {
             let value = page.get(at + attribute.len()..).unwrap();
-            assert!(value.starts_with('/') || value.starts_with('?'), "{path}: {value:.60}");
+            assert!(value.starts_with(['/', '?', '#']), "{path}: {value:.60}");
         }
         assert!(!page.contains("<style") && !page.contains(" style="), "{path}");
         assert!(
@@ -46,6 +56,78 @@ async fn nothing_is_loaded_from_elsewhere_and_no_script_stands_in_a_page() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn jobs_are_looked_for_with_a_form() {
+    let fleet = Fleet::start().await;
+    let labelled = json!({ "labels": { "album": "<42>" } });
+    let (one, other) = (fleet.submitted(&labelled).await, fleet.submitted(&json!({})).await);
+    let shown = async |query: &str| {
+        let page = fleet.get(&format!("/?{query}")).await.text();
+        (page.contains(&one.to_string()), page.contains(&other.to_string()))
+    };
+    // What was left empty is not looked for.
+    assert_eq!(shown("state=queued&label=&region=&worker=&failure=").await, (true, true));
+    assert_eq!(shown("label=album%3A%3C42%3E&operation=pano.tiles").await, (true, false));
+    assert_eq!(shown("operation=video.ladder").await, (false, false));
+    let page = fleet.get("/?label=album%3A%3C42%3E&operation=pano.tiles").await.text();
+    assert!(page.contains("value=\"album:&lt;42&gt;\"") && !page.contains("<42>"), "{page}");
+    assert!(page.contains("<option selected>pano.tiles</option>"), "{page}");
+    assert_eq!(fleet.get("/?attempt=first").await.status, 400);
+    let older = fleet.get("/?limit=1").await.text();
+    assert!(older.contains(&format!("/?before={other}&amp;limit=1")), "{older}");
+    assert_eq!(shown(&format!("before={other}&limit=1")).await, (true, false));
+}
+
+#[tokio::test]
+async fn who_runs_the_fleet_sees_its_queues_workers_and_pauses() {
+    let fleet = Fleet::start_with_keys(|_| {}).await;
+    fleet.populate().await;
+    let why = json!({ "reason": "a <new> kernel" });
+    let put = |path: &'static str| fleet.request(Method::PUT, path).json(&why).send();
+    for path in ["/v1/workers/w1/drain", "/v1/pauses/tenant/acme"] {
+        assert!(put(path).await.unwrap().status().is_success());
+    }
+    let page = fleet.get("/fleet").await.text();
+    for words in [
+        "w1",
+        "Take jobs again",
+        "a &lt;new&gt; kernel",
+        "home",
+        "data-path=\"/v1/pauses/tenant/acme\"",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let letters = fleet.get("/dead-letters").await.text();
+    assert!(letters.contains("pf.events 1:1") && letters.contains("Put back"), "{letters}");
+    let audit = fleet.get("/audit").await.text();
+    assert!(audit.contains("worker.drain") && audit.contains("api.admin_key"), "{audit}");
+    // Who may not see it is not led there.
+    let (_, reader) = fleet.new_key(Some("acme"), &["jobs:read"]).await;
+    let home = fleet.get_by(&reader, "/").await.text();
+    assert!(home.contains("href=\"/webhooks\"") && !home.contains("href=\"/fleet\""), "{home}");
+    assert_eq!(fleet.get_by(&reader, "/fleet").await.status, 403);
+}
+
+#[tokio::test]
+async fn schedules_and_webhooks_have_pages() {
+    let fleet = Fleet::start().await;
+    let job = json!({ "source": "https://example.com/a.jpg", "outputs": { "p": { "op": "media.probe" } } });
+    let nightly = json!({ "cron": "0 3 * * *", "job": job });
+    let put = fleet.request(Method::PUT, "/v1/schedules/nightly").json(&nightly).send();
+    assert!(put.await.unwrap().status().is_success());
+    let page = fleet.get("/schedules").await.text();
+    assert!(page.contains("nightly") && page.contains("/v1/schedules/nightly/pause"), "{page}");
+    assert!(fleet.get("/webhooks").await.text().contains("webhooks add"));
+    let hook = json!({ "url": "https://example.com/hook?<b>", "events": ["job.dead"] });
+    let hook = fleet.post("/v1/webhooks", &hook).await.ok()["id"].as_str().unwrap().to_owned();
+    let page = fleet.get("/webhooks").await.text();
+    assert!(page.contains(&hook) && page.contains("job.dead") && !page.contains("<b>"), "{page}");
+    fleet.post(&format!("/v1/webhooks/{hook}/test"), &json!({})).await.ok();
+    let page = fleet.get(&format!("/webhooks/{hook}")).await.text();
+    assert!(page.contains("webhook.test") && page.contains("pending"), "{page}");
+    assert!(page.contains("Send a test") && !page.contains("whsec"), "{page}");
 }
 
 #[tokio::test]

@@ -43,7 +43,9 @@ async function refresh(everyMs) {
       if (response.redirected) return location.reload();
       if (!response.ok) continue;
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
-      document.querySelector("main").replaceWith(page.querySelector("main"));
+      // Of a page with a form only what is beside it.
+      const part = document.querySelector("#live") ? "#live" : "main";
+      document.querySelector(part).replaceWith(page.querySelector(part));
       // What has ended says so by asking for no more.
       if (!document.querySelector("[data-refresh-s]")) return;
     } catch {
@@ -52,17 +54,18 @@ async function refresh(everyMs) {
   }
 }
 
-/** A button calls the API, once somebody has said yes, and goes on to the page of what came of it. */
+/** A button calls the API, once somebody has said yes, and goes on to the page of what came of it, or shows this one anew. */
 async function press(button) {
-  const { post, body, then, confirm: question } = button.dataset;
+  const { method, path, body, then, confirm: question } = button.dataset;
   if (question && !confirm(question)) return;
   button.disabled = true;
   try {
     const headers = body ? { "content-type": "application/json" } : {};
-    const response = await fetch(post, { method: "POST", headers, body });
+    const response = await fetch(path, { method, headers, body });
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.detail || response.statusText);
-    location.assign(then + answer.id);
+    if (then) location.assign(then + answer.id);
+    else location.reload();
   } catch (error) {
     alert(error.message);
     button.disabled = false;
@@ -70,7 +73,7 @@ async function press(button) {
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-post]");
+  const button = event.target.closest("button[data-path]");
   if (button) press(button);
 });
 
