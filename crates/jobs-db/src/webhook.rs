@@ -234,6 +234,9 @@ struct KeptSecret {
     until: Option<Timestamp>,
 }
 
+/// Deliveries that one look gives, at most: each has a job with it.
+pub(crate) const DUE_MAX: u32 = 2000;
+
 /// A webhook as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredWebhook {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use panofleet_job_schema::manifest::Manifest;
-use panofleet_job_schema::{JobId, JobSpec, Secret, Span, Tenant};
+use panofleet_job_schema::{JobId, JobSpec, OutputName, Secret, Span, Tenant};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobView, LetterList, LetterView,
@@ -17,7 +17,8 @@ use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
 mod keys;
@@ -27,6 +28,8 @@ mod webhooks;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for an answer that does not wait for anything itself.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time that one file of a result may take.
+const FILE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Bytes of one piece of an upload.
 const PIECE_BYTES: usize = 256 * 1024;
 
@@ -140,6 +143,36 @@ impl Client {
         }
         let request = self.request(Method::GET, &format!("/v1/jobs/{id}/history"));
         Ok(self.ask::<Answer>(request).await?.entries)
+    }
+
+    /// Writes a file of a result to `path`, and gives its SHA-256. `moved` hears of each piece.
+    pub(crate) async fn file(
+        &self,
+        id: JobId,
+        (output, file): (&OutputName, &str),
+        path: &Path,
+        moved: impl Fn(u64),
+    ) -> Result<String> {
+        // Of this, the path is taken, with its escapes.
+        let mut url = reqwest::Url::parse("http://any")?;
+        if let Ok(mut parts) = url.path_segments_mut() {
+            parts.extend(["o", &id.to_string(), output.as_str()]).extend(file.split('/'));
+        }
+        let answer = self.send(self.request(Method::GET, url.path()).timeout(FILE_TIMEOUT)).await?;
+        let answer = answer.error_for_status().with_context(|| format!("cannot get {file}"))?;
+        let shown = path.display();
+        let mut to =
+            tokio::fs::File::create(path).await.with_context(|| format!("cannot write {shown}"))?;
+        let mut digest = Sha256::new();
+        let mut pieces = answer.bytes_stream();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.with_context(|| format!("{file} broke off"))?;
+            to.write_all(&piece).await.with_context(|| format!("cannot write {shown}"))?;
+            digest.update(&piece);
+            moved(piece.len() as u64);
+        }
+        to.flush().await.with_context(|| format!("cannot write {shown}"))?;
+        Ok(hex::encode(digest.finalize()))
     }
 
     pub(crate) async fn manifest(&self, id: JobId) -> Result<Manifest> {

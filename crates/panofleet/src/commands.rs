@@ -27,6 +27,7 @@ mod jobs;
 mod keys;
 mod lifecycle;
 mod operations;
+mod outputs;
 mod pauses;
 mod presets;
 mod producer;
@@ -116,6 +117,8 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Show one job: where it stands, and what happened to it
     Job(job::Job),
+    /// What a job has made: list its files, get them
+    Outputs(outputs::Outputs),
     /// Cancel a job
     Cancel(act::Target),
     /// Start a job that has ended anew
@@ -200,6 +203,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Submit(command) => Box::pin(command.run(&shared)).await,
             Command::Jobs(command) => command.run(&shared).await,
             Command::Job(command) => command.run(&shared).await,
+            Command::Outputs(command) => command.run(&shared).await,
             Command::Cancel(target) => target.cancel(&shared).await,
             Command::Retry(target) => target.retry(&shared).await,
             Command::Failures(command) => command.run(&shared).await,

@@ -1,23 +1,11 @@
 //! A service that asks for keys, from the command line's side.
 
-use std::process::Command;
-
 use panofleet_tests::fleet::{Fleet, Kind};
-use panofleet_tests::processes;
 use serde_json::Value;
 
-const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
+use crate::site::panofleet;
 
-/// What a command says with a key, or why it does not.
-#[expect(clippy::disallowed_methods, reason = "the test is a person at a terminal")]
-fn panofleet(fleet: &Fleet, key: Option<&str>, arguments: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(processes::program("panofleet"));
-    command.arg("--data").arg(fleet.folder()).args(arguments).env_remove("PANOFLEET_API_KEY");
-    command.envs(key.map(|key| ("PANOFLEET_API_KEY", key)));
-    let output = command.output().expect("the program starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-}
+const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_go_by_their_key() {

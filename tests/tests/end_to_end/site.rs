@@ -1,6 +1,7 @@
 //! What the tests ask of a fleet.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
 use panofleet_job_schema::JobId;
@@ -89,4 +90,19 @@ pub(crate) async fn check_result(fleet: &Fleet, id: JobId) {
         let bytes = fleet.objects.get_bytes(&fleet.bucket, &key, file.bytes).await.unwrap();
         assert_eq!(hex::encode(Sha256::digest(&bytes)), file.sha256, "{key}");
     }
+}
+
+/// What a command says with a key, or why it does not.
+#[expect(clippy::disallowed_methods, reason = "the test is a person at a terminal")]
+pub(crate) fn panofleet(
+    fleet: &Fleet,
+    key: Option<&str>,
+    arguments: &[&str],
+) -> Result<String, String> {
+    let mut command = Command::new(processes::program("panofleet"));
+    command.arg("--data").arg(fleet.folder()).args(arguments).env_remove("PANOFLEET_API_KEY");
+    command.envs(key.map(|key| ("PANOFLEET_API_KEY", key)));
+    let output = command.output().expect("the program starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::PostgresJobsDb;
 use crate::row::{integer, is_new, to_doc};
 use crate::webhook::{
-    DeliveryColumns, DueColumns, WebhookColumns, delivery, due_delivery, ends_of, events_column,
-    secrets_column, stored_webhook,
+    DUE_MAX, DeliveryColumns, DueColumns, WebhookColumns, delivery, due_delivery, ends_of,
+    events_column, secrets_column, stored_webhook,
 };
 use crate::{
     Delivery, DeliveryState, DueDelivery, JobWrite, JobsDbError, StoredWebhook, Then, Tried,
@@ -155,10 +155,11 @@ impl WebhooksDb for PostgresJobsDb {
                         AND earlier.seq < deliveries.seq AND earlier.due_at IS NOT NULL)
                 ORDER BY due_at, seq LIMIT $2
              ) AS due
-             WHERE webhooks.enabled ORDER BY due_at, seq",
+             WHERE webhooks.enabled ORDER BY due_at, seq LIMIT $3",
         )
         .bind(now.as_millis())
         .bind(i64::from(each))
+        .bind(i64::from(DUE_MAX))
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(|row| due_delivery(row, Ok)).collect()

@@ -9,8 +9,8 @@ use super::SqliteJobsDb;
 use super::accept::job_key;
 use crate::row::{corrupt, integer, is_new, to_doc};
 use crate::webhook::{
-    DeliveryColumns, DueColumns, WebhookColumns, delivery, due_delivery, ends_of, events_column,
-    secrets_column, stored_webhook,
+    DUE_MAX, DeliveryColumns, DueColumns, WebhookColumns, delivery, due_delivery, ends_of,
+    events_column, secrets_column, stored_webhook,
 };
 use crate::{
     Delivery, DeliveryState, DueDelivery, JobWrite, JobsDbError, StoredWebhook, Then, Tried,
@@ -158,10 +158,11 @@ impl WebhooksDb for SqliteJobsDb {
                     WHERE earlier.job = deliveries.job AND earlier.webhook = deliveries.webhook
                         AND earlier.seq < deliveries.seq AND earlier.due_at IS NOT NULL)
              ) AS due JOIN webhooks ON webhooks.id = due.webhook AND webhooks.enabled
-             WHERE due.place <= ?2 ORDER BY due_at, seq",
+             WHERE due.place <= ?2 ORDER BY due_at, seq LIMIT ?3",
         )
         .bind(now.as_millis())
         .bind(each)
+        .bind(DUE_MAX)
         .fetch_all(&self.file.readers)
         .await?;
         rows.into_iter().map(|row| due_delivery(row, |key| uuid(&key))).collect()

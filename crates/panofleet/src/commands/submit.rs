@@ -13,7 +13,7 @@ use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{JobSpec, Operation, OutputName, Region, Span, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::{Shared, waiting};
+use super::{Shared, outputs, waiting};
 use crate::client::Client;
 use crate::terminal::{byte_bar, say};
 
@@ -70,6 +70,9 @@ pub(crate) struct Submit {
     /// Wait for the end, with progress, and report it
     #[arg(long)]
     wait: bool,
+    /// Wait for the end, and get the outputs into this folder
+    #[arg(long, value_name = "DIR")]
+    download: Option<std::path::PathBuf>,
 }
 
 fn priority(word: &str) -> Result<Priority, String> {
@@ -102,8 +105,15 @@ impl Submit {
             }
         }
         let job = client.submit(&spec).await?;
-        if self.wait {
-            return waiting::wait_and_report(&client, job.id, shared.json).await;
+        if self.wait || self.download.is_some() {
+            let ended = waiting::wait_and_report(&client, job.id, shared.json).await?;
+            if let Some(folder) = self.download.as_deref().filter(|_| ended == ExitCode::SUCCESS) {
+                let done = outputs::download(&client, job.id, (folder, &[]), shared.json).await?;
+                if !shared.json {
+                    say(done.in_words());
+                }
+            }
+            return Ok(ended);
         }
         if shared.json {
             say(serde_json::to_string_pretty(&job)?);
