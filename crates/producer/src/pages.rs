@@ -8,7 +8,7 @@
 //! |---|---|
 //! | the frame of a page, escaping | `html.rs` |
 //! | signing in and out | `sign_in.rs` |
-//! | recent jobs | `home.rs` |
+//! | recent jobs; what is on fire | `home.rs`, `alarms.rs` |
 //! | one job and its result | `view.rs`, `view/` |
 //! | what failed, by why; running it again | `failures.rs` |
 //! | queues, workers, pauses | `fleet.rs` |
@@ -28,6 +28,7 @@ use crate::api::auth::gate::go_to;
 use crate::api::error::ApiError;
 use crate::api::routes::{AUDIT, OPS, READ, Routes};
 
+mod alarms;
 mod assets;
 mod audit;
 mod dead_letters;

@@ -8,6 +8,7 @@ use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::{Operation, Timestamp};
 use url::form_urlencoded;
 
+use super::alarms::alarms;
 use super::html::{Page, PageError, Text, age};
 use super::words;
 use crate::api::JobView;
@@ -46,6 +47,7 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
         ))
     });
     let counts: String = counts.collect();
+    let alarms = alarms(&api, now).await?;
     let body = match (page.jobs.is_empty(), asked.is_empty()) {
         (true, true) => empty(),
         (true, false) => "<p>No job is like that. <a href=\"/\">All jobs</a></p>\n".to_owned(),
@@ -57,7 +59,7 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
         format!("<p><a href=\"{}\">Older</a></p>\n", Text(address(&older)))
     });
     let main = format!(
-        "<h1>Jobs</h1>\n{}<div id=\"live\" data-refresh-s=\"3\">\n<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
+        "<h1>Jobs</h1>\n{}<div id=\"live\" data-refresh-s=\"3\">\n{alarms}<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
         search(&asked),
     );
     Ok(Page { title: "Jobs".to_owned(), main, ..Page::of(&api) })

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use panofleet_job_schema::JobId;
+use panofleet_jobs_db::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::assets;
 use super::home::badge;
-use super::html::{Page, PageError, Text};
+use super::html::{Button, Page, PageError, Text};
 use super::words;
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
 use crate::api::extract::{JobPath, Params, bad_parameter};
 use crate::api::manifests::Resolved;
+use crate::api::view::StateView;
 
 mod facts;
 mod outputs;
 mod pyramid;
+mod timeline;
 
 use pyramid::Pyramid;
 
@@ -107,14 +110,37 @@ pub(super) async fn view(
     {
         page.scripts.push("/viewer/stream.js");
     }
+    let history = api.db.history(id).await.map_err(ApiError::from)?;
+    let now = api.db.now().await.map_err(ApiError::from)?;
     let (title, id) = (Text(&page.title), job.id);
     page.main = format!(
-        "<h1>{title} {}</h1>\n<p class=\"quiet\">job {id}</p>\n{}{}",
+        "<h1>{title} {}</h1>\n<p class=\"quiet\">job {id}</p>\n{}{}{}{}",
         badge(&job),
+        buttons(&api, &job),
         pyramid::section(chosen, &pyramids, &params),
         rest(&job, resolved.as_deref()),
+        timeline::section(&job, &history, now),
     );
     Ok(page)
+}
+
+/// What may be done to the job by whoever looks at it.
+fn buttons(api: &Granted, job: &JobView) -> String {
+    if !api.has(Scope::JobsWrite) || matches!(job.state, StateView::Closing { .. }) {
+        return String::new();
+    }
+    let button = if job.is_terminal() {
+        let question = match job.state {
+            StateView::Succeeded { .. } => "It has a result. Run it once more?",
+            _ => "",
+        };
+        let path = format!("/v1/jobs/{}/retry", job.id);
+        Button::new("Run again").posts(&path, "").asks(question).to_string()
+    } else {
+        let path = format!("/v1/jobs/{}/cancel", job.id);
+        Button::new("Cancel").posts(&path, "").asks("End this job without a result?").to_string()
+    };
+    format!("<p>{button}</p>\n")
 }
 
 async fn read(api: &Granted, id: JobId) -> Result<(JobView, Option<Arc<Resolved>>), ApiError> {

@@ -131,6 +131,49 @@ async fn schedules_and_webhooks_have_pages() {
 }
 
 #[tokio::test]
+async fn a_job_s_page_tells_what_happened_and_offers_what_can_be_done() {
+    let fleet = Fleet::start_with_keys(|_| {}).await;
+    let (_, reader) = fleet.new_key(Some("default"), &["jobs:read"]).await;
+    let id = fleet.submitted(&json!({})).await;
+    let path = format!("/view/{id}");
+    let page = fleet.get(&path).await.text();
+    let cancel = format!("data-path=\"/v1/jobs/{id}/cancel\"");
+    assert!(page.contains(&cancel) && !page.contains("What happened"), "{page}");
+    fleet.reject(id).await;
+    let page = fleet.get(&path).await.text();
+    let retry = format!("data-path=\"/v1/jobs/{id}/retry\"");
+    for words in [retry.as_str(), "What happened", "<rect class=\"bad\"", "attempt failed", "w1"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(page.contains("the source is not a picture"), "{page}");
+    let page = fleet.get_by(&reader, &path).await.text();
+    assert!(page.contains("What happened") && !page.contains("data-path"), "{page}");
+    fleet.post(&format!("/v1/jobs/{id}/retry"), &json!({})).await.ok();
+    assert!(fleet.get(&path).await.text().contains(&cancel));
+}
+
+#[tokio::test]
+async fn what_is_on_fire_comes_first() {
+    let fleet = Fleet::start_with_keys(|_| {}).await;
+    let (_, reader) = fleet.new_key(Some("default"), &["jobs:read"]).await;
+    assert!(!fleet.get("/").await.text().contains("class=\"note\""));
+    let id = fleet.submitted(&json!({})).await;
+    fleet.reject(id).await;
+    fleet.submitted(&json!({})).await;
+    let pause = fleet.request(Method::PUT, "/v1/pauses/tenant/acme").json(&json!({ "reason": "" }));
+    assert!(pause.send().await.unwrap().status().is_success());
+    let page = fleet.get("/").await.text();
+    for words in
+        ["1 job failed for good", "Nobody takes the jobs of home.image", "held back by 1 pause"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    // What is the fleet's is for those who run it.
+    let page = fleet.get_by(&reader, "/").await.text();
+    assert!(page.contains("1 job failed for good") && !page.contains("Nobody takes"), "{page}");
+}
+
+#[tokio::test]
 async fn a_job_without_a_result_says_why() {
     let fleet = Fleet::start().await;
     let id = fleet.submitted(&json!({})).await;

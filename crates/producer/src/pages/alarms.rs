@@ -1,0 +1,84 @@
+//! What is on fire, above everything else: what failed lately, who is silent, what waits too long, what is paused.
+
+use std::time::Duration;
+
+use panofleet_job_schema::Timestamp;
+use panofleet_jobs_db::{JobFilter, Scope};
+
+use super::words;
+use crate::api::auth::granted::Granted;
+use crate::api::bulk::RETRIED;
+use crate::api::error::ApiError;
+use crate::api::fleet::worker_views;
+use crate::api::scale::queue_views;
+
+/// How long ago something is that is still news.
+const LATELY: Duration = Duration::from_secs(3600);
+/// A worker that was silent for longer has gone for good.
+const GONE: Duration = Duration::from_secs(24 * 3600);
+/// A queue's oldest job may wait so long before anybody is told.
+const WAITS_S: u64 = 600;
+
+/// Lines with links, nothing if all is well.
+pub(super) async fn alarms(api: &Granted, now: Timestamp) -> Result<String, ApiError> {
+    let mut lines = failed(api, now).await?;
+    if api.has(Scope::Ops) {
+        lines.extend(fleet(api, now).await?);
+    }
+    if lines.is_empty() {
+        return Ok(String::new());
+    }
+    let items: String = lines.iter().map(|line| format!("<li>{line}</li>\n")).collect();
+    Ok(format!("<ul class=\"note\">\n{items}</ul>\n"))
+}
+
+async fn failed(api: &Granted, now: Timestamp) -> Result<Vec<String>, ApiError> {
+    let lately = |states: &[&str]| JobFilter {
+        states: states.iter().map(ToString::to_string).collect(),
+        failed_since: Some(now - LATELY),
+        ..api.own_jobs()
+    };
+    let mut lines = Vec::new();
+    let dead = api.db.count(&lately(&RETRIED)).await?;
+    if dead > 0 {
+        let jobs = words::count(dead, "job");
+        lines.push(format!("<a href=\"/failures\">{jobs} failed for good within an hour</a>"));
+    }
+    let waiting = api.db.count(&lately(&["waiting"])).await?;
+    if waiting > 0 {
+        let jobs = words::count(waiting, "job");
+        let link = "/?state=waiting&amp;failed_within=1h";
+        lines.push(format!(
+            "<a href=\"{link}\">{jobs} failed within an hour, and wait to be tried again</a>"
+        ));
+    }
+    Ok(lines)
+}
+
+async fn fleet(api: &Granted, now: Timestamp) -> Result<Vec<String>, ApiError> {
+    let mut lines = Vec::new();
+    let workers = worker_views(api).await?;
+    let silent = workers.iter().filter(|worker| !worker.alive && now.since(worker.beat_at) < GONE);
+    let silent = silent.count() as u64;
+    if silent > 0 {
+        let workers = words::count(silent, "worker");
+        lines.push(format!("<a href=\"/fleet\">{workers} fell silent within a day</a>"));
+    }
+    for queue in queue_views(api, &api.config.scale).await? {
+        let name = format!("{}.{}", queue.region, queue.lane);
+        if queue.oldest_s > WAITS_S {
+            let span = words::span(queue.oldest_s.saturating_mul(1000));
+            lines
+                .push(format!("<a href=\"/fleet\">The oldest job of {name} has waited {span}</a>"));
+        }
+        if queue.workers == 0 && queue.queued + queue.sent > 0 {
+            lines.push(format!("<a href=\"/fleet\">Nobody takes the jobs of {name}</a>"));
+        }
+    }
+    let pauses = api.db.pauses().await?.len() as u64;
+    if pauses > 0 {
+        let pauses = words::count(pauses, "pause");
+        lines.push(format!("<a href=\"/fleet\">Jobs are held back by {pauses}</a>"));
+    }
+    Ok(lines)
+}

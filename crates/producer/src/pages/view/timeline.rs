@@ -1,0 +1,235 @@
+//! What happened to a job: its attempts, drawn and told, and everything else in order.
+
+use std::fmt::Write as _;
+
+use panofleet_job_schema::{Timestamp, WorkerId};
+use panofleet_jobs_db::HistoryEntry;
+
+use crate::api::JobView;
+use crate::pages::html::Text;
+use crate::pages::words;
+
+/// Entries that the page shows; the API has them all.
+const SHOWN: usize = 200;
+/// Width of the drawing, in its own units.
+const WIDTH: f64 = 1000.0;
+/// Height of an attempt's bar, and of the space for it.
+const BAR: f64 = 14.0;
+const ROW: f64 = 20.0;
+/// Attempts that are drawn, the last ones.
+const DRAWN: usize = 12;
+
+/// One attempt, put together from what was said of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Attempt<'a> {
+    generation: u32,
+    number: u32,
+    sent_at: Option<Timestamp>,
+    claimed_at: Option<Timestamp>,
+    worker: Option<&'a str>,
+    /// When it was last heard of, what that was, and the words that came with it.
+    last: (Timestamp, &'a str, Option<&'a str>),
+}
+
+impl Attempt<'_> {
+    /// Whether nothing has ended it yet.
+    fn is_open(&self) -> bool {
+        let goes_on = ["dispatched", "sent_again", "claimed", "probed", "joined", "revived"];
+        goes_on.contains(&self.last.1)
+    }
+
+    fn class(&self) -> &'static str {
+        match self.last.1 {
+            "succeeded" | "expanded" | "manifest_found" => "good",
+            _ if self.is_open() => "busy",
+            _ => "bad",
+        }
+    }
+}
+
+/// The attempts of a history, in their order.
+fn attempts(entries: &[HistoryEntry]) -> Vec<Attempt<'_>> {
+    let mut found: Vec<Attempt<'_>> = Vec::new();
+    for entry in entries {
+        let Some(number) = entry.attempt else { continue };
+        let is_it = |attempt: &&mut Attempt<'_>| {
+            attempt.number == number && attempt.generation == entry.generation
+        };
+        let last = (entry.at, entry.reason.as_str(), entry.detail.as_deref());
+        let attempt = match found.iter_mut().find(is_it) {
+            Some(attempt) => attempt,
+            None => {
+                let generation = entry.generation;
+                let (sent_at, claimed_at, worker) = (None, None, None);
+                found.push(Attempt { generation, number, sent_at, claimed_at, worker, last });
+                let Some(attempt) = found.last_mut() else { continue };
+                attempt
+            }
+        };
+        match entry.reason.as_str() {
+            "dispatched" => attempt.sent_at = attempt.sent_at.or(Some(entry.at)),
+            "claimed" => attempt.claimed_at = attempt.claimed_at.or(Some(entry.at)),
+            _ => {}
+        }
+        attempt.worker = entry.worker.as_ref().map(WorkerId::as_str).or(attempt.worker);
+        attempt.last = last;
+    }
+    found
+}
+
+/// The section: nothing if there is nothing to tell yet.
+pub(super) fn section(job: &JobView, entries: &[HistoryEntry], now: Timestamp) -> String {
+    if entries.is_empty() {
+        return String::new();
+    }
+    let attempts = attempts(entries);
+    let drawn = attempts.get(attempts.len().saturating_sub(DRAWN)..).unwrap_or_default();
+    format!(
+        "<h2>What happened</h2>\n{}{}{}",
+        drawing(job, drawn, now),
+        told(&attempts, now),
+        log(entries),
+    )
+}
+
+/// A bar for each attempt: pale while it waited for a worker, then as it ran.
+fn drawing(job: &JobView, attempts: &[Attempt<'_>], now: Timestamp) -> String {
+    let Some(first) = attempts.first() else { return String::new() };
+    let begin = if attempts.len() < DRAWN {
+        job.accepted_at
+    } else {
+        first.sent_at.unwrap_or(first.last.0)
+    };
+    let end = attempts.iter().map(|attempt| attempt.last.0).max().unwrap_or(now);
+    let end = if attempts.iter().any(Attempt::is_open) { now } else { end };
+    let whole = end.since(begin).as_secs_f64().max(0.001);
+    let x = |at: Timestamp| (at.since(begin).as_secs_f64() / whole).clamp(0.0, 1.0) * WIDTH;
+    let mut bars = String::new();
+    for (place, attempt) in attempts.iter().enumerate() {
+        let (y, open) = (place as f64 * ROW, attempt.is_open());
+        let to = if open { end } else { attempt.last.0 };
+        let run = attempt.claimed_at.unwrap_or(to);
+        let mut bar = |class: &str, from: Timestamp, to: Timestamp| {
+            let (left, width) = (x(from), (x(to) - x(from)).max(1.0));
+            let written = writeln!(
+                bars,
+                "<rect class=\"{class}\" x=\"{left:.1}\" y=\"{y}\" width=\"{width:.1}\" height=\"{BAR}\"/>"
+            );
+            debug_assert!(written.is_ok(), "a string takes everything");
+        };
+        if let Some(sent_at) = attempt.sent_at {
+            bar("wait", sent_at, run);
+        }
+        if attempt.claimed_at.is_some() {
+            bar(attempt.class(), run, to);
+        }
+    }
+    let height = attempts.len() as f64 * ROW;
+    format!(
+        "<svg class=\"timeline\" viewBox=\"0 0 {WIDTH} {height}\" preserveAspectRatio=\"none\" role=\"img\" \
+         aria-label=\"{} over {}\">\n{bars}</svg>\n",
+        words::count(attempts.len() as u64, "attempt"),
+        words::span(millis(begin, end)),
+    )
+}
+
+fn told(attempts: &[Attempt<'_>], now: Timestamp) -> String {
+    if attempts.is_empty() {
+        return String::new();
+    }
+    let row = |attempt: &Attempt<'_>| {
+        let open = attempt.is_open();
+        let (at, reason, detail) = attempt.last;
+        let to = if open { now } else { at };
+        let span = |from: Option<Timestamp>, to: Timestamp| {
+            from.map(|from| words::span(millis(from, to))).unwrap_or_default()
+        };
+        let waited = span(attempt.sent_at, attempt.claimed_at.unwrap_or(to));
+        let ran = span(attempt.claimed_at, to);
+        let anew = if attempt.generation > 1 {
+            format!(" <small>of generation {}</small>", attempt.generation)
+        } else {
+            String::new()
+        };
+        format!(
+            "<tr><td>{}{anew}</td><td>{}</td><td>{waited}</td><td>{ran}</td><td class=\"{}\">{}</td><td>{}</td></tr>\n",
+            attempt.number,
+            Text(attempt.worker.unwrap_or_default()),
+            attempt.class(),
+            Text(reason.replace('_', " ")),
+            Text(detail.unwrap_or_default()),
+        )
+    };
+    let rows: String = attempts.iter().map(row).collect();
+    format!(
+        "<table class=\"attempts\">\n<thead><tr><th>Attempt</th><th>Worker</th><th>Waited</th><th>Ran</th><th>Came to</th>\
+         <th></th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
+    )
+}
+
+fn log(entries: &[HistoryEntry]) -> String {
+    let row = |entry: &HistoryEntry| {
+        let attempt = entry.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
+        format!(
+            "<tr><td><time datetime=\"{at}\">{at}</time></td><td>{}</td><td>{}</td><td>{attempt}</td><td>{}</td><td>{}</td></tr>\n",
+            Text(&entry.state),
+            Text(entry.reason.replace('_', " ")),
+            Text(entry.worker.as_ref().map(WorkerId::as_str).unwrap_or_default()),
+            Text(entry.detail.as_deref().unwrap_or_default()),
+            at = entry.at,
+        )
+    };
+    let begin = entries.len().saturating_sub(SHOWN);
+    let rows: String = entries.get(begin..).unwrap_or_default().iter().map(row).collect();
+    let cut = if begin > 0 { format!(", the last {SHOWN}") } else { String::new() };
+    format!(
+        "<details><summary>{}{cut}</summary>\n<table>\n<thead><tr><th>When</th><th>State</th><th>Why</th><th>Attempt</th>\
+         <th>Worker</th><th></th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</details>\n",
+        words::count(entries.len() as u64, "event"),
+    )
+}
+
+fn millis(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(ms: i64, reason: &str, attempt: Option<u32>, worker: Option<&str>) -> HistoryEntry {
+        HistoryEntry {
+            at: Timestamp::from_millis(ms),
+            state: "running".to_owned(),
+            reason: reason.to_owned(),
+            generation: 1,
+            attempt,
+            worker: worker.map(|name| WorkerId::new(name).unwrap()),
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn what_was_said_of_an_attempt_is_put_together() {
+        let entries = [
+            entry(100, "dispatched", Some(1), None),
+            entry(300, "claimed", Some(1), Some("w1")),
+            entry(900, "lease_lapsed", Some(1), Some("w1")),
+            entry(950, "due", None, None),
+            entry(1000, "dispatched", Some(2), None),
+            entry(1100, "claimed", Some(2), Some("w2")),
+        ];
+        let found = attempts(&entries);
+        let told: Vec<_> = found
+            .iter()
+            .map(|attempt| (attempt.number, attempt.worker, attempt.class(), attempt.is_open()))
+            .collect();
+        assert_eq!(told, [(1, Some("w1"), "bad", false), (2, Some("w2"), "busy", true)]);
+        let at = |ms| Some(Timestamp::from_millis(ms));
+        assert_eq!((found[0].sent_at, found[0].claimed_at), (at(100), at(300)));
+        // The same number in another generation is another attempt.
+        let anew = HistoryEntry { generation: 2, ..entry(2000, "succeeded", Some(2), None) };
+        let found = [entries.as_slice(), &[anew]].concat();
+        assert_eq!(attempts(&found).len(), 3);
+    }
+}
