@@ -1,9 +1,11 @@
 //! People sign in with a key, and have a session in its place.
 
+use panofleet_job_schema::{Span, Timestamp};
+use panofleet_jobs_db::JobsDb as _;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{ADMIN_KEY, Answer, Fleet, spec};
+use crate::harness::{ADMIN_KEY, Answer, DEADLINE, Fleet, spec};
 
 impl Fleet {
     /// Sends the form, as a browser would.
@@ -103,6 +105,22 @@ async fn a_person_signs_in_sees_what_the_key_may_see_and_signs_out() {
     let after = fleet.browse(cookie, (Method::GET, "/failures?x=1"), None).await;
     assert_eq!(after.header("location"), Some("/sign-in?next=%2Ffailures%3Fx%3D1"));
     fleet.browse(cookie, (Method::GET, "/v1/jobs"), None).await.problem(401, "session_over");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_its_time_is_over() {
+    let fleet = Fleet::start_with_keys(|config| config.key_cache = Span::from_secs(0)).await;
+    let begun = fleet.sign_in(ADMIN_KEY, "", "/").await;
+    let cookie = cookie(&begun);
+    assert_eq!(fleet.browse(cookie, (Method::GET, "/v1/jobs"), None).await.status, 200);
+    let end = async |at: Timestamp| {
+        let query = sqlx::query("UPDATE sessions SET expires_at = ?").bind(at.as_millis());
+        query.execute(&fleet.file.writer).await.unwrap();
+        fleet.browse(cookie, (Method::GET, "/v1/jobs"), None).await
+    };
+    let now = fleet.db.now().await.unwrap();
+    assert_eq!(end(now + DEADLINE).await.status, 200);
+    end(now).await.problem(401, "session_over");
 }
 
 #[tokio::test]
