@@ -270,33 +270,12 @@ pub(crate) fn bulk_done(action: BulkAction, jobs: u64) {
     counter!(BULK_JOBS.name, "action" => action.name()).increment(jobs);
 }
 
-/// What came of a try to tell a webhook something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ToldAs {
-    /// Its receiver has it.
-    Delivered,
-    /// It is tried again.
-    Again,
-    /// It is given up.
-    GivenUp,
-}
-
-impl ToldAs {
-    pub(crate) const fn of(then: Then) -> Self {
-        match then {
-            Then::Delivered => Self::Delivered,
-            Then::Again(_) => Self::Again,
-            Then::GivenUp => Self::GivenUp,
-        }
-    }
-}
-
 /// A webhook was told something, or was to be.
-pub(crate) fn told(outcome: ToldAs, took: Duration) {
-    let outcome = match outcome {
-        ToldAs::Delivered => "delivered",
-        ToldAs::Again => "again",
-        ToldAs::GivenUp => "given_up",
+pub(crate) fn told(then: Then, took: Duration) {
+    let outcome = match then {
+        Then::Delivered => "delivered",
+        Then::Again(_) => "again",
+        Then::GivenUp => "given_up",
     };
     counter!(WEBHOOK_TRIES.name, "outcome" => outcome).increment(1);
     histogram!(WEBHOOK_TIME.name).record(took.as_secs_f64());

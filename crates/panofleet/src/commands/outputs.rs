@@ -1,5 +1,7 @@
 //! `panofleet outputs`: what a job has made, and getting it onto this machine.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,6 +12,7 @@ use indicatif::ProgressBar;
 use panofleet_job_schema::manifest::{FileRecord, Manifest};
 use panofleet_job_schema::{JobId, OutputName};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::Shared;
 use crate::client::Client;
@@ -17,6 +20,8 @@ use crate::terminal::{byte_bar, bytes, say, table};
 
 /// Files that are on their way at once.
 const CONCURRENT_MAX: usize = 8;
+/// Bytes of a file that are read at once.
+const PIECE_BYTES: usize = 1 << 16;
 
 /// What a job has made
 #[derive(Debug, Args)]
@@ -133,9 +138,10 @@ async fn get(
     (folder, bar): (&Path, &ProgressBar),
 ) -> Result<bool> {
     let path = local_path(folder, name, &file.path)?;
-    if let Ok(there) = tokio::fs::read(&path).await
-        && sha256(&there) == file.sha256
-    {
+    let (there, sha256) = (path.clone(), file.sha256.clone());
+    let is_there =
+        tokio::task::spawn_blocking(move || sha256_of(&there).is_ok_and(|it| it == sha256));
+    if is_there.await? {
         bar.inc(file.bytes);
         return Ok(false);
     }
@@ -172,9 +178,16 @@ fn local_path(folder: &Path, name: &OutputName, path: &str) -> Result<PathBuf> {
     Ok(folder.join(name.as_str()).join(path))
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest as _;
-    hex::encode(sha2::Sha256::digest(bytes))
+/// The SHA-256 of a file, which may be larger than memory.
+fn sha256_of(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut digest) = (File::open(path)?, Sha256::new());
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hex::encode(digest.finalize())),
+            read => digest.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -232,23 +232,25 @@ impl Granted {
         action: BulkAction,
         asked: BulkFilter,
     ) -> Result<JobFilter, ApiError> {
-        let BulkFilter {
-            states,
-            label,
-            region,
-            operation,
-            worker,
-            attempt,
-            failure,
-            failed_within,
-        } = asked;
+        let all = JobFilter { tenant: Some(self.tenant().clone()), ..JobFilter::default() };
+        let mut filter = asked.of(self, all).await?;
+        if filter.states.is_empty() {
+            filter.states = match action {
+                BulkAction::Retry => RETRIED.map(str::to_owned).to_vec(),
+                BulkAction::Cancel => JobState::OPEN_NAMES.map(str::to_owned).to_vec(),
+            };
+        }
+        Ok(filter)
+    }
+}
+
+impl BulkFilter {
+    /// Those of `all` that match.
+    pub(super) async fn of(self, api: &Granted, all: JobFilter) -> Result<JobFilter, ApiError> {
+        let Self { states, label, region, operation, worker, attempt, failure, failed_within } =
+            self;
         check_states(&states)?;
         check_operation(operation.as_deref())?;
-        let states = match (action, states.is_empty()) {
-            (_, false) => states,
-            (BulkAction::Retry, true) => RETRIED.map(str::to_owned).to_vec(),
-            (BulkAction::Cancel, true) => JobState::OPEN_NAMES.map(str::to_owned).to_vec(),
-        };
         Ok(JobFilter {
             states,
             label: label.as_deref().map(label_of).transpose()?,
@@ -257,9 +259,8 @@ impl Granted {
             worker,
             attempt,
             failure,
-            failed_since: self.ago(failed_within).await?,
-            tenant: Some(self.tenant().clone()),
-            ..JobFilter::default()
+            failed_since: api.ago(failed_within).await?,
+            ..all
         })
     }
 }

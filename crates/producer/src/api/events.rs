@@ -26,8 +26,9 @@ const ALIVE_EVERY: Duration = Duration::from_secs(15);
 struct News {
     api: Granted,
     id: JobId,
-    /// What was said last.
-    known: Option<JobView>,
+    /// What was read last, and whether the client knows it.
+    job: JobView,
+    is_known: bool,
     /// The change counter before that was read.
     seen: u64,
     until: Instant,
@@ -50,34 +51,29 @@ pub(super) async fn events(
     let seen = api.db.changed(0, Duration::ZERO).await?;
     let now = api.job_view(id).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let knows = last == Some(now.version.to_string().as_str()) && !now.is_terminal();
-    let known = knows.then_some(now);
+    let is_known = last == Some(now.version.to_string().as_str()) && !now.is_terminal();
     let until = Instant::now() + LIFE;
-    let news = News { api, id, known, seen, until, _permit: permit };
+    let news = News { api, id, job: now, is_known, seen, until, _permit: permit };
     let stream = stream::unfold(Some(news), async |news| next(news?).await);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)))
 }
 
 /// The next piece of news; none when the job has ended, the time is up, or the process is about to end.
 async fn next(mut news: News) -> Option<(Result<Event, Infallible>, Option<News>)> {
-    let view = match news.known.take() {
-        None => news.api.job_view(news.id).await.ok()?,
-        Some(known) => {
-            let shutdown = news.api.shutdown.clone();
-            let changed = news.api.news(news.id, known.clone(), news.seen, news.until);
-            let view = tokio::select! {
-                changed = changed => changed.ok()?,
-                () = shutdown.cancelled() => return None,
-            };
-            if view == known {
-                return None;
-            }
-            view
+    if news.is_known {
+        let changed = news.api.news(news.id, news.job.clone(), news.seen, news.until);
+        let view = tokio::select! {
+            changed = changed => changed.ok()?,
+            () = news.api.shutdown.cancelled() => return None,
+        };
+        if view == news.job {
+            return None;
         }
-    };
-    let event = Event::default().event("job").id(view.version.to_string());
-    let event = event.json_data(&view).ok()?;
-    let goes_on = !view.is_terminal();
-    news.known = Some(view);
+        news.job = view;
+    }
+    news.is_known = true;
+    let event = Event::default().event("job").id(news.job.version.to_string());
+    let event = event.json_data(&news.job).ok()?;
+    let goes_on = !news.job.is_terminal();
     Some((Ok(event), goes_on.then_some(news)))
 }

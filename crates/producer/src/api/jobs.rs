@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::JobView;
 use super::auth::granted::Granted;
+use super::bulk::BulkFilter;
 use super::error::ApiError;
 use super::extract::{JobPath, Params, bad_parameter};
 use super::paging::{cut, page_size};
@@ -185,23 +186,10 @@ async fn filter(api: &Granted, params: ListParams) -> Result<JobFilter, ApiError
         before,
         ..
     } = params;
-    let states: Vec<String> =
-        state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
-    check_states(&states)?;
-    check_operation(operation.as_deref())?;
-    Ok(JobFilter {
-        states,
-        label: label.as_deref().map(label_of).transpose()?,
-        region,
-        operation,
-        worker,
-        attempt,
-        failure,
-        failed_since: api.ago(failed_within).await?,
-        parent,
-        before,
-        ..api.own_jobs()
-    })
+    let states = state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
+    let which =
+        BulkFilter { states, label, region, operation, worker, attempt, failure, failed_within };
+    Ok(JobFilter { parent, before, ..which.of(api, api.own_jobs()).await? })
 }
 
 /// Refuses states that there are not.

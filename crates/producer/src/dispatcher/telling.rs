@@ -23,7 +23,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::Dispatcher;
-use crate::metrics::{self, ToldAs};
+use crate::metrics;
 use crate::webhooks::{message, signature, wait};
 
 /// Time between two looks while nothing is under way.
@@ -155,8 +155,8 @@ impl Teller<'_> {
         let DueDelivery { delivery, to, .. } = due;
         let db = self.dispatcher.db.as_ref();
         let now = db.now().await?;
-        let then = then(&answer, delivery.tries + 1, (delivery.id, now));
         let (webhook, tries) = (to.webhook.id, delivery.tries + 1);
+        let then = then(&answer, tries, (delivery.id, now));
         let status = answer.status.map(|status| status.as_u16());
         match then {
             Then::Delivered => tracing::debug!(%webhook, delivery = %delivery.id, "webhook told"),
@@ -169,7 +169,7 @@ impl Teller<'_> {
                 tracing::warn!(%webhook, delivery = %delivery.id, status, error, tries, "webhook not told; given up");
             }
         }
-        metrics::told(ToldAs::of(then), took);
+        metrics::told(then, took);
         let error = answer.error;
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let tried = Tried { at: now, took_ms, status, error };
