@@ -106,6 +106,8 @@ use auth::uses::Uses;
 use manifests::Manifests;
 use quota::Quotas;
 
+use crate::scale::KeptBacklog;
+
 /// What the API works with.
 #[derive(Clone, Debug)]
 pub struct ApiState {
@@ -136,6 +138,8 @@ pub(crate) struct Api {
     pub(crate) identities: Identities,
     pub(crate) uses: Uses,
     pub(crate) quotas: Quotas,
+    /// What pages say of queues.
+    pub(crate) kept_backlog: KeptBacklog,
     /// Streams of news that may still be opened.
     pub(crate) streams: Arc<Semaphore>,
     /// Ends long waits, so that they do not hold up the end of the process.
@@ -159,6 +163,7 @@ impl Api {
             identities,
             uses,
             quotas: Quotas::default(),
+            kept_backlog: KeptBacklog::default(),
             streams,
             shutdown,
         })

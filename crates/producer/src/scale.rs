@@ -23,6 +23,8 @@ use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Lane, Span, Timestamp, WorkerId};
 use panofleet_jobs_db::{Backlog, JobsDb, JobsDbError, OrderRow, Pause, WorkerRow};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::dispatcher::pausing::Pauses;
 use crate::dispatcher::reach::is_unreachable;
@@ -163,8 +165,13 @@ impl Readings {
     /// # Errors
     /// If the database does not answer.
     pub async fn read(db: &dyn JobsDb) -> Result<Self, JobsDbError> {
-        let (backlog, pauses, workers) =
-            (db.backlog().await?, db.pauses().await?, db.workers().await?);
+        let backlog = db.backlog().await?;
+        Self::read_beside(backlog, db).await
+    }
+
+    /// Reads what stands beside the jobs, which were counted before.
+    async fn read_beside(backlog: Vec<Backlog>, db: &dyn JobsDb) -> Result<Self, JobsDbError> {
+        let (pauses, workers) = (db.pauses().await?, db.workers().await?);
         Ok(Self::of(db.now().await?, backlog, (workers, db.orders().await?), pauses))
     }
 
@@ -229,6 +236,37 @@ impl Load {
         self.slots = self.slots.saturating_add(slots);
         self.slots_busy = self.slots_busy.saturating_add(claims);
         self.slots_each = Some(self.slots_each.map_or(slots, |least| least.min(slots)));
+    }
+}
+
+/// How much longer a count is good than it took: to count takes no more than a fiftieth of the time, whoever looks.
+const KEPT_TIMES: u32 = 50;
+/// How long it is good at most.
+const KEPT_MAX: Duration = Duration::from_secs(30);
+
+/// The last count of jobs that have not ended, for pages that many people leave open.
+#[derive(Debug, Default)]
+pub(crate) struct KeptBacklog(Mutex<Option<(Instant, Vec<Backlog>)>>);
+
+impl KeptBacklog {
+    /// Readings whose jobs may have been counted a while ago; everything else is read now.
+    pub(crate) async fn readings(&self, db: &dyn JobsDb) -> Result<Readings, JobsDbError> {
+        Readings::read_beside(self.backlog(db).await?, db).await
+    }
+
+    async fn backlog(&self, db: &dyn JobsDb) -> Result<Vec<Backlog>, JobsDbError> {
+        // Of several who look at once, one counts.
+        let mut kept = self.0.lock().await;
+        let begun = Instant::now();
+        if let Some((until, backlog)) = &*kept
+            && begun < *until
+        {
+            return Ok(backlog.clone());
+        }
+        let backlog = db.backlog().await?;
+        let until = Instant::now() + (begun.elapsed() * KEPT_TIMES).min(KEPT_MAX);
+        *kept = Some((until, backlog.clone()));
+        Ok(backlog)
     }
 }
 

@@ -86,18 +86,15 @@ pub(super) async fn all(
     Params(bounds): Params<Bounds>,
 ) -> Result<Json<ScaleList>, ApiError> {
     let config = bounds.over(api.config.scale)?;
-    Ok(Json(ScaleList { queues: queue_views(&api, &config).await? }))
+    let readings = Readings::read(api.db.as_ref()).await?;
+    Ok(Json(ScaleList { queues: queue_views(&api, &readings, &config) }))
 }
 
 /// Every queue as the API shows it.
-pub(crate) async fn queue_views(
-    api: &Api,
-    config: &ScaleConfig,
-) -> Result<Vec<ScaleView>, ApiError> {
-    let readings = Readings::read(api.db.as_ref()).await?;
+pub(crate) fn queue_views(api: &Api, readings: &Readings, config: &ScaleConfig) -> Vec<ScaleView> {
     let regions = api.config.regions.keys();
     let queues = regions.flat_map(|region| Lane::ALL.map(|lane| (region.clone(), lane)));
-    Ok(queues.map(|(region, lane)| view(api, Queue { region, lane }, &readings, config)).collect())
+    queues.map(|(region, lane)| view(api, Queue { region, lane }, readings, config)).collect()
 }
 
 impl Bounds {

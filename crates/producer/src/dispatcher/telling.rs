@@ -3,7 +3,7 @@
 //! A message may come twice, with the same `webhook-id`: when a leader dies between the receiver's answer and its note. A
 //! receiver that is slow or away holds up only its own messages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::webhooks::{message, signature, wait};
 
 /// Time between two looks while nothing is under way.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Messages to one webhook that are under way at once.
+/// Messages to one webhook that are under way at once; one if the last did not arrive.
 const EACH_MAX: u32 = 8;
 /// Messages that are under way at once.
 const TOTAL_MAX: usize = 128;
@@ -40,6 +40,45 @@ struct Teller<'a> {
     /// Made when there is something to tell for the first time.
     client: OnceLock<Client>,
     guard: Guard,
+}
+
+/// Which messages are under way.
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// By webhook.
+    of: BTreeMap<Uuid, BTreeSet<Uuid>>,
+    /// Webhooks whose last message did not arrive: many receivers that hang may not take all there is.
+    failing: BTreeSet<Uuid>,
+}
+
+impl UnderWay {
+    /// Whether a delivery may begin now; then it has.
+    fn begin(&mut self, webhook: Uuid, delivery: Uuid) -> bool {
+        let total: usize = self.of.values().map(BTreeSet::len).sum();
+        let each = if self.failing.contains(&webhook) { 1 } else { EACH_MAX as usize };
+        let ours = self.of.entry(webhook).or_default();
+        total < TOTAL_MAX && ours.len() < each && ours.insert(delivery)
+    }
+
+    fn end(&mut self, Ended { webhook, delivery, arrived }: Ended) {
+        if arrived {
+            self.failing.remove(&webhook);
+        } else {
+            self.failing.insert(webhook);
+        }
+        if let Some(ours) = self.of.get_mut(&webhook) {
+            ours.remove(&delivery);
+        }
+        self.of.retain(|_, ours| !ours.is_empty());
+    }
+}
+
+/// A delivery that is not under way any more.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    webhook: Uuid,
+    delivery: Uuid,
+    arrived: bool,
 }
 
 /// What came of a try.
@@ -63,24 +102,24 @@ impl Dispatcher {
 
 impl Teller<'_> {
     async fn go_on(&self) {
-        let mut under_way = FuturesUnordered::new();
-        let mut ids = BTreeSet::new();
+        let mut deliveries = FuturesUnordered::new();
+        let mut under_way = UnderWay::default();
         loop {
             let due = self.due().await.unwrap_or_else(|error| {
                 tracing::debug!(%error, "webhooks are told later");
                 Vec::new()
             });
             for due in due {
-                if ids.len() < TOTAL_MAX && ids.insert(due.delivery.id) {
-                    under_way.push(self.deliver(due));
+                if under_way.begin(due.delivery.webhook, due.delivery.id) {
+                    deliveries.push(self.deliver(due));
                 }
             }
             tokio::select! {
-                Some(id) = under_way.next() => {
-                    ids.remove(&id);
+                Some(ended) = deliveries.next() => {
+                    under_way.end(ended);
                     // Those that have ended too need no look of their own.
-                    while let Some(Some(id)) = under_way.next().now_or_never() {
-                        ids.remove(&id);
+                    while let Some(Some(ended)) = deliveries.next().now_or_never() {
+                        under_way.end(ended);
                     }
                 }
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -93,18 +132,19 @@ impl Teller<'_> {
         db.deliveries_due(db.now().await?, EACH_MAX).await
     }
 
-    /// Sends a message, and notes what came of it. Gives its id.
-    async fn deliver(&self, due: DueDelivery) -> Uuid {
-        let id = due.delivery.id;
+    /// Sends a message, and notes what came of it.
+    async fn deliver(&self, due: DueDelivery) -> Ended {
+        let (webhook, delivery) = (due.delivery.webhook, due.delivery.id);
         let begun = Instant::now();
         let answer = self.send(&due).await;
         let took = begun.elapsed();
+        let arrived = answer.arrived();
         if let Err(error) = self.note(due, answer, took).await {
             // It is due still: it comes again.
-            tracing::warn!(delivery = %id, %error, "what came of a webhook's message is not noted");
+            tracing::warn!(%delivery, %error, "what came of a webhook's message is not noted");
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        id
+        Ended { webhook, delivery, arrived }
     }
 
     fn client(&self) -> Result<&Client, reqwest::Error> {
@@ -186,10 +226,49 @@ impl Teller<'_> {
     }
 }
 
+impl Answer {
+    fn arrived(&self) -> bool {
+        self.status.is_some_and(|status| status.is_success())
+    }
+}
+
 fn then(answer: &Answer, tries: u32, (id, now): (Uuid, Timestamp)) -> Then {
     match answer.status {
-        Some(status) if status.is_success() => Then::Delivered,
+        _ if answer.arrived() => Then::Delivered,
         Some(StatusCode::GONE) => Then::GivenUp,
         _ => wait(tries, id).map_or(Then::GivenUp, |wait| Then::Again(now + wait)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receivers_that_hang_leave_room_for_the_others() {
+        let mut under_way = UnderWay::default();
+        let id = Uuid::from_u128;
+        let begun = |under_way: &mut UnderWay, webhook, from: u128| {
+            (from..from + 100)
+                .filter(|delivery| under_way.begin(id(webhook), id(*delivery)))
+                .count()
+        };
+        assert_eq!(begun(&mut under_way, 1, 0), EACH_MAX as usize);
+        assert_eq!(begun(&mut under_way, 1, 0), 0, "they are under way");
+        for delivery in 0..EACH_MAX.into() {
+            under_way.end(Ended { webhook: id(1), delivery: id(delivery), arrived: false });
+        }
+        assert_eq!(begun(&mut under_way, 1, 0), 1, "one, to see whether it is back");
+        for webhook in 2..=TOTAL_MAX as u128 {
+            under_way.failing.insert(id(webhook));
+            assert_eq!(begun(&mut under_way, webhook, 0), 1);
+        }
+        assert_eq!(begun(&mut under_way, 1000, 0), 0, "there is no room at all");
+        under_way.end(Ended { webhook: id(1), delivery: id(0), arrived: true });
+        assert_eq!(begun(&mut under_way, 1000, 0), 1);
+        for webhook in 2..=TOTAL_MAX as u128 {
+            under_way.end(Ended { webhook: id(webhook), delivery: id(0), arrived: true });
+        }
+        assert_eq!(begun(&mut under_way, 1, 0), EACH_MAX as usize, "it is back");
     }
 }

@@ -64,7 +64,8 @@ async fn fleet(api: &Granted, now: Timestamp) -> Result<Vec<String>, ApiError> {
         let workers = words::count(silent, "worker");
         lines.push(format!("<a href=\"/fleet\">{workers} fell silent within a day</a>"));
     }
-    for queue in queue_views(api, &api.config.scale).await? {
+    let readings = api.kept_backlog.readings(api.db.as_ref()).await?;
+    for queue in queue_views(api, &readings, &api.config.scale) {
         let name = format!("{}.{}", queue.region, queue.lane);
         if queue.oldest_s > WAITS_S {
             let span = words::span(queue.oldest_s.saturating_mul(1000));

@@ -16,7 +16,8 @@ use crate::api::{ScaleView, WorkerView};
 /// What anybody who runs the fleet wants to see first.
 pub(super) async fn fleet(api: Granted) -> Result<Page, PageError> {
     let now = api.db.now().await.map_err(ApiError::from)?;
-    let queues = queue_views(&api, &api.config.scale).await?;
+    let readings = api.kept_backlog.readings(api.db.as_ref()).await.map_err(ApiError::from)?;
+    let queues = queue_views(&api, &readings, &api.config.scale);
     let workers = worker_views(&api).await?;
     let pauses = api.db.pauses().await.map_err(ApiError::from)?;
     let main = format!(
