@@ -206,6 +206,11 @@ mod tests {
         let body = &submit["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(body, &json!({ "$ref": "#/components/schemas/JobSpec" }));
         assert_eq!(submit["security"], json!([{ "key": ["jobs:write"] }]));
+        // Read off the handler: what it takes, and what it makes.
+        let hook = &paths["/v1/webhooks"]["post"];
+        let json = |of: &Value| of["content"]["application/json"]["schema"]["$ref"].clone();
+        assert_eq!(json(&hook["requestBody"]), "#/components/schemas/NewWebhook");
+        assert_eq!(json(&hook["responses"]["201"]), "#/components/schemas/MadeWebhook");
         let list = paths["/v1/jobs"]["get"]["parameters"].as_array().unwrap();
         let state = list.iter().find(|parameter| parameter["name"] == "state").unwrap();
         assert_eq!(
