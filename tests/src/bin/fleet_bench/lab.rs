@@ -98,7 +98,7 @@ impl Lab {
     }
 }
 
-fn show_rate(done: &str, what: &str, jobs: u32, took: Duration) {
+pub(crate) fn show_rate(done: &str, what: &str, jobs: u32, took: Duration) {
     let took_s = took.as_secs_f64();
     println!("{done} {what} in {took_s:.2} s: {:.0} jobs/s", f64::from(jobs) / took_s);
 }

@@ -4,6 +4,7 @@
 //! | argument | what is measured |
 //! |---|---|
 //! | a number of jobs | that many jobs that do nothing, accepted and then run; how fast one is picked up at 100 jobs/s |
+//! | `api` and a number | how many jobs the API takes, how long it takes about one, and how fast it finds some among so many |
 //! | `heartbeats` | what a collector spends on the heartbeats of 10,000 running jobs |
 //! | `queued` and a number | how fast a job is picked up while so many of another tenant wait, and what waiting costs |
 //! | `tenants` and a number | that many jobs of one tenant, and as many of 10,000 tenants |
@@ -14,6 +15,7 @@
 
 use anyhow::{Context as _, Result, bail};
 
+mod api;
 mod flood;
 mod heartbeats;
 mod lab;
@@ -46,6 +48,7 @@ async fn main() -> Result<()> {
     let number = arguments.next().map(|number| number.parse().context("a number of jobs"));
     let number = number.transpose()?;
     match what.as_deref() {
+        Some("api") => api::run(number.unwrap_or(QUEUED)).await,
         Some("heartbeats") => heartbeats::run().await,
         Some("queued") => queued::run(number.unwrap_or(QUEUED)).await,
         Some("tenants") => tenants::run(number.unwrap_or(JOBS)).await,
@@ -53,11 +56,12 @@ async fn main() -> Result<()> {
         Some(jobs) => match jobs.parse() {
             Ok(jobs) => throughput::run(jobs).await,
             Err(_) => {
-                bail!("{jobs}: give a number of jobs, heartbeats, queued, tenants or flood")
+                bail!("{jobs}: give a number of jobs, api, heartbeats, queued, tenants or flood")
             }
         },
         None => {
             throughput::run(JOBS).await?;
+            api::run(QUEUED).await?;
             heartbeats::run().await?;
             queued::run(QUEUED).await?;
             tenants::run(JOBS).await?;
