@@ -30,6 +30,7 @@ use crate::job::{Job, Placement, State};
 use crate::manifest::ManifestSummary;
 use crate::message::{AttemptId, ClaimEvent};
 use crate::policy::Policy;
+use crate::spec::Priority;
 use crate::time::Timestamp;
 
 mod claims;
@@ -114,6 +115,11 @@ pub enum Event {
         now: Timestamp,
         /// Whether the job that it is a child of waits for it; of no meaning for a job that is nobody's child.
         parent_waits: bool,
+    },
+    /// Somebody asked to have it wait in another band.
+    Reprioritised {
+        /// Which.
+        priority: Priority,
     },
 }
 
@@ -268,6 +274,8 @@ pub enum Reason {
     ChildrenEnded,
     /// One of its children ended without a result.
     ChildFailed,
+    /// Somebody had it wait in another band.
+    Reprioritised,
 }
 
 impl Reason {
@@ -383,6 +391,7 @@ pub fn decide(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Ref
         Event::ReplayRequested { now, parent_waits } => {
             endings::replay_requested(job, *now, *parent_waits, policy)
         }
+        Event::Reprioritised { priority } => reprioritised(job, *priority),
     }
 }
 
@@ -426,6 +435,21 @@ fn placed(
         _ => return Err(Refusal::NothingNew),
     }
     Ok(Decision::new(next, Reason::Placed).about(Some(attempt), None))
+}
+
+/// It waits in this band from its next attempt on: one that was sent, or runs, is not called back.
+fn reprioritised(job: &Job, priority: Priority) -> Result<Decision, Refusal> {
+    match job.state {
+        State::Closing { .. } => return Err(Refusal::Closing),
+        _ if job.state.is_terminal() => return Err(Refusal::Ended),
+        _ if job.spec.priority == priority => return Err(Refusal::NothingNew),
+        _ => {}
+    }
+    let mut next = job.clone();
+    next.spec.priority = priority;
+    let mut decision = Decision::new(next, Reason::Reprioritised);
+    decision.note.detail = Some(format!("{} → {}", job.spec.priority.name(), priority.name()));
+    Ok(decision)
 }
 
 impl Decision {

@@ -164,6 +164,9 @@ pub struct ManifestSummary {
     pub files: u32,
     /// All files together.
     pub total_bytes: u64,
+    /// Size of the source; none in what programs from before it was written have said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_bytes: Option<u64>,
 }
 
 impl Manifest {
@@ -178,6 +181,7 @@ impl Manifest {
             outputs: count(self.outputs.len()),
             files: count(self.outputs.values().map(|output| output.files.len()).sum()),
             total_bytes: self.outputs.values().map(|output| output.total_bytes).sum(),
+            source_bytes: Some(self.source.bytes),
         }
     }
 }

@@ -90,6 +90,15 @@ impl Priority {
     /// Every priority, the one that goes first first.
     pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
+    /// Its name: `high`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+
     /// The band's place: 0 goes first.
     pub const fn band(self) -> u8 {
         match self {

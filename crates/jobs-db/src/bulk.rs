@@ -1,6 +1,7 @@
 //! What is done to all jobs that match, however many: in the background, and to its end whoever dies.
 
 use async_trait::async_trait;
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Tenant, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,9 @@ pub struct Bulk {
     pub tenant: Tenant,
     /// What is done to each.
     pub action: BulkAction,
+    /// The band that they are to wait in, if that is what is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
     /// To which. `filter.before` is the last job that it came to: it goes from the newest to the oldest.
     pub filter: JobFilter,
     /// How many matched when it was asked for.
@@ -81,6 +85,10 @@ pub enum BulkAction {
     Retry,
     /// Ends it without a result.
     Cancel,
+    /// Has it wait in another band of the queue.
+    Reprioritise,
+    /// Removes it with all that there is of it.
+    Delete,
 }
 
 impl BulkAction {
@@ -89,6 +97,8 @@ impl BulkAction {
         match self {
             Self::Retry => "retry",
             Self::Cancel => "cancel",
+            Self::Reprioritise => "reprioritise",
+            Self::Delete => "delete",
         }
     }
 }

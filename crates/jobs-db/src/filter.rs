@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use panofleet_job_schema::job::State;
+use panofleet_job_schema::source::Source;
 use panofleet_job_schema::{Job, Operation};
+use uuid::Uuid;
 
 use crate::JobWrite;
 
@@ -11,6 +13,14 @@ use crate::JobWrite;
 pub(crate) fn operations(job: &Job) -> String {
     let names: BTreeSet<&str> = job.spec.outputs.values().map(Operation::name).collect();
     names.iter().fold(",".to_owned(), |column, name| format!("{column}{name},"))
+}
+
+/// The upload that a job names.
+pub(crate) fn upload(job: &Job) -> Option<Uuid> {
+    match job.spec.source {
+        Source::Upload(id) => Some(id),
+        _ => None,
+    }
 }
 
 /// An operation as it stands in such a column.

@@ -27,6 +27,7 @@ mod audit;
 mod batch;
 mod bulk;
 mod counter;
+mod deletion;
 mod error;
 mod failure;
 mod family;
@@ -50,6 +51,7 @@ mod write;
 pub use audit::{AuditDb, AuditEntry, AuditFilter};
 pub use batch::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, OffsetAdvance};
 pub use bulk::{Bulk, BulkAction, BulksDb, VersionedBulk};
+pub use deletion::{Deletion, DeletionFilter, DeletionsDb, DueDeletion, Retired, SourceEnd};
 pub use error::JobsDbError;
 pub use failure::{FailureGroup, FailuresDb};
 pub use family::{ChildCount, FamilyKey};
@@ -73,6 +75,7 @@ pub use webhook::{
 pub trait JobsDb:
     AuditDb
     + BulksDb
+    + DeletionsDb
     + FailuresDb
     + KeysDb
     + OrdersDb

@@ -41,6 +41,7 @@ mod bulks;
 mod changes;
 mod commit;
 mod config;
+mod deletions;
 mod failures;
 mod families;
 mod jobs;

@@ -32,6 +32,7 @@ mod audit;
 mod backlog;
 mod bulks;
 mod commit;
+mod deletions;
 mod failures;
 mod families;
 mod file;

@@ -9,8 +9,8 @@ use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::{JobId, JobSpec, OutputName, Secret, Span, Tenant};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{
-    BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobView, LetterList, LetterView,
-    PresetList, ScaleView, UploadView, WorkerView,
+    BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobChange, JobView, LetterList,
+    LetterView, PresetList, ScaleView, UploadView, WorkerView,
 };
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
@@ -21,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
+mod deletions;
 mod keys;
 mod webhooks;
 
@@ -181,6 +182,10 @@ impl Client {
 
     pub(crate) async fn cancel(&self, id: JobId) -> Result<JobView> {
         self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/cancel"))).await
+    }
+
+    pub(crate) async fn change(&self, id: JobId, change: &JobChange) -> Result<JobView> {
+        self.ask(self.request(Method::PATCH, &format!("/v1/jobs/{id}")).json(change)).await
     }
 
     pub(crate) async fn retry(&self, id: JobId) -> Result<JobView> {

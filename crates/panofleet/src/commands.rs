@@ -19,6 +19,7 @@ mod bulk;
 mod collector;
 mod config_cmd;
 mod dead_letters;
+mod deletions;
 mod dispatcher;
 mod doctor;
 mod failures;
@@ -123,12 +124,24 @@ enum Command {
     Cancel(act::Target),
     /// Start a job that has ended anew
     Retry(act::Target),
+    /// Have a job wait in another band of the queue
+    Reprioritise(act::Reprioritise),
+    /// Delete a job with its outputs, its uploaded source and all that is known of it
+    Delete(deletions::Delete),
     /// What failed, by why
     Failures(failures::Failures),
     /// Start all jobs anew that match, after a look at how many there are
     RetryAll(bulk::All),
     /// Cancel all jobs that match, after a look at how many there are
     CancelAll(bulk::All),
+    /// Have all jobs that match wait in another band of the queue, after a look at how many there are
+    ReprioritiseAll(bulk::ReprioritiseAll),
+    /// Delete all jobs that match, after a look at how many there are
+    DeleteAll(bulk::All),
+    /// Delete all that there is of a tenant but the audit log
+    DeleteTenant(deletions::DeleteTenant),
+    /// What was deleted by request, or is about to be
+    Deletions(deletions::Deletions),
     /// Send no more jobs to a region, a lane or for a tenant; what was sent runs on
     Pause(pauses::Pause),
     /// Send jobs again
@@ -206,9 +219,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Outputs(command) => command.run(&shared).await,
             Command::Cancel(target) => target.cancel(&shared).await,
             Command::Retry(target) => target.retry(&shared).await,
+            Command::Reprioritise(command) => command.run(&shared).await,
+            Command::Delete(command) => command.run(&shared).await,
             Command::Failures(command) => command.run(&shared).await,
             Command::RetryAll(all) => all.run(BulkAction::Retry, &shared).await,
             Command::CancelAll(all) => all.run(BulkAction::Cancel, &shared).await,
+            Command::ReprioritiseAll(command) => command.run(&shared).await,
+            Command::DeleteAll(all) => all.run(BulkAction::Delete, &shared).await,
+            Command::DeleteTenant(command) => command.run(&shared).await,
+            Command::Deletions(command) => command.run(&shared).await,
             Command::Pause(command) => command.run(&shared).await,
             Command::Resume(target) => target.resume(&shared).await,
             Command::Pauses(command) => command.run(&shared).await,

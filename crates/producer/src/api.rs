@@ -9,13 +9,15 @@
 //! | who has changed what | `audit.rs` |
 //! | `POST /v1/jobs` | `submit.rs`, where a source lies: `source.rs` |
 //! | `GET /v1/jobs…`, what a job looks like from outside | `jobs.rs`, [`view`] |
-//! | cancel, retry | `act.rs`; all jobs that match: `bulk.rs` |
+//! | cancel, retry, reprioritise | `act.rs`; all jobs that match: `bulk.rs` |
+//! | what somebody wants gone | `deletions.rs` |
 //! | what failed, and why | `failures.rs` |
 //! | pause, resume | `pauses.rs` |
 //! | dead letters | `dead_letters.rs` |
 //! | jobs that come again and again | `schedules.rs` |
 //! | drain, undrain a worker | `drains.rs` |
-//! | waiting for a job to change | `wait.rs` |
+//! | waiting for a job to change | `wait.rs`; a stream of changes: `events.rs`, of many jobs `feed.rs` |
+//! | what a job is likely to take | `estimates.rs` |
 //! | `POST /v1/uploads` | `uploads.rs` |
 //! | `GET /o/…`: files of results | `outputs.rs`, which they are: `manifests.rs` |
 //! | operations, presets, JSON Schema | `schema.rs` |
@@ -47,11 +49,14 @@ pub(crate) mod auth;
 pub(crate) mod bulk;
 pub mod config;
 pub(crate) mod dead_letters;
+mod deletions;
 mod drains;
 pub(crate) mod error;
+mod estimates;
 mod events;
 pub(crate) mod extract;
 mod failures;
+mod feed;
 pub(crate) mod fleet;
 mod guard;
 mod health;
@@ -76,12 +81,15 @@ pub mod view;
 mod wait;
 mod webhooks;
 
+pub use act::JobChange;
 pub use audit::AuditList;
 pub use auth::{Auth, Need};
 pub use bulk::{BulkCount, BulkFilter, BulkList, BulkRequest, BulkView};
 pub use config::ApiConfig;
 pub use dead_letters::{LetterList, LetterView, ReplayView};
+pub use deletions::{DeletionList, TenantDeletion};
 pub use drains::DrainView;
+pub use estimates::{Estimate, Likely};
 pub use failures::{FailedJob, FailureGroupView, FailureList};
 pub use fleet::WorkerView;
 pub use keys::{KeyList, KeyState, KeyView, MadeKey, NewKey, Rotation, WhoView};

@@ -11,6 +11,7 @@
 //! | what workers are told | `dispatcher/ordering.rs` |
 //! | jobs that come again and again | `dispatcher/ticking.rs` |
 //! | what goes when its time has come | `dispatcher/retention.rs` |
+//! | what goes because somebody asked | `dispatcher/deleting.rs` |
 //! | dead letters that go back | `dispatcher/replaying.rs` |
 //! | what is done to all jobs that match | `dispatcher/bulk.rs` |
 //! | what webhooks are told | `dispatcher/telling.rs` |
@@ -53,6 +54,7 @@ mod backlog;
 mod bulk;
 mod closing;
 mod config;
+mod deleting;
 mod fair_share;
 mod families;
 mod filling;
@@ -226,6 +228,7 @@ impl Dispatcher {
             self.dispatch(out.clone(), shutdown),
             self.close(out.clone(), closing, shutdown),
             self.end_strays(out.clone(), shutdown),
+            self.delete_requested(shutdown),
             self.do_bulks(out, shutdown),
             self.keep_places(places, unwritten, shutdown),
             self.measure(shutdown),

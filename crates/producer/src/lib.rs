@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod attempts;
 mod cron;
 pub mod dispatcher;
 pub mod metrics;

@@ -401,6 +401,8 @@ pub(crate) enum Gone {
     AuditEntry,
     /// What a webhook was told.
     WebhookDelivery,
+    /// What was known of a deletion that was over.
+    Deletion,
 }
 
 /// Something was removed.
@@ -414,6 +416,7 @@ pub(crate) fn gone(kind: Gone, count: u64) {
         Gone::Session => "session",
         Gone::AuditEntry => "audit_entry",
         Gone::WebhookDelivery => "webhook_delivery",
+        Gone::Deletion => "deletion",
     };
     counter!(REMOVED.name, "kind" => kind).increment(count);
 }

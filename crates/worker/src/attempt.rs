@@ -200,6 +200,7 @@ impl Attempt<'_> {
             outputs: 0,
             files: 0,
             total_bytes: 0,
+            source_bytes: None,
         }
     }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use panofleet_job_schema::job::{DeadReason, State};
 use panofleet_job_schema::message::Report;
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Failure, Job, JobId, JobSpec};
-use panofleet_jobs_db::{Bulk, BulkAction, JobFilter};
+use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, Pause, PauseTarget};
 use panofleet_tests::eventually;
 use uuid::Uuid;
 
@@ -20,11 +21,21 @@ fn too_large() -> Failure {
 
 impl House {
     async fn bulk(&self, action: BulkAction, filter: JobFilter) -> Bulk {
+        self.bulk_to(action, None, filter).await
+    }
+
+    async fn bulk_to(
+        &self,
+        action: BulkAction,
+        priority: Option<Priority>,
+        filter: JobFilter,
+    ) -> Bulk {
         let matched = self.db.count(&filter).await.unwrap();
         let bulk = Bulk {
             id: Uuid::now_v7(),
             tenant: "default".parse().unwrap(),
             action,
+            priority,
             filter,
             matched,
             done: 0,
@@ -132,4 +143,68 @@ async fn what_has_not_ended_is_cancelled_wherever_it_is() {
     // What its worker says afterwards changes nothing.
     house.report(&taken, claim, Report::Failed { failure: too_large() }).await;
     assert_eq!(house.job(running).await.state, State::Cancelled);
+}
+
+fn of_album() -> JobFilter {
+    JobFilter {
+        tenant: Some("default".parse().unwrap()),
+        label: Some(("album".into(), "42".into())),
+        ..JobFilter::default()
+    }
+}
+
+fn in_album(spec: &mut JobSpec) {
+    spec.labels.insert("album".into(), "42".into());
+}
+
+/// What is urgent goes first, however long the others have been there.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_moved_to_another_band_and_go_first() {
+    let house = House::closed().await;
+    for n in 1..=20 {
+        house.accept(n).await;
+    }
+    let moved = house.accept_with(21, in_album).await;
+    let ended = house.accept_with(22, in_album).await;
+    house.put(ended, |job: &mut Job| job.state = State::Cancelled).await;
+    let tenant = PauseTarget::Tenant("default".parse().unwrap());
+    let since = house.db.now().await.unwrap();
+    let pause = Pause { target: tenant.clone(), since, reason: "test".into() };
+    house.db.pause(&pause).await.unwrap();
+    let house = house.start_dispatcher();
+    let open = State::OPEN_NAMES.map(str::to_owned).to_vec();
+    let filter = JobFilter { states: open, ..of_album() };
+    let bulk = house.bulk_to(BulkAction::Reprioritise, Some(Priority::High), filter).await;
+    let over = house.ended(&bulk).await;
+    assert_eq!((over.matched, over.done, over.refused), (1, 1, 0));
+    assert_eq!(house.job(moved).await.spec.priority, Priority::High);
+    assert!(house.reasons(moved).await.contains(&"reprioritised".to_owned()));
+    assert_eq!(house.job(ended).await.spec.priority, Priority::Normal);
+    house.db.resume(&tenant).await.unwrap();
+    assert_eq!(house.take().await.message.id.job, moved);
+}
+
+/// Those that have ended and those that have not; another one may be asked for meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_is_deleted_whole() {
+    let house = House::open().await;
+    let mut album = Vec::new();
+    for n in 1..=3 {
+        album.push(house.accept_with(n, in_album).await);
+    }
+    let other = house.accept(4).await;
+    let bulk = house.bulk(BulkAction::Delete, of_album()).await;
+    let ended = house.ended(&bulk).await;
+    assert_eq!((ended.matched, ended.done, ended.refused), (3, 3, 0));
+    for id in album {
+        let found = eventually("its outputs are gone", PATIENCE, async || {
+            let found = house.db.deletion(id).await.unwrap()?;
+            found.outputs_gone_at.is_some().then_some(found)
+        })
+        .await;
+        assert_eq!(found.bulk, Some(bulk.id));
+        assert!(house.job(id).await.state.is_terminal());
+    }
+    assert!(!house.job(other).await.state.is_terminal());
+    assert_eq!(house.db.deletion(other).await.unwrap(), None);
 }

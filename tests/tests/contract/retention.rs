@@ -18,7 +18,7 @@ use crate::house::{BUCKET, House, PATIENCE};
 use crate::{is_running, manifest_of};
 
 impl House {
-    async fn put_object(&self, key: &str) {
+    pub(crate) async fn put_object(&self, key: &str) {
         let options = PutOptions::of_type("image/jpeg");
         self.objects.put_bytes(BUCKET, key, "pixels".into(), &options).await.unwrap();
     }
@@ -30,7 +30,7 @@ impl House {
         page.keys.iter().map(|key| key.strip_prefix(&folder).unwrap().to_owned()).collect()
     }
 
-    async fn until_objects(&self, job: &Job, expected: &[String]) {
+    pub(crate) async fn until_objects(&self, job: &Job, expected: &[String]) {
         eventually("just these objects are left", PATIENCE, async || {
             (self.objects_of(job).await == expected).then_some(())
         })

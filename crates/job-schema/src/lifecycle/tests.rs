@@ -130,6 +130,7 @@ fn summary(n: u128) -> ManifestSummary {
         outputs: 1,
         files: 1,
         total_bytes: 1,
+        source_bytes: None,
     }
 }
 

@@ -9,6 +9,7 @@ use panofleet_job_schema::job::{Job, Placement, State};
 use panofleet_job_schema::lifecycle::{Event, Horizon, PartitionHorizon, next_timer};
 use panofleet_job_schema::message::{AttemptId, ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Attempt, Generation, JobId, Region, Span, Timestamp, WorkerId};
 use uuid::Uuid;
 
@@ -229,6 +230,8 @@ fn ends(job: &Job) -> Vec<(String, Event)> {
     let found = |generation| Event::ManifestFound { generation, manifest: summary(), now };
     let mut ends = vec![
         ("cancel".into(), Event::CancelRequested { now }),
+        ("is to go first".into(), Event::Reprioritised { priority: Priority::High }),
+        ("is to go as before".into(), Event::Reprioritised { priority: job.spec.priority }),
         ("seal stands".into(), Event::Sealed { generation: job.generation, now }),
         ("manifest found".into(), found(job.generation)),
         (

@@ -50,6 +50,7 @@ pub(crate) fn summary() -> ManifestSummary {
         outputs: 1,
         files: 1,
         total_bytes: 1,
+        source_bytes: None,
     }
 }
 

@@ -88,11 +88,12 @@ async fn insert_jobs(connection: &mut PgConnection, offers: &[&Offer]) -> Result
     }
     let jobs = || offers.iter().map(|offer| &offer.job);
     let inserted = sqlx::query(
-        "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc, operations)
-         SELECT id, tenant, region, lane, state, band, deadline_at, timer_at, 1, doc, operations
+        "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc, operations,
+            upload)
+         SELECT id, tenant, region, lane, state, band, deadline_at, timer_at, 1, doc, operations, upload
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::bigint[],
-                $8::bigint[], $9::text[], $10::text[])
-            AS new (id, tenant, region, lane, state, band, deadline_at, timer_at, doc, operations)
+                $8::bigint[], $9::text[], $10::text[], $11::uuid[])
+            AS new (id, tenant, region, lane, state, band, deadline_at, timer_at, doc, operations, upload)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(id_list(jobs().map(|job| job.id)))
@@ -105,6 +106,7 @@ async fn insert_jobs(connection: &mut PgConnection, offers: &[&Offer]) -> Result
     .bind(jobs().map(|job| first_timer(job).map(Timestamp::as_millis)).collect::<Vec<_>>())
     .bind(jobs().map(to_doc).collect::<Vec<_>>())
     .bind(jobs().map(filter::operations).collect::<Vec<_>>())
+    .bind(jobs().map(filter::upload).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     if inserted.rows_affected() == offers.len() as u64 {

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 15] = [
+const MIGRATIONS: [&str; 16] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/13_audit.sql"),
     include_str!("migrations/14_webhooks.sql"),
     include_str!("migrations/15_filters.sql"),
+    include_str!("migrations/16_deletions.sql"),
 ];
 /// The key of the advisory lock that whoever migrates holds: the first bytes of "panofleet jobs".
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"panoflee");

@@ -66,8 +66,8 @@ pub(super) async fn insert_row(
 ) -> Result<bool, JobsDbError> {
     let inserted = sqlx::query(
         "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc,
-            parent, parent_generation, operations)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            parent, parent_generation, operations, upload)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
     )
     .bind(job_key(job.id))
     .bind(job.tenant.as_str())
@@ -81,6 +81,8 @@ pub(super) async fn insert_row(
     .bind(job.child_of.map(|of| job_key(of.parent)))
     .bind(job.child_of.map(|of| of.generation.0))
     .bind(filter::operations(job))
+    // Children go with their parent, whose upload theirs is.
+    .bind(filter::upload(job).filter(|_| job.child_of.is_none()).map(|id| id.as_bytes().to_vec()))
     .execute(connection)
     .await?;
     Ok(inserted.rows_affected() > 0)

@@ -12,6 +12,7 @@ fn bulk(number: u128, tenant: &str) -> Bulk {
         id: Uuid::from_u128(number),
         tenant: tenant.clone(),
         action: BulkAction::Retry,
+        priority: None,
         filter: JobFilter {
             tenant: Some(tenant),
             label: Some(("quote\"".to_owned(), "ü".to_owned())),

@@ -13,6 +13,7 @@ mod audit;
 mod bulks;
 mod changes;
 mod commit;
+mod deletions;
 mod failures;
 mod families;
 mod filters;
@@ -55,6 +56,11 @@ macro_rules! beside_jobs {
                 a_key_outlives_its_job
                 uploads_go_when_nobody_can_need_them
                 children_are_not_due_to_go_before_their_parent
+            }
+            deletions {
+                deletions_are_kept_found_and_looked_after
+                an_upload_goes_with_the_last_job_that_names_it
+                uploads_of_a_tenant_come_in_pages
             }
             failures {
                 failed_jobs_are_grouped_by_what_their_failures_share

@@ -1,4 +1,4 @@
-//! `panofleet retry-all`, `panofleet cancel-all`: one action for all jobs that match.
+//! `panofleet retry-all`, `cancel-all`, `reprioritise-all`, `delete-all`: one action for all jobs that match.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Attempt, Region, Span, WorkerId};
 use panofleet_jobs_db::BulkAction;
 use panofleet_producer::api::{BulkFilter, BulkRequest, BulkView};
@@ -23,7 +24,7 @@ const STANDSTILL: Duration = Duration::from_secs(30);
 /// Which jobs, and whether to ask first
 #[derive(Debug, Args)]
 pub(crate) struct All {
-    /// Only in these states, such as dead,expired; without it: to retry, dead and expired; to cancel, all that have not ended
+    /// Only in these states, such as dead,expired; without it: to retry, dead and expired; to cancel or reprioritise, all that have not ended; to delete, all
     #[arg(long, value_name = "STATES", value_delimiter = ',')]
     state: Vec<String>,
     /// Only with this label
@@ -61,8 +62,17 @@ pub(crate) struct All {
 impl All {
     /// Does `action` to all that match, once somebody has seen how many there are.
     pub(crate) async fn run(&self, action: BulkAction, shared: &Shared) -> Result<ExitCode> {
+        self.run_with(action, None, shared).await
+    }
+
+    async fn run_with(
+        &self,
+        action: BulkAction,
+        priority: Option<Priority>,
+        shared: &Shared,
+    ) -> Result<ExitCode> {
         let client = shared.client()?;
-        let request = |dry_run| BulkRequest { action, filter: self.filter(), dry_run };
+        let request = |dry_run| BulkRequest { action, priority, filter: self.filter(), dry_run };
         let count = client.count_bulk(&request(true)).await?;
         if self.dry_run {
             say(if shared.json {
@@ -101,6 +111,22 @@ impl All {
             failure: self.failure.clone(),
             failed_within: self.failed_within,
         }
+    }
+}
+
+/// Which jobs are to wait in which band
+#[derive(Debug, Args)]
+pub(crate) struct ReprioritiseAll {
+    /// The band: high, normal or low
+    #[arg(value_parser = super::act::priority)]
+    priority: Priority,
+    #[command(flatten)]
+    all: All,
+}
+
+impl ReprioritiseAll {
+    pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
+        self.all.run_with(BulkAction::Reprioritise, Some(self.priority), shared).await
     }
 }
 
@@ -146,6 +172,8 @@ fn summary(bulk: &BulkView) -> String {
     let did = match bulk.action {
         BulkAction::Retry => "started anew",
         BulkAction::Cancel => "cancelled",
+        BulkAction::Reprioritise => "moved to another band",
+        BulkAction::Delete => "to be deleted; `panofleet deletions` shows how far that is",
     };
     let BulkView { id, done, refused, ended_at, stopped, .. } = bulk;
     let refused = match refused {

@@ -47,7 +47,7 @@ pub(crate) struct Submit {
     #[arg(long, value_name = "TIME")]
     hop_after: Option<Span>,
     /// high, normal or low
-    #[arg(long, value_parser = priority)]
+    #[arg(long, value_parser = super::act::priority)]
     priority: Option<Priority>,
     /// When it may start at the earliest, such as 2026-12-24T18:00:00Z
     #[arg(long, value_name = "TIME")]
@@ -73,10 +73,6 @@ pub(crate) struct Submit {
     /// Wait for the end, and get the outputs into this folder
     #[arg(long, value_name = "DIR")]
     download: Option<std::path::PathBuf>,
-}
-
-fn priority(word: &str) -> Result<Priority, String> {
-    serde_json::from_value(json!(word)).map_err(|_unknown| "must be high, normal or low".to_owned())
 }
 
 impl Submit {

@@ -1,4 +1,4 @@
-//! `POST /v1/jobs/{id}/cancel` and `/retry`: what people do to a job.
+//! `POST /v1/jobs/{id}/cancel` and `/retry`, `PATCH /v1/jobs/{id}`: what people do to a job.
 
 use std::time::Duration;
 
@@ -8,15 +8,19 @@ use panofleet_bus::BusError;
 use panofleet_bus::sealed::sealed_control;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal};
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Job, JobId, Timestamp};
+use panofleet_jobs_db::FamilyKey;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace::job_span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tracing::Instrument as _;
 
 use super::JobView;
 use super::auth::granted::Granted;
 use super::error::ApiError;
-use super::extract::JobPath;
+use super::extract::{JobPath, JsonBody};
 use crate::transition::{Transition, transition};
 
 /// Longest time that the control record may take: the dispatcher publishes it again when it closes the job.
@@ -57,6 +61,7 @@ fn check_is_cancelled(refusal: Refusal, job: &Job) -> Result<(), ApiError> {
 
 /// Starts a job that has ended anew, as a new generation with a new deadline.
 pub(super) async fn retry(api: Granted, JobPath(id): JobPath) -> Result<Json<JobView>, ApiError> {
+    api.check_is_kept(&api.job(id).await?.job).await?;
     let parent_waits = api.parent_waits(id).await?;
     match api.apply(id, |now, _| Event::ReplayRequested { now, parent_waits }).await? {
         Transition::Changed(decision) => {
@@ -82,7 +87,49 @@ pub(super) async fn retry(api: Granted, JobPath(id): JobPath) -> Result<Json<Job
     Ok(Json(api.job_view(id).await?))
 }
 
+/// What is to be different of a job.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobChange {
+    /// The band of the queue that it waits in from now on, and its children with it.
+    pub priority: Priority,
+}
+
+/// Has a job wait in another band of the queue. What was sent already is not called back.
+pub(super) async fn change(
+    api: Granted,
+    JobPath(id): JobPath,
+    JsonBody(JobChange { priority }): JsonBody<JobChange>,
+) -> Result<Json<JobView>, ApiError> {
+    match api.apply(id, |_, _| Event::Reprioritised { priority }).await? {
+        Transition::Changed(decision) => {
+            let span = job_span(id, decision.job.trace.as_deref());
+            api.carry_out(&decision).instrument(span).await;
+            if decision.job.family.is_some() {
+                api.reprioritise_children(&decision.job, priority).await?;
+            }
+        }
+        Transition::Refused(Refusal::NothingNew, _) => {}
+        Transition::Missing => return Err(ApiError::NoSuchJob(id)),
+        Transition::Refused(_, job) => {
+            let state = job.state.name();
+            let detail = format!("job {id} is {state}: it waits for nothing any more");
+            return Err(ApiError::conflict("job_ended", detail));
+        }
+    }
+    Ok(Json(api.job_view(id).await?))
+}
+
 impl Granted {
+    /// Those that have ended stay as they are.
+    async fn reprioritise_children(&self, job: &Job, priority: Priority) -> Result<(), ApiError> {
+        for child in self.db.children(FamilyKey::of(job)).await? {
+            let event = |_, _: &Job| Event::Reprioritised { priority };
+            transition(self.db.as_ref(), child.job.id, &self.policy, event).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the job that this one is a child of waits for its children. It may go on meanwhile: then the child runs
     /// for nothing, and is cancelled as one that nobody waits for when its parent ends.
     async fn parent_waits(&self, id: JobId) -> Result<bool, ApiError> {
@@ -94,7 +141,7 @@ impl Granted {
         }))
     }
 
-    async fn apply(
+    pub(super) async fn apply(
         &self,
         id: JobId,
         event: impl Fn(Timestamp, &Job) -> Event + Send + Sync,
@@ -104,7 +151,7 @@ impl Granted {
     }
 
     /// Tells the workers. Closing the job is left to the dispatcher, whose timer for it is due at once.
-    async fn carry_out(&self, decision: &Decision) {
+    pub(super) async fn carry_out(&self, decision: &Decision) {
         let job = &decision.job;
         tracing::info!(reason = %decision.reason.name(), "job changed by request");
         if !decision.effects.contains(&Effect::Control) {

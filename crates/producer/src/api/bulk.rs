@@ -6,6 +6,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use panofleet_job_schema::job::State as JobState;
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Attempt, Region, Span, Timestamp, WorkerId};
 use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, VersionedBulk};
 use schemars::JsonSchema;
@@ -33,6 +34,9 @@ pub(crate) const RETRIED: [&str; 2] = ["dead", "expired"];
 pub struct BulkRequest {
     /// What is done to each job.
     pub action: BulkAction,
+    /// The band that they are to wait in from now on; to `reprioritise`, and for nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
     /// To which jobs.
     #[serde(default)]
     pub filter: BulkFilter,
@@ -45,7 +49,8 @@ pub struct BulkRequest {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BulkFilter {
-    /// In one of these states. Without any: to retry, `dead` and `expired`; to cancel, all that have not ended.
+    /// In one of these states. Without any: to retry, `dead` and `expired`; to cancel or reprioritise, all that have not
+    /// ended; to delete, all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<String>,
     /// With this label, `key:value`.
@@ -85,7 +90,10 @@ pub struct BulkView {
     pub id: Uuid,
     /// What is done to each job.
     pub action: BulkAction,
-    /// Which states it is about.
+    /// The band that they wait in from then on, if that is what is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// Which states it is about; all if there is none.
     pub states: Vec<String>,
     /// With which label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,39 +152,60 @@ pub(super) enum BulkAnswer {
 /// Counts what matches; unless that is all that is asked for, has the action done to it: 202.
 pub(super) async fn begin(
     api: Granted,
-    JsonBody(BulkRequest { action, filter, dry_run }): JsonBody<BulkRequest>,
+    JsonBody(BulkRequest { action, priority, filter, dry_run }): JsonBody<BulkRequest>,
 ) -> Result<(StatusCode, Json<BulkAnswer>), ApiError> {
+    if (action == BulkAction::Reprioritise) != priority.is_some() {
+        let detail =
+            "`priority` says which band to reprioritise to, and belongs to no other action";
+        return Err(ApiError::unfit("does_not_fit", detail));
+    }
     let filter = api.bulk_filter(action, filter).await?;
     let matched = api.db.count(&filter).await?;
     if dry_run {
         api.note_outcome("counted");
         return Ok((StatusCode::OK, Json(BulkAnswer::Counted(BulkCount { matched }))));
     }
-    let tenant = api.tenant().clone();
-    let recent = api.db.bulks(&tenant, SHOWN).await?;
-    if recent.iter().filter(|row| row.bulk.ended_at.is_none()).count() >= OPEN_MAX {
-        let detail = format!("{OPEN_MAX} bulk actions are under way already; wait, or stop some");
-        return Err(ApiError::conflict("too_many_bulk_actions", detail));
-    }
-    let (id, requested_at) = (Uuid::now_v7(), api.db.now().await?);
-    api.note_subject(id);
-    api.note_tenant(&tenant);
-    let bulk = Bulk {
-        id,
-        tenant,
-        action,
-        filter,
-        matched,
-        done: 0,
-        refused: 0,
-        requested_at,
-        ended_at: None,
-        stopped: false,
-    };
-    api.db.put_bulk(&bulk).await?;
-    tracing::info!(id = %bulk.id, action = action.name(), matched, "bulk action requested");
-    let begun = BulkAnswer::Begun(Box::new(BulkView::of(bulk)));
+    let begun = api.begin_bulk((action, priority), filter, matched).await?;
+    api.note_subject(begun.id);
+    api.note_tenant(&begun.tenant);
+    let begun = BulkAnswer::Begun(Box::new(BulkView::of(begun)));
     Ok((StatusCode::ACCEPTED, Json(begun)))
+}
+
+impl Granted {
+    /// Has an action done to all jobs that match.
+    pub(super) async fn begin_bulk(
+        &self,
+        (action, priority): (BulkAction, Option<Priority>),
+        filter: JobFilter,
+        matched: u64,
+    ) -> Result<Bulk, ApiError> {
+        let api = self;
+        let tenant = filter.tenant.clone().unwrap_or_else(|| api.tenant().clone());
+        let recent = api.db.bulks(&tenant, SHOWN).await?;
+        if recent.iter().filter(|row| row.bulk.ended_at.is_none()).count() >= OPEN_MAX {
+            let detail =
+                format!("{OPEN_MAX} bulk actions are under way already; wait, or stop some");
+            return Err(ApiError::conflict("too_many_bulk_actions", detail));
+        }
+        let (id, requested_at) = (Uuid::now_v7(), api.db.now().await?);
+        let bulk = Bulk {
+            id,
+            tenant,
+            action,
+            priority,
+            filter,
+            matched,
+            done: 0,
+            refused: 0,
+            requested_at,
+            ended_at: None,
+            stopped: false,
+        };
+        api.db.put_bulk(&bulk).await?;
+        tracing::info!(id = %bulk.id, action = action.name(), matched, "bulk action requested");
+        Ok(bulk)
+    }
 }
 
 /// The newest bulk actions.
@@ -237,7 +266,10 @@ impl Granted {
         if filter.states.is_empty() {
             filter.states = match action {
                 BulkAction::Retry => RETRIED.map(str::to_owned).to_vec(),
-                BulkAction::Cancel => JobState::OPEN_NAMES.map(str::to_owned).to_vec(),
+                BulkAction::Cancel | BulkAction::Reprioritise => {
+                    JobState::OPEN_NAMES.map(str::to_owned).to_vec()
+                }
+                BulkAction::Delete => Vec::new(),
             };
         }
         Ok(filter)
@@ -270,6 +302,7 @@ impl BulkView {
         let Bulk {
             id,
             action,
+            priority,
             filter,
             matched,
             done,
@@ -282,6 +315,7 @@ impl BulkView {
         Self {
             id,
             action,
+            priority,
             states: filter.states,
             label: filter.label.map(|(key, value)| format!("{key}:{value}")),
             region: filter.region,

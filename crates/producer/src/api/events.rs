@@ -18,9 +18,9 @@ use super::error::ApiError;
 use super::extract::JobPath;
 
 /// Longest life of a stream: whoever reads it then asks again, and shows its key again.
-const LIFE: Duration = Duration::from_secs(3600);
+pub(super) const LIFE: Duration = Duration::from_secs(3600);
 /// Time between two signs of life while there is no news: proxies cut what is silent.
-const ALIVE_EVERY: Duration = Duration::from_secs(15);
+pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// Where a stream stands.
 struct News {
@@ -41,12 +41,7 @@ pub(super) async fn events(
     JobPath(id): JobPath,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let permit = Arc::clone(&api.streams).try_acquire_owned().map_err(|_none_left| {
-        let most = api.config.http.streams_max;
-        let detail =
-            format!("{most} streams are open already; ask GET /v1/jobs/{{id}}/wait instead");
-        ApiError::refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
-    })?;
+    let permit = api.stream_permit()?;
     // Read before the job: what is written in between ends the first wait.
     let seen = api.db.changed(0, Duration::ZERO).await?;
     let now = api.job_view(id).await?;
@@ -56,6 +51,18 @@ pub(super) async fn events(
     let news = News { api, id, job: now, is_known, seen, until, _permit: permit };
     let stream = stream::unfold(Some(news), async |news| next(news?).await);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)))
+}
+
+impl Granted {
+    /// Room for a stream.
+    pub(super) fn stream_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_none_left| {
+            let most = self.config.http.streams_max;
+            let detail =
+                format!("{most} streams are open already; ask GET /v1/jobs/{{id}}/wait instead");
+            ApiError::refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
+        })
+    }
 }
 
 /// The next piece of news; none when the job has ended, the time is up, or the process is about to end.

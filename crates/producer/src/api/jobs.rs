@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::Progress;
-use panofleet_job_schema::{Attempt, Job, JobId, Operation, Region, Span, WorkerId};
+use panofleet_job_schema::{Attempt, Job, JobId, Operation, Region, Span, Timestamp, WorkerId};
 use panofleet_jobs_db::{ChildCount, FamilyKey, HistoryEntry, JobFilter, Versioned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use super::error::ApiError;
 use super::extract::{JobPath, Params, bad_parameter};
 use super::paging::{cut, page_size};
 use super::view::Beside;
+use crate::attempts::attempts;
 
 /// Jobs of a page of the list, unless the request says less or more.
 const PAGE_JOBS: u32 = 50;
@@ -52,7 +53,11 @@ impl Granted {
         if let Some(progress) = self.children_s_progress(&found.job, &besides).await? {
             besides.progress.insert(id, progress);
         }
-        Ok(self.show(&found, besides.of(&found.job)))
+        let mut view = self.show(&found, besides.of(&found.job));
+        if view.is_terminal() {
+            view.deletion = self.db.deletion(id).await?;
+        }
+        Ok(view)
     }
 
     /// Jobs as clients see them, newest first.
@@ -62,7 +67,12 @@ impl Granted {
         limit: u32,
     ) -> Result<Vec<JobView>, ApiError> {
         let found = self.db.list(filter, limit).await?;
-        let besides = self.beside(&found).await?;
+        self.views(&found).await
+    }
+
+    /// These jobs as clients see them.
+    pub(super) async fn views(&self, found: &[Versioned]) -> Result<Vec<JobView>, ApiError> {
+        let besides = self.beside(found).await?;
         Ok(found.iter().map(|row| self.show(row, besides.of(&row.job))).collect())
     }
 
@@ -222,8 +232,38 @@ pub(super) fn label_of(label: &str) -> Result<(String, String), ApiError> {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct History {
     job: JobId,
+    /// What its attempts have cost so far.
+    cost: Cost,
     /// Oldest first.
     entries: Vec<HistoryEntry>,
+}
+
+/// What the attempts of all generations have cost. Children have costs of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub(super) struct Cost {
+    /// Seconds that workers had it.
+    pub(super) worker_s: f64,
+    /// Those of them that came to nothing: of attempts that failed, were lost or let go.
+    pub(super) wasted_s: f64,
+    /// Seconds from the sending of an attempt until a worker took it, all together.
+    pub(super) waited_s: f64,
+}
+
+impl Cost {
+    pub(super) fn of(entries: &[HistoryEntry], now: Timestamp) -> Self {
+        let mut cost = Self::default();
+        for attempt in attempts(entries) {
+            let held = attempt.held(now).as_secs_f64();
+            cost.worker_s += held;
+            if !attempt.is_open() && !attempt.is_good() {
+                cost.wasted_s += held;
+            }
+            if let (Some(sent_at), Some(claimed_at)) = (attempt.sent_at, attempt.claimed_at) {
+                cost.waited_s += claimed_at.since(sent_at).as_secs_f64();
+            }
+        }
+        cost
+    }
 }
 
 /// What happened to a job, oldest first.
@@ -231,7 +271,8 @@ pub(super) async fn history(api: Granted, JobPath(id): JobPath) -> Result<Json<H
     let job = api.job(id).await?.job;
     let mut entries = vec![accepted(&job)];
     entries.extend(api.db.history(id).await?);
-    Ok(Json(History { job: id, entries }))
+    let cost = Cost::of(&entries, api.db.now().await?);
+    Ok(Json(History { job: id, cost, entries }))
 }
 
 /// How every history begins; the row says when.

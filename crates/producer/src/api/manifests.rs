@@ -1,15 +1,19 @@
-//! Manifests that were read lately. A manifest never changes, so one that was read once is good for ever.
+//! Manifests that were read lately. A manifest never changes, so one that was read once is good until its job is deleted.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use panofleet_job_schema::manifest::{FileRecord, Manifest, ManifestAddress, OutputRecord};
 use panofleet_job_schema::{Generation, Job, JobId, OutputName};
 use panofleet_objects::manifest;
 
 use super::Api;
+use super::deletions::is_deleted;
 use super::error::ApiError;
 
+/// How long a manifest is given out without a look whether its job is being deleted.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// Manifests that are kept.
 const KEPT_MAX: usize = 64;
 /// Files in all manifests that are kept, at about 400 bytes each.
@@ -64,28 +68,42 @@ type Key = (JobId, Generation);
 #[derive(Debug, Default)]
 pub(crate) struct Manifests {
     /// The last used is in front. With so few, a walk is as good as a map.
-    kept: Mutex<VecDeque<(Key, Arc<Resolved>)>>,
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+/// A manifest, and when its job was last known not to be deleted.
+#[derive(Clone, Debug)]
+struct Kept {
+    key: Key,
+    manifest: Arc<Resolved>,
+    checked_at: Instant,
 }
 
 impl Manifests {
-    fn get(&self, key: Key) -> Option<Arc<Resolved>> {
+    fn get(&self, key: Key) -> Option<Kept> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = kept.iter().position(|(other, _)| *other == key)?;
+        let place = kept.iter().position(|other| other.key == key)?;
         let entry = kept.remove(place)?;
-        let found = Arc::clone(&entry.1);
+        let found = entry.clone();
         kept.push_front(entry);
         Some(found)
     }
 
-    fn keep(&self, key: Key, manifest: &Arc<Resolved>) {
+    fn keep(&self, key: Key, manifest: &Arc<Resolved>, checked_at: Instant) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(other, _)| *other != key);
-        kept.push_front((key, Arc::clone(manifest)));
-        let mut files: usize = kept.iter().map(|(_, manifest)| manifest.files()).sum();
+        kept.retain(|other| other.key != key);
+        kept.push_front(Kept { key, manifest: Arc::clone(manifest), checked_at });
+        let mut files: usize = kept.iter().map(|kept| kept.manifest.files()).sum();
         while kept.len() > KEPT_MAX || (files > KEPT_FILES_MAX && kept.len() > 1) {
-            let Some((_, dropped)) = kept.pop_back() else { break };
-            files -= dropped.files();
+            let Some(dropped) = kept.pop_back() else { break };
+            files -= dropped.manifest.files();
         }
+    }
+
+    /// Forgets all generations of a job.
+    pub(super) fn forget(&self, job: JobId) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|other| other.key.0 != job);
     }
 }
 
@@ -100,8 +118,20 @@ impl Api {
             return Ok(None);
         }
         let key = (job.id, generation);
-        if let Some(found) = self.manifests.get(key) {
-            return Ok(Some(found));
+        let now = Instant::now();
+        let found = self.manifests.get(key);
+        if let Some(found) = &found
+            && now.duration_since(found.checked_at) < CHECK_EVERY
+        {
+            return Ok(Some(Arc::clone(&found.manifest)));
+        }
+        if let Some(deletion) = self.db.deletion(job.id).await? {
+            self.manifests.forget(job.id);
+            return Err(is_deleted(&deletion));
+        }
+        if let Some(found) = found {
+            self.manifests.keep(key, &found.manifest, now);
+            return Ok(Some(found.manifest));
         }
         let address = ManifestAddress::new(&job.bucket, &job.tenant, job.id, generation);
         let Some(found) = manifest::read(&self.objects, &address).await? else { return Ok(None) };
@@ -110,7 +140,7 @@ impl Api {
             return Err(ApiError::Internal(format!("{manifest} points outside its own folder")));
         };
         let resolved = Arc::new(resolved);
-        self.manifests.keep(key, &resolved);
+        self.manifests.keep(key, &resolved, now);
         Ok(Some(resolved))
     }
 }

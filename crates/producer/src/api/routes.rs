@@ -9,14 +9,15 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 use panofleet_job_schema::JobSpec;
-use panofleet_jobs_db::Scope;
+use panofleet_jobs_db::{Deletion, Scope};
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::auth::Need;
 use super::shape::{Shape, Shaped};
 use super::{
-    Api, JobView, act, audit, bulk, dead_letters, drains, events, failures, fleet, health, jobs,
-    keys, openapi, outputs, pauses, scale, schedules, schema, submit, uploads, wait, webhooks,
+    Api, JobView, act, audit, bulk, dead_letters, deletions, drains, estimates, events, failures,
+    feed, fleet, health, jobs, keys, openapi, outputs, pauses, scale, schedules, schema, submit,
+    uploads, wait, webhooks,
 };
 use crate::pages;
 
@@ -250,6 +251,7 @@ pub(crate) fn patient() -> Routes {
     Routes::default()
         .get("/v1/jobs/{id}/wait", READ, (wait::wait, "One job, once it has changed"))
         .get("/v1/jobs/{id}/events", READ, (events::events, "News of a job until it has ended"))
+        .get("/v1/events", READ, (feed::feed, "News of all jobs that match, as they come"))
 }
 
 fn jobs_routes() -> Routes {
@@ -282,6 +284,25 @@ fn jobs_routes() -> Routes {
         .audited("job.cancel")
         .post("/v1/jobs/{id}/retry", WRITE, (act::retry, "Starts a job that has ended anew"))
         .audited("job.retry")
+        .patch("/v1/jobs/{id}", WRITE, (act::change, "Has a job wait in another band of the queue"))
+        .audited("job.reprioritise")
+        .delete(
+            "/v1/jobs/{id}",
+            WRITE,
+            (
+                deletions::delete,
+                "Deletes a job with its outputs, its uploaded source and all that is known of it",
+            ),
+        )
+        .answers::<Deletion>("2XX")
+        .audited("job.delete")
+        .get("/v1/deletions", READ, (deletions::list, "What was deleted by request, or will be"))
+        .get("/v1/deletions/{id}", READ, (deletions::show, "What is gone of a job, since when"))
+        .post(
+            "/v1/estimates",
+            READ,
+            (estimates::estimate, "What a job is likely to take and to make, before it is submitted"),
+        )
         .get("/v1/presets", READ, (schema::presets, "Named sets of outputs"))
         .get("/v1/counts", READ, (fleet::counts, "How many jobs are in each state"))
         .get("/v1/failures", READ, (failures::list, "What failed, by why"))
@@ -289,7 +310,7 @@ fn jobs_routes() -> Routes {
         .post(
             "/v1/bulk",
             WRITE,
-            (bulk::begin, "Retries or cancels all jobs that match; a dry run counts them"),
+            (bulk::begin, "Retries, cancels, reprioritises or deletes all jobs that match; a dry run counts them"),
         )
         .audited("bulk.begin")
         .get("/v1/bulk/{id}", READ, (bulk::get, "One bulk action"))
@@ -375,6 +396,12 @@ fn key_routes() -> Routes {
             (keys::rotate, "Makes a key that takes the place of another"),
         )
         .audited("key.rotate")
+        .delete(
+            "/v1/tenants/{tenant}",
+            ADMIN,
+            (deletions::delete_tenant, "Deletes all that there is of a tenant but the audit log"),
+        )
+        .audited("tenant.delete")
         .get("/v1/audit", AUDIT, (audit::list, "Who has changed what"))
 }
 

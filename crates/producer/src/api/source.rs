@@ -35,6 +35,49 @@ pub(super) async fn resolve(api: &Acceptor<'_>, source: &Source) -> Result<Resol
     }
 }
 
+/// What can be said of a source that is not used yet.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// The region that it lies in, if that is known.
+    pub region: Option<Region>,
+    /// Its size, if that is known.
+    pub bytes: Option<u64>,
+}
+
+/// Looks at a source, and refuses what may not be one. Nobody counts it as used.
+pub(super) async fn look(api: &Acceptor<'_>, source: &Source) -> Result<Looked, ApiError> {
+    match source {
+        Source::S3 { bucket, key } => {
+            let Resolved { region, .. } = object(api, bucket, key)?;
+            let head = api.objects.head(bucket, key).await;
+            match head {
+                Ok(head) => Ok(Looked { region, bytes: Some(head.bytes) }),
+                // The store may be out of reach from here; its region's workers see for themselves.
+                Err(ObjectsError::NotFound { .. }) => Ok(Looked { region, bytes: None }),
+                Err(error) => Err(error.into()),
+            }
+        }
+        Source::Upload(id) => {
+            let found = api.db.upload(*id).await?.filter(|upload| upload.tenant == *api.tenant);
+            let Some(upload) = found else { return Err(unknown(*id)) };
+            Ok(Looked { region: region_of_bucket(api, &upload.bucket), bytes: Some(upload.bytes) })
+        }
+        Source::Https(_) | Source::Nothing | Source::File(_) => {
+            resolve(api, source).await.map(|found| Looked { region: found.region, bytes: None })
+        }
+    }
+}
+
+fn region_of_bucket(api: &Acceptor<'_>, bucket: &str) -> Option<Region> {
+    let mut regions = api.config.regions.iter();
+    regions.find(|(_, region)| region.bucket == bucket).map(|(name, _)| name.clone())
+}
+
+fn unknown(id: Uuid) -> ApiError {
+    let detail = format!("there is no upload {id}; POST /v1/uploads begins one");
+    ApiError::unfit("upload_unknown", detail)
+}
+
 /// What a worker finds at the address, and whether it may go there at all, the worker sees for itself.
 fn https(text: &str) -> Result<Resolved, ApiError> {
     let url = Url::parse(text).map_err(|error| {
@@ -74,8 +117,7 @@ fn object(api: &Acceptor<'_>, bucket: &str, key: &str) -> Result<Resolved, ApiEr
 async fn upload(api: &Acceptor<'_>, id: Uuid) -> Result<Resolved, ApiError> {
     let found = api.db.use_upload(id, api.db.now().await?).await?;
     let Some(upload) = found.filter(|upload| upload.tenant == *api.tenant) else {
-        let detail = format!("there is no upload {id}; POST /v1/uploads begins one");
-        return Err(ApiError::unfit("upload_unknown", detail));
+        return Err(unknown(id));
     };
     let there = match api.objects.head(&upload.bucket, &upload.key).await {
         Ok(head) => head.bytes,
@@ -89,11 +131,9 @@ async fn upload(api: &Acceptor<'_>, id: Uuid) -> Result<Resolved, ApiError> {
         );
         return Err(ApiError::refused(StatusCode::CONFLICT, "upload_size_differs", detail));
     }
-    let mut regions = api.config.regions.iter();
-    let region = regions.find(|(_, region)| region.bucket == upload.bucket);
     Ok(Resolved {
-        location: SourceLocation::Object { bucket: upload.bucket.clone(), key: upload.key },
-        region: region.map(|(name, _)| name.clone()),
+        region: region_of_bucket(api, &upload.bucket),
+        location: SourceLocation::Object { bucket: upload.bucket, key: upload.key },
     })
 }
 

@@ -162,11 +162,9 @@ async fn offer(
         .idempotency_key
         .clone()
         .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
-    let spec = spec.expand(&config.presets).map_err(|bad| refuse(&bad))?;
-    spec.check().map_err(|bad| refuse(&bad))?;
+    let spec = checked(acceptor, spec)?;
     let source = source::resolve(acceptor, &spec.source).await?;
-    let asked = spec.region.clone().or_else(|| spec.regions.first().cloned()).or(source.region);
-    let region = asked.unwrap_or_else(|| config.default_region.clone());
+    let region = region_of(acceptor, &spec, source.region)?;
     let Some(settings) = config.regions.get(&region) else {
         return Err(unknown_region(config, &region));
     };
@@ -185,6 +183,29 @@ async fn offer(
     let route = route(acceptor, &spec, &acceptance.region)?;
     let job = Job::accept(spec, acceptance, policy).routed(route, policy);
     Ok(Offer { job, key })
+}
+
+/// What is asked for, with the outputs of its preset, once everything that can be known without the source is checked.
+pub(super) fn checked(acceptor: &Acceptor<'_>, spec: JobSpec) -> Result<JobSpec, ApiError> {
+    let spec = spec.expand(&acceptor.config.presets).map_err(|bad| refuse(&bad))?;
+    spec.check().map_err(|bad| refuse(&bad))?;
+    Ok(spec)
+}
+
+/// The region that a job begins in: what is asked for, or where its source lies, or the configured one.
+pub(super) fn region_of(
+    acceptor: &Acceptor<'_>,
+    spec: &JobSpec,
+    of_source: Option<Region>,
+) -> Result<Region, ApiError> {
+    let config = acceptor.config;
+    let asked = spec.region.clone().or_else(|| spec.regions.first().cloned()).or(of_source);
+    let region = asked.unwrap_or_else(|| config.default_region.clone());
+    if config.regions.contains_key(&region) {
+        Ok(region)
+    } else {
+        Err(unknown_region(config, &region))
+    }
 }
 
 /// The regions that a job may run in, the one that it begins in first.

@@ -11,7 +11,7 @@ use panofleet_job_schema::{
     Attempt, Failure, Generation, Job, JobId, Lane, Operation, OutputName, Region, Span, Tenant,
     Timestamp, WorkerId,
 };
-use panofleet_jobs_db::{ChildCount, Versioned};
+use panofleet_jobs_db::{ChildCount, Deletion, Versioned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,9 @@ pub struct JobView {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// What is gone of it already, if somebody has asked for it to be deleted; on its own only, not in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
     /// W3C trace context of the request that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
@@ -229,6 +232,7 @@ impl JobView {
             accepted_at: job.accepted_at,
             deadline_at: job.deadline_at,
             finished_at: job.finished_at,
+            deletion: None,
             trace: job.trace.clone(),
             links: Links::of(job, public_url),
         }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use panofleet_job_schema::lifecycle::{Event, decide};
 use panofleet_job_schema::{JobId, Timestamp};
-use panofleet_jobs_db::{Bulk, BulkAction, JobsDbError, Versioned, VersionedBulk};
+use panofleet_jobs_db::{
+    Bulk, BulkAction, Deletion, FamilyKey, JobsDbError, Versioned, VersionedBulk,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Dispatcher, Out};
@@ -75,13 +77,70 @@ impl Dispatcher {
     }
 
     async fn do_page(&self, bulk: &Bulk, out: &Out) -> Result<Page, JobsDbError> {
-        let mut left = self.db.list(&bulk.filter, PAGE_JOBS).await?;
+        let left = self.db.list(&bulk.filter, PAGE_JOBS).await?;
         let mut page = Page { last: left.last().map(|found| found.job.id), ..Page::default() };
+        let change = match change(bulk) {
+            Change::Delete => {
+                page.done = left.len() as u64;
+                self.request_deletions(bulk, left).await?;
+                metrics::bulk_done(bulk.action, page.done);
+                return Ok(page);
+            }
+            Change::Nothing => {
+                page.refused = left.len() as u64;
+                return Ok(page);
+            }
+            Change::By(event) => event,
+        };
+        let family = match bulk.action {
+            BulkAction::Reprioritise => self.open_children(&left).await?,
+            _ => Vec::new(),
+        };
+        self.apply_each(&change, left, (&mut page, bulk.action), out).await?;
+        // Children go with their parents, and nobody counts them.
+        let action = BulkAction::Reprioritise;
+        self.apply_each(&change, family, (&mut Page::default(), action), out).await?;
+        Ok(page)
+    }
+
+    /// What deletes them is the dispatcher's own look for deletions.
+    async fn request_deletions(
+        &self,
+        bulk: &Bulk,
+        jobs: Vec<Versioned>,
+    ) -> Result<(), JobsDbError> {
+        let now = self.db.now().await?;
+        let request = |Versioned { job, .. }: Versioned| Deletion {
+            bulk: Some(bulk.id),
+            ..Deletion::requested(job.id, job.tenant, now)
+        };
+        let requests: Vec<Deletion> = jobs.into_iter().map(request).collect();
+        self.db.request_deletions(&requests).await
+    }
+
+    /// The children of these jobs that have not ended.
+    async fn open_children(&self, jobs: &[Versioned]) -> Result<Vec<Versioned>, JobsDbError> {
+        let mut open = Vec::new();
+        for found in jobs.iter().filter(|found| found.job.family.is_some()) {
+            let children = self.db.children(FamilyKey::of(&found.job)).await?;
+            open.extend(children.into_iter().filter(|child| !child.job.state.is_terminal()));
+        }
+        Ok(open)
+    }
+
+    /// Applies an event to each of these jobs.
+    async fn apply_each(
+        &self,
+        change: &(dyn Fn(Timestamp) -> Event + Send + Sync),
+        mut left: Vec<Versioned>,
+        (page, action): (&mut Page, BulkAction),
+        out: &Out,
+    ) -> Result<(), JobsDbError> {
         for _ in 0..TRIES_MAX {
             let now = self.db.now().await?;
             let mut decided = Vec::new();
             for Versioned { job, version } in &left {
-                match decide(job, &event(bulk.action, now), &self.policy) {
+                match decide(job, &change(now), &self.policy) {
                     Ok(decision) => decided.push((decision, *version)),
                     Err(_refusal) => page.refused += 1,
                 }
@@ -91,23 +150,40 @@ impl Dispatcher {
             let written = self.write(decided, now).await?;
             self.carry_out(&written, out).await;
             page.done += written.len() as u64;
-            metrics::bulk_done(bulk.action, written.len() as u64);
+            metrics::bulk_done(action, written.len() as u64);
             tried.retain(|id| written.iter().all(|decision| decision.job.id != *id));
             if tried.is_empty() {
-                return Ok(page);
+                return Ok(());
             }
             left = self.db.get(&tried).await?;
         }
         page.refused += left.len() as u64;
-        Ok(page)
+        Ok(())
     }
 }
 
+/// What a bulk action does to each job.
+enum Change {
+    /// This happens to it.
+    By(Box<dyn Fn(Timestamp) -> Event + Send + Sync>),
+    /// It is to go.
+    Delete,
+    /// It says too little.
+    Nothing,
+}
+
 /// Jobs that are listed are nobody's children: no parent waits for them.
-const fn event(action: BulkAction, now: Timestamp) -> Event {
-    match action {
-        BulkAction::Retry => Event::ReplayRequested { now, parent_waits: false },
-        BulkAction::Cancel => Event::CancelRequested { now },
+fn change(bulk: &Bulk) -> Change {
+    match (bulk.action, bulk.priority) {
+        (BulkAction::Retry, _) => {
+            Change::By(Box::new(|now| Event::ReplayRequested { now, parent_waits: false }))
+        }
+        (BulkAction::Cancel, _) => Change::By(Box::new(|now| Event::CancelRequested { now })),
+        (BulkAction::Reprioritise, Some(priority)) => {
+            Change::By(Box::new(move |_| Event::Reprioritised { priority }))
+        }
+        (BulkAction::Reprioritise, None) => Change::Nothing,
+        (BulkAction::Delete, _) => Change::Delete,
     }
 }
 

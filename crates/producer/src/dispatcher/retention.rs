@@ -30,12 +30,14 @@ mod uploads;
 
 use ended::EndedPlace;
 
+/// Seals and manifests stay this long after nobody can put another any more.
+pub(super) const MANIFESTS_OUTLIVE: Duration = Duration::from_secs(24 * 3600);
 /// Wait between two looks while there is more to do.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
 /// Wait when all is done, or after trouble.
 const IDLE_WAIT: Duration = Duration::from_secs(30);
 /// Objects that one look deletes, at most; a job that has more goes on with the next look.
-const OBJECTS_MAX: usize = 2000;
+pub(super) const OBJECTS_MAX: usize = 2000;
 /// Pages of 1000 keys that are listed for one job, at most.
 const PAGES_MAX: u32 = 1000;
 /// Deletions under way at once.
@@ -43,7 +45,7 @@ const DELETIONS_MAX: usize = 8;
 
 /// What went wrong in a look. Nothing is lost: the next one finds it all again.
 #[derive(Debug, thiserror::Error)]
-enum RetentionError {
+pub(super) enum RetentionError {
     #[error(transparent)]
     Db(#[from] JobsDbError),
     #[error(transparent)]
@@ -52,7 +54,7 @@ enum RetentionError {
 
 /// Whether a look has done all there was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Done {
+pub(super) enum Done {
     All,
     Some,
 }
@@ -68,8 +70,8 @@ impl Done {
 
 /// How much one look may still delete.
 #[derive(Debug)]
-struct Budget {
-    objects: usize,
+pub(super) struct Budget {
+    pub(super) objects: usize,
 }
 
 impl Dispatcher {
@@ -131,7 +133,7 @@ async fn delete_all(
 }
 
 /// Deletes what lies under a prefix, except what `keeps` says stays, and says whether all of it is gone.
-async fn clear(
+pub(super) async fn clear(
     objects: &ObjectStore,
     (bucket, prefix): (&str, &str),
     keeps: impl Fn(&str) -> bool,

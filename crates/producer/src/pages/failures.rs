@@ -131,6 +131,8 @@ pub(super) async fn bulk(api: Granted, Segments(id): Segments<String>) -> Result
     let (did, title) = match action {
         BulkAction::Retry => ("started anew", "Retry"),
         BulkAction::Cancel => ("cancelled", "Cancel"),
+        BulkAction::Reprioritise => ("in their new band", "Reprioritise"),
+        BulkAction::Delete => ("to be deleted", "Delete"),
     };
     let stands = match (ended_at, stopped) {
         (None, _) => "under way",

@@ -107,3 +107,40 @@ async fn a_retry_hides_the_old_result_until_there_is_a_new_one() {
     assert_eq!(fleet.get(&path).await.status, 200);
     assert_eq!(fleet.get(&format!("/v1/jobs/{id}/manifest")).await.ok()["generation"], 2);
 }
+
+#[tokio::test]
+async fn a_job_that_waits_is_moved_to_another_band() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    let change = async |body: serde_json::Value| {
+        let request = fleet.request(reqwest::Method::PATCH, &format!("/v1/jobs/{id}"));
+        Answer::of(request.json(&body).send().await.unwrap()).await
+    };
+    let first = change(json!({ "priority": "high" })).await.ok();
+    assert_eq!((&first["priority"], &first["state"]), (&json!("high"), &json!("queued")));
+    // Said twice it is done once.
+    let again = change(json!({ "priority": "high" })).await.ok();
+    assert_eq!(again["version"], first["version"]);
+    let history = fleet.get(&format!("/v1/jobs/{id}/history")).await.ok();
+    let last = history["entries"].as_array().unwrap().last().unwrap().clone();
+    let said = (&last["reason"], &last["detail"]);
+    assert_eq!(said, (&json!("reprioritised"), &json!("normal → high")));
+    change(json!({ "priority": "urgent" })).await.problem(422, "does_not_fit");
+    change(json!({})).await.problem(422, "does_not_fit");
+    change(json!({ "priority": "low", "timeout": "1h" })).await.problem(422, "does_not_fit");
+    fleet.reject(id).await;
+    let ended = change(json!({ "priority": "low" })).await;
+    assert!(ended.problem(409, "job_ended").contains("dead"));
+}
+
+#[tokio::test]
+async fn a_job_that_was_moved_is_still_the_one_of_its_key() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({ "idempotency_key": "k" })).await;
+    let request = fleet.request(reqwest::Method::PATCH, &format!("/v1/jobs/{id}"));
+    let moved = request.json(&json!({ "priority": "low" })).send().await.unwrap();
+    Answer::of(moved).await.ok();
+    let again = fleet.submit(&json!({ "idempotency_key": "k" })).await;
+    assert_eq!((again.status.as_u16(), &again.json()["id"]), (200, &json!(id)));
+    assert_eq!(again.json()["priority"], "low");
+}

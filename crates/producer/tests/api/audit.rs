@@ -6,7 +6,7 @@ use panofleet_bus::{Bus as _, DeadLetter};
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::{Lane, Region, Timestamp, WorkerId};
-use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb as _};
+use panofleet_jobs_db::{Batch, HeartbeatWrite};
 use panofleet_producer::api;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -59,6 +59,9 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
     fleet.populate().await;
     let (job, ended) = (fleet.submitted(&json!({})).await, fleet.submitted(&json!({})).await);
     fleet.reject(ended).await;
+    let (moved, going) = (fleet.submitted(&json!({})).await, fleet.submitted(&json!({})).await);
+    let (moved, going) = (moved.to_string(), going.to_string());
+    let low = json!({ "priority": "low" });
     let letters = fleet.get("/v1/dead-letters").await.ok();
     let letter = letters["letters"][0]["id"].to_string();
     let why = json!({ "reason": "test" });
@@ -82,6 +85,8 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
     for (action, method, path, body, subject, tenant) in [
         ("job.cancel", "POST", format!("/v1/jobs/{job}/cancel"), &none, job.as_str(), of),
         ("job.retry", "POST", format!("/v1/jobs/{ended}/retry"), &none, &ended, of),
+        ("job.reprioritise", "PATCH", format!("/v1/jobs/{moved}"), &low, &moved, of),
+        ("job.delete", "DELETE", format!("/v1/jobs/{going}"), &none, &going, of),
         ("bulk.stop", "POST", format!("/v1/bulk/{bulk}/stop"), &none, &bulk, of),
         ("schedule.add", "PUT", "/v1/schedules/nightly".into(), &schedule, "nightly", of),
         ("schedule.pause", "POST", "/v1/schedules/nightly/pause".into(), &none, "nightly", None),
@@ -106,6 +111,7 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
         ("webhook.test", "POST", format!("{hook_path}/test"), &none, &hook, of),
         ("webhook.replay", "POST", format!("{hook_path}/replay"), &none, &hook, of),
         ("webhook.remove", "DELETE", hook_path, &none, &hook, of),
+        ("tenant.delete", "DELETE", "/v1/tenants/globex".into(), &none, "globex", Some("globex")),
     ] {
         fleet.call(method, &path, body).await;
         expected.insert(action, (subject.to_owned(), tenant));

@@ -2,7 +2,6 @@
 
 use panofleet_bus::{Bus as _, DeadLetter};
 use panofleet_job_schema::job::Placement;
-use panofleet_jobs_db::{JobsDb as _, ReplaysDb as _};
 use serde_json::{Value, json};
 
 use crate::harness::Fleet;

@@ -7,7 +7,7 @@ use panofleet_job_schema::envelope::{Body, Envelope};
 use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::order::WorkerOrder;
 use panofleet_job_schema::{Lane, Region, Span, Timestamp, WorkerId, limits};
-use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb as _};
+use panofleet_jobs_db::{Batch, HeartbeatWrite};
 use reqwest::Method;
 use serde_json::{Value, json};
 

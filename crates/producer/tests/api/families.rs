@@ -6,7 +6,7 @@ use panofleet_job_schema::family::{ChildSpec, Join, OnChildFailure};
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, Report, WorkerInfo};
 use panofleet_job_schema::{ClaimId, JobId, Lane, Region, Timestamp, WorkerId};
-use panofleet_jobs_db::{Batch, FamilyKey, HeartbeatWrite, JobsDb as _};
+use panofleet_jobs_db::{Batch, FamilyKey, HeartbeatWrite};
 use serde_json::{Value, json};
 
 use crate::harness::{Fleet, HOME};

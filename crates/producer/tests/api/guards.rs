@@ -25,7 +25,7 @@ async fn unknown_routes_and_methods_are_problems_too() {
         (Method::DELETE, "/v1/jobs"),
         (Method::POST, "/v1/operations"),
         (Method::PUT, "/healthz"),
-        (Method::PATCH, "/v1/jobs/7"),
+        (Method::PUT, "/v1/jobs/7"),
     ] {
         let answer = Answer::of(fleet.request(method, path).send().await.unwrap()).await;
         answer.problem(405, "no_such_method");

@@ -14,11 +14,13 @@ use panofleet_job_schema::{
     Attempt, ClaimId, Failure, Job, JobId, Region, RegionKeys, Timestamp, WorkerId,
 };
 use panofleet_jobs_db::JobsDb;
+use panofleet_jobs_db::postgres::{PostgresConfig, PostgresJobsDb, PostgresTls, PostgresUrl};
 use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
 use panofleet_objects::server::{self, ServerConfig};
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
 use panofleet_producer::api::{self, ApiConfig, ApiState, Auth};
 use panofleet_producer::transition::{Transition, transition};
+use panofleet_test_servers::PostgresServer;
 use reqwest::redirect::Policy as Redirects;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -40,7 +42,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Fleet {
     pub(crate) address: String,
     pub(crate) base: String,
-    pub(crate) db: Arc<SqliteJobsDb>,
+    pub(crate) db: Arc<dyn JobsDb>,
     pub(crate) bus: EmbeddedBus,
     pub(crate) objects: ObjectStore,
     pub(crate) keys: KeyRing,
@@ -56,6 +58,21 @@ pub(crate) struct Fleet {
     _folder: TempDir,
 }
 
+/// Where jobs are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// A new database on a real server.
+async fn postgres() -> PostgresJobsDb {
+    let url = PostgresUrl::new(&PostgresServer::shared().create_database());
+    let config =
+        PostgresConfig { tls: PostgresTls::Off, max_connections: 8, ..PostgresConfig::new(url) };
+    PostgresJobsDb::connect(&config).await.unwrap()
+}
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -68,7 +85,10 @@ impl Answer {
     pub(crate) async fn of(response: Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let path = response.url().path().to_owned();
-        let answer = Self { status, headers, body: response.bytes().await.unwrap().to_vec() };
+        let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        // A stream has no end.
+        let body = if is_stream { Vec::new() } else { response.bytes().await.unwrap().to_vec() };
+        let answer = Self { status, headers, body };
         if status.is_success() && answer.header("content-type") == Some("application/json") {
             crate::told::check(&path, &answer.body);
         }
@@ -115,7 +135,15 @@ impl Fleet {
 
     /// An API that asks for keys. The test itself has the one of the configuration.
     pub(crate) async fn start_with_keys(change: impl FnOnce(&mut ApiConfig)) -> Self {
-        let mut fleet = Self::start_with(|config| {
+        Self::start_with_keys_over(Database::Sqlite, change).await
+    }
+
+    /// The same over a job database of this kind.
+    pub(crate) async fn start_with_keys_over(
+        database: Database,
+        change: impl FnOnce(&mut ApiConfig),
+    ) -> Self {
+        let mut fleet = Self::start_over(database, |config| {
             config.auth = Auth::Keys;
             config.admin_key = Some(Secret::new(ADMIN_KEY));
             change(config);
@@ -136,13 +164,20 @@ impl Fleet {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut ApiConfig)) -> Self {
+        Self::start_over(Database::Sqlite, change).await
+    }
+
+    async fn start_over(database: Database, change: impl FnOnce(&mut ApiConfig)) -> Self {
         install_tls();
         let folder = tempfile::tempdir().unwrap();
         let (shutdown, store_down) = (CancellationToken::new(), CancellationToken::new());
         let mut servers = JoinSet::new();
         let objects = start_store(&folder, &mut servers, store_down.clone()).await;
         let file = SqliteFile::open(&folder.path().join("fleet.sqlite")).await.unwrap();
-        let db = Arc::new(SqliteJobsDb::open(file.clone()).await.unwrap());
+        let db: Arc<dyn JobsDb> = match database {
+            Database::Sqlite => Arc::new(SqliteJobsDb::open(file.clone()).await.unwrap()),
+            Database::Postgres => Arc::new(postgres().await),
+        };
         let (writer, readers) = (file.writer.clone(), file.readers.clone());
         let bus = EmbeddedBus::open(writer, readers, EmbeddedConfig::default()).await.unwrap();
         let keys = KeyRing::new("k1", BTreeMap::from([("k1".to_owned(), vec![7; 32])])).unwrap();

@@ -10,7 +10,7 @@ use futures_util::poll;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, WorkerInfo};
 use panofleet_job_schema::{ClaimId, JobId, Lane, Tenant};
-use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite, JobsDb as _};
+use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite};
 use panofleet_producer::api;
 use serde_json::{Value, json};
 use tokio::time::timeout;

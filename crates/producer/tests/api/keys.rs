@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use panofleet_job_schema::{Span, Timestamp};
-use panofleet_jobs_db::JobsDb as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;

@@ -9,7 +9,6 @@ use panofleet_job_schema::manifest::{
 use panofleet_job_schema::media_info::{ColorModel, MediaInfo, PictureInfo};
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::{Attempt, ClaimId, Job, JobId, OutputName, WorkerId};
-use panofleet_jobs_db::JobsDb as _;
 use panofleet_objects::client::PutOptions;
 use panofleet_objects::manifest::{self, Published};
 use sha2::{Digest as _, Sha256};

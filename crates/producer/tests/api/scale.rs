@@ -1,7 +1,7 @@
 //! How many workers a queue should have, as an autoscaler asks.
 
 use panofleet_job_schema::{Region, Timestamp};
-use panofleet_jobs_db::{JobsDb as _, Pause, PauseTarget};
+use panofleet_jobs_db::{Pause, PauseTarget};
 use serde_json::{Value, json};
 
 use crate::harness::{Fleet, HOME};

@@ -1,7 +1,6 @@
 //! People sign in with a key, and have a session in its place.
 
 use panofleet_job_schema::{Span, Timestamp};
-use panofleet_jobs_db::JobsDb as _;
 use reqwest::Method;
 use serde_json::json;
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::trace::TraceContext;
 use panofleet_job_schema::{JobId, Region, limits};
-use panofleet_jobs_db::{JobsDb as _, RetentionDb as _};
 use panofleet_producer::api::config::RegionConfig;
 use panofleet_service::telemetry;
 use reqwest::Method;

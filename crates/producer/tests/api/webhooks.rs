@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use panofleet_job_schema::lifecycle::{Event, Horizon};
 use panofleet_job_schema::{Job, JobId, Region, Span, Timestamp};
-use panofleet_jobs_db::{Delivery, DeliveryState, WebhooksDb as _};
+use panofleet_jobs_db::{Delivery, DeliveryState};
 use panofleet_producer::dispatcher::{DispatchConfig, Dispatcher, RetentionConfig};
 use panofleet_service::clock::wall_clock;
 use reqwest::Method;

@@ -1,14 +1,15 @@
 //! What stands beside jobs in the job database and is not simulated: orders to workers, schedules, dead letters that
-//! go back, bulk actions, groups of failures, API keys, the audit log, webhooks, retention. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
+//! go back, bulk actions, groups of failures, API keys, the audit log, webhooks, retention, deletions. Nobody in the simulated world asks for any of it, so there is never any; who does is refused.
 
 use async_trait::async_trait;
 use panofleet_job_schema::{JobId, Tenant, Timestamp};
 use panofleet_jobs_db::{
-    ApiKey, AuditDb, AuditEntry, AuditFilter, Bulk, BulksDb, Delivery, DeliveryState, DueDelivery,
-    FailureGroup, FailuresDb, JobFilter, JobsDbError, KeysDb, LetterKey, NewOrder, OrderRow,
-    OrdersDb, Replay, ReplaysDb, RetentionDb, RetireBefore, Schedule, SchedulesDb, SecretHash,
-    Session, StoredKey, StoredWebhook, Sweep, Then, Tried, Upload, Versioned, VersionedBulk,
-    VersionedSchedule, Webhook, WebhookSecret, WebhooksDb,
+    ApiKey, AuditDb, AuditEntry, AuditFilter, Bulk, BulksDb, Deletion, DeletionFilter, DeletionsDb,
+    Delivery, DeliveryState, DueDeletion, DueDelivery, FailureGroup, FailuresDb, JobFilter,
+    JobsDbError, KeysDb, LetterKey, NewOrder, OrderRow, OrdersDb, Replay, ReplaysDb, RetentionDb,
+    RetireBefore, Retired, Schedule, SchedulesDb, SecretHash, Session, StoredKey, StoredWebhook,
+    Sweep, Then, Tried, Upload, Versioned, VersionedBulk, VersionedSchedule, Webhook,
+    WebhookSecret, WebhooksDb,
 };
 use uuid::Uuid;
 
@@ -95,6 +96,52 @@ impl RetentionDb for SimulatedDb {
 
     async fn remove_keys(&self, _: Timestamp, _: u32) -> Result<u64, JobsDbError> {
         self.read("remove_keys", |_| 0).await
+    }
+}
+
+#[async_trait]
+impl DeletionsDb for SimulatedDb {
+    async fn request_deletions(&self, _: &[Deletion]) -> Result<(), JobsDbError> {
+        not_simulated("deletions")
+    }
+
+    async fn deletion(&self, _: JobId) -> Result<Option<Deletion>, JobsDbError> {
+        self.read("deletion", |_| None).await
+    }
+
+    async fn deletions(&self, _: &DeletionFilter, _: u32) -> Result<Vec<Deletion>, JobsDbError> {
+        self.read("deletions", |_| Vec::new()).await
+    }
+
+    async fn deletions_due(&self, _: Timestamp, _: u32) -> Result<Vec<DueDeletion>, JobsDbError> {
+        self.read("deletions_due", |_| Vec::new()).await
+    }
+
+    async fn write_deletion(&self, _: &Deletion, _: Option<Timestamp>) -> Result<(), JobsDbError> {
+        not_simulated("deletions")
+    }
+
+    async fn retire_upload(
+        &self,
+        _: Uuid,
+        _: Option<JobId>,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Retired, JobsDbError> {
+        not_simulated("deletions")
+    }
+
+    async fn uploads_of(
+        &self,
+        _: &Tenant,
+        _: Option<Uuid>,
+        _: u32,
+    ) -> Result<Vec<Upload>, JobsDbError> {
+        not_simulated("deletions")
+    }
+
+    async fn remove_deletions(&self, _: Timestamp, _: u32) -> Result<u64, JobsDbError> {
+        self.read("remove_deletions", |_| 0).await
     }
 }
 

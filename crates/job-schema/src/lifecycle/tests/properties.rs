@@ -131,6 +131,7 @@ enum Happening {
     Seal,
     FindManifest,
     Replay,
+    Reprioritise { band: usize },
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -149,6 +150,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Happening::Seal),
         1 => Just(Happening::FindManifest),
         1 => Just(Happening::Replay),
+        1 => (0..Priority::ALL.len()).prop_map(|band| Happening::Reprioritise { band }),
     ]
 }
 
@@ -183,6 +185,7 @@ fn event_of(happening: &Happening, life: &Life, clock: &mut i64) -> Event {
             Event::ManifestFound { generation, manifest: summary(1), now }
         }
         Happening::Replay => Event::ReplayRequested { now, parent_waits: true },
+        Happening::Reprioritise { band } => Event::Reprioritised { priority: Priority::ALL[*band] },
     }
 }
 

@@ -185,6 +185,7 @@ fn summary() -> ManifestSummary {
         outputs: 1,
         files: 1,
         total_bytes: 1,
+        source_bytes: None,
     }
 }
 

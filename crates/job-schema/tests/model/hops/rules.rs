@@ -154,6 +154,7 @@ fn summary(claim: u8) -> ManifestSummary {
         outputs: 1,
         files: 1,
         total_bytes: 1,
+        source_bytes: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is left of people and their programs: entries of the audit log that are old, sessions that are over, what webhooks
+//! What is left of people and their programs: entries of the audit log and deletions that are old, sessions that are over, what webhooks
 //! were told long ago.
 
 use super::config::Keep;
@@ -18,7 +18,9 @@ impl Dispatcher {
         if let Keep::For(span) = self.retention.audit {
             let entries = self.db.remove_audit(now - span.0, ROWS_MAX).await?;
             metrics::gone(Gone::AuditEntry, entries);
-            most = most.max(entries);
+            let deletions = self.db.remove_deletions(now - span.0, ROWS_MAX).await?;
+            metrics::gone(Gone::Deletion, deletions);
+            most = most.max(entries).max(deletions);
         }
         if let Keep::For(span) = self.retention.webhook_deliveries {
             let deliveries = self.db.remove_deliveries(now - span.0, ROWS_MAX).await?;

@@ -29,7 +29,7 @@ pub struct RetentionConfig {
     pub uploads: Keep,
     /// Idempotency keys, from the time that their job was removed.
     pub idempotency_keys: Keep,
-    /// Entries of the audit log.
+    /// Entries of the audit log, and what was deleted by request.
     pub audit: Keep,
     /// What webhooks were told, and what they could not be told.
     pub webhook_deliveries: Keep,

@@ -8,7 +8,7 @@ use panofleet_jobs_db::{JobFilter, Versioned};
 use tracing::Instrument as _;
 
 use super::config::Keep;
-use super::{Budget, Done, RetentionError, clear};
+use super::{Budget, Done, MANIFESTS_OUTLIVE, RetentionError, clear};
 use crate::dispatcher::{Dispatcher, span_of};
 use crate::metrics::{self, Gone};
 
@@ -20,8 +20,6 @@ const JOBS_MAX: u32 = 64;
 const CHILDREN_MAX: u32 = 64;
 /// Keys that one look removes.
 const KEYS_MAX: u32 = 1000;
-/// Seals and manifests stay this long after nobody can put another any more.
-const MANIFESTS_OUTLIVE: Duration = Duration::from_secs(24 * 3600);
 
 /// The last job of each state that was looked at, if there are more behind it.
 #[derive(Debug, Default)]

@@ -6,6 +6,7 @@ use panofleet_job_schema::{Timestamp, WorkerId};
 use panofleet_jobs_db::HistoryEntry;
 
 use crate::api::JobView;
+use crate::attempts::{Attempt, attempts};
 use crate::pages::html::Text;
 use crate::pages::words;
 
@@ -19,62 +20,13 @@ const ROW: f64 = 20.0;
 /// Attempts that are drawn, the last ones.
 const DRAWN: usize = 12;
 
-/// One attempt, put together from what was said of it.
-#[derive(Debug, PartialEq, Eq)]
-struct Attempt<'a> {
-    generation: u32,
-    number: u32,
-    sent_at: Option<Timestamp>,
-    claimed_at: Option<Timestamp>,
-    worker: Option<&'a str>,
-    /// When it was last heard of, what that was, and the words that came with it.
-    last: (Timestamp, &'a str, Option<&'a str>),
-}
-
-impl Attempt<'_> {
-    /// Whether nothing has ended it yet.
-    fn is_open(&self) -> bool {
-        let goes_on = ["dispatched", "sent_again", "claimed", "probed", "joined", "revived"];
-        goes_on.contains(&self.last.1)
+/// Whether it went well, in the words of the style sheet.
+fn class(attempt: &Attempt<'_>) -> &'static str {
+    match attempt.is_open() {
+        _ if attempt.is_good() => "good",
+        true => "busy",
+        false => "bad",
     }
-
-    fn class(&self) -> &'static str {
-        match self.last.1 {
-            "succeeded" | "expanded" | "manifest_found" => "good",
-            _ if self.is_open() => "busy",
-            _ => "bad",
-        }
-    }
-}
-
-/// The attempts of a history, in their order.
-fn attempts(entries: &[HistoryEntry]) -> Vec<Attempt<'_>> {
-    let mut found: Vec<Attempt<'_>> = Vec::new();
-    for entry in entries {
-        let Some(number) = entry.attempt else { continue };
-        let is_it = |attempt: &&mut Attempt<'_>| {
-            attempt.number == number && attempt.generation == entry.generation
-        };
-        let last = (entry.at, entry.reason.as_str(), entry.detail.as_deref());
-        let attempt = match found.iter_mut().find(is_it) {
-            Some(attempt) => attempt,
-            None => {
-                let generation = entry.generation;
-                let (sent_at, claimed_at, worker) = (None, None, None);
-                found.push(Attempt { generation, number, sent_at, claimed_at, worker, last });
-                let Some(attempt) = found.last_mut() else { continue };
-                attempt
-            }
-        };
-        match entry.reason.as_str() {
-            "dispatched" => attempt.sent_at = attempt.sent_at.or(Some(entry.at)),
-            "claimed" => attempt.claimed_at = attempt.claimed_at.or(Some(entry.at)),
-            _ => {}
-        }
-        attempt.worker = entry.worker.as_ref().map(WorkerId::as_str).or(attempt.worker);
-        attempt.last = last;
-    }
-    found
 }
 
 /// The section: nothing if there is nothing to tell yet.
@@ -121,7 +73,7 @@ fn drawing(job: &JobView, attempts: &[Attempt<'_>], now: Timestamp) -> String {
             bar("wait", sent_at, run);
         }
         if attempt.claimed_at.is_some() {
-            bar(attempt.class(), run, to);
+            bar(class(attempt), run, to);
         }
     }
     let height = attempts.len() as f64 * ROW;
@@ -155,7 +107,7 @@ fn told(attempts: &[Attempt<'_>], now: Timestamp) -> String {
             "<tr><td>{}{anew}</td><td>{}</td><td>{waited}</td><td>{ran}</td><td class=\"{}\">{}</td><td>{}</td></tr>\n",
             attempt.number,
             Text(attempt.worker.unwrap_or_default()),
-            attempt.class(),
+            class(attempt),
             Text(reason.replace('_', " ")),
             Text(detail.unwrap_or_default()),
         )
@@ -191,45 +143,4 @@ fn log(entries: &[HistoryEntry]) -> String {
 
 fn millis(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(ms: i64, reason: &str, attempt: Option<u32>, worker: Option<&str>) -> HistoryEntry {
-        HistoryEntry {
-            at: Timestamp::from_millis(ms),
-            state: "running".to_owned(),
-            reason: reason.to_owned(),
-            generation: 1,
-            attempt,
-            worker: worker.map(|name| WorkerId::new(name).unwrap()),
-            detail: None,
-        }
-    }
-
-    #[test]
-    fn what_was_said_of_an_attempt_is_put_together() {
-        let entries = [
-            entry(100, "dispatched", Some(1), None),
-            entry(300, "claimed", Some(1), Some("w1")),
-            entry(900, "lease_lapsed", Some(1), Some("w1")),
-            entry(950, "due", None, None),
-            entry(1000, "dispatched", Some(2), None),
-            entry(1100, "claimed", Some(2), Some("w2")),
-        ];
-        let found = attempts(&entries);
-        let told: Vec<_> = found
-            .iter()
-            .map(|attempt| (attempt.number, attempt.worker, attempt.class(), attempt.is_open()))
-            .collect();
-        assert_eq!(told, [(1, Some("w1"), "bad", false), (2, Some("w2"), "busy", true)]);
-        let at = |ms| Some(Timestamp::from_millis(ms));
-        assert_eq!((found[0].sent_at, found[0].claimed_at), (at(100), at(300)));
-        // The same number in another generation is another attempt.
-        let anew = HistoryEntry { generation: 2, ..entry(2000, "succeeded", Some(2), None) };
-        let found = [entries.as_slice(), &[anew]].concat();
-        assert_eq!(attempts(&found).len(), 3);
-    }
 }
