@@ -12,7 +12,7 @@ use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobChange, JobView, LetterList,
     LetterView, PresetList, ScaleView, UploadView, WorkerView,
 };
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
 mod deletions;
+pub(crate) mod events;
 mod keys;
 mod webhooks;
 
@@ -31,6 +32,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time that one file of a result may take.
 const FILE_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Longest time that many jobs may take to be accepted.
+const LINES_TIMEOUT: Duration = Duration::from_secs(120);
 /// Bytes of one piece of an upload.
 const PIECE_BYTES: usize = 256 * 1024;
 
@@ -378,20 +381,43 @@ impl Client {
             return serde_json::from_slice(&body)
                 .context("the service gave an answer that this program does not know; are both of one version?");
         }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) if status == StatusCode::UNAUTHORIZED => {
-                bail!(
-                    "{} ({}, 401); set PANOFLEET_API_KEY, give --key-file FILE, or set client.key in the configuration",
-                    problem.detail,
-                    problem.code
-                )
-            }
-            Ok(problem) if !problem.detail.is_empty() => {
-                bail!("{} ({}, {})", problem.detail, problem.code, status.as_u16())
-            }
-            Ok(problem) => bail!("{} ({}, {})", problem.title, problem.code, status.as_u16()),
-            Err(_) => bail!("the service answered {status}"),
+        Err(refusal(status, &body))
+    }
+
+    /// An answer that goes on and on.
+    async fn stream(&self, request: RequestBuilder) -> Result<Response> {
+        let answer = self.send(request).await?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
         }
+        let body = answer.bytes().await.context("the answer broke off")?;
+        Err(refusal(status, &body))
+    }
+
+    /// Submits jobs that are written already, one a line, and gives the verdicts, one a line.
+    pub(crate) async fn submit_lines(&self, lines: String) -> Result<String> {
+        let request = self.request(Method::POST, "/v1/jobs").timeout(LINES_TIMEOUT);
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson").body(lines);
+        self.stream(request).await?.text().await.context("the answer broke off")
+    }
+}
+
+/// What a service means that refuses.
+fn refusal(status: StatusCode, body: &[u8]) -> anyhow::Error {
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) if status == StatusCode::UNAUTHORIZED => {
+            anyhow!(
+                "{} ({}, 401); set PANOFLEET_API_KEY, give --key-file FILE, or set client.key in the configuration",
+                problem.detail,
+                problem.code
+            )
+        }
+        Ok(problem) if !problem.detail.is_empty() => {
+            anyhow!("{} ({}, {})", problem.detail, problem.code, status.as_u16())
+        }
+        Ok(problem) => anyhow!("{} ({}, {})", problem.title, problem.code, status.as_u16()),
+        Err(_) => anyhow!("the service answered {status}"),
     }
 }
 

@@ -42,6 +42,7 @@ mod submit;
 mod topics;
 mod up;
 mod waiting;
+mod watch;
 mod webhooks;
 mod worker;
 mod workers;
@@ -112,12 +113,14 @@ enum Command {
     Topics(topics::Topics),
     /// Wait until the service is ready
     Ready(ready::Ready),
-    /// Submit a job for a file, an s3:// object or an https:// address
+    /// Submit jobs for files, s3:// objects or https:// addresses
     Submit(submit::Submit),
     /// List jobs
     Jobs(jobs::Jobs),
     /// Show one job: where it stands, and what happened to it
     Job(job::Job),
+    /// Follow jobs: each change of every job that matches
+    Watch(watch::Watch),
     /// What a job has made: list its files, get them
     Outputs(outputs::Outputs),
     /// Cancel a job
@@ -216,6 +219,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Submit(command) => Box::pin(command.run(&shared)).await,
             Command::Jobs(command) => command.run(&shared).await,
             Command::Job(command) => command.run(&shared).await,
+            Command::Watch(command) => Box::pin(command.run(&shared)).await,
             Command::Outputs(command) => command.run(&shared).await,
             Command::Cancel(target) => target.cancel(&shared).await,
             Command::Retry(target) => target.retry(&shared).await,

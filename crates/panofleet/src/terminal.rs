@@ -72,6 +72,11 @@ pub(crate) fn work_bar(message: &str, quiet: bool) -> ProgressBar {
     bar(1000, message, "{msg:<12} [{bar:30}] {percent}% {prefix} {eta}", quiet)
 }
 
+/// A bar for things that are done one after the other.
+pub(crate) fn count_bar(length: u64, message: &str, quiet: bool) -> ProgressBar {
+    bar(length, message, "{msg:<12} [{bar:30}] {pos}/{len} {eta}", quiet)
+}
+
 fn bar(length: u64, message: &str, template: &str, quiet: bool) -> ProgressBar {
     let target =
         if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(10) };

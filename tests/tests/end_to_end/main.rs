@@ -6,6 +6,7 @@ mod crash_table;
 mod faults;
 mod keys;
 mod ledger;
+mod many;
 mod one_process;
 mod operators;
 mod over_servers;

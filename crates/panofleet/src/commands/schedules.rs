@@ -103,7 +103,7 @@ impl Add {
             self.catch_up.map_or(Missed::Latest, |ticks_max| Missed::CatchUp { ticks_max });
         let overlap = if self.skip_overlap { Overlap::Skip } else { Overlap::Allow };
         Ok(json!({
-            "cron": self.cron, "time_zone": self.time_zone, "job": words.submit.spec()?,
+            "cron": self.cron, "time_zone": self.time_zone, "job": words.submit.spec(words.submit.only_source()?)?,
             "missed": missed, "overlap": overlap,
         }))
     }

@@ -1,4 +1,10 @@
-//! `panofleet submit`: a job for a file, an object or an address.
+//! `panofleet submit`: jobs for files, objects and addresses.
+//!
+//! | you look for | file |
+//! |---|---|
+//! | files of folders and patterns | `submit/sources.rs` |
+//! | a job for each of several sources | `submit/many.rs` |
+//! | jobs that are written already, one a line | `submit/lines.rs` |
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,20 +17,25 @@ use panofleet_job_schema::limits;
 use panofleet_job_schema::source::Source;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{JobSpec, Operation, OutputName, Region, Span, Timestamp};
+use panofleet_producer::api::JobView;
 use serde_json::{Map, Value, json};
 
 use super::{Shared, outputs, waiting};
 use crate::client::Client;
 use crate::terminal::{byte_bar, say};
 
-/// Submit a job
+mod lines;
+mod many;
+mod sources;
+
+/// Submit jobs
 #[derive(Debug, Args)]
 #[command(after_help = "An output is NAME=OPERATION, with parameters after commas:
   --output tiles=pano.tiles,quality=90 --output small=image.thumbnail,width_px=512
 `panofleet operations` lists the operations and their parameters, `panofleet presets` the presets.")]
 pub(crate) struct Submit {
-    /// A file, `s3://bucket/key`, `https://…`, or `none` for a `fleet.noop`
-    source: Option<String>,
+    /// Files, folders (all files below them), patterns such as 'photos/*.jpg', `s3://bucket/key`, `https://…`, or `none` for a `fleet.noop`: a job for each
+    sources: Vec<String>,
     /// An output to make; repeatable
     #[arg(long = "output", value_name = "NAME=OPERATION")]
     outputs: Vec<String>,
@@ -34,6 +45,9 @@ pub(crate) struct Submit {
     /// The whole job as JSON instead; its source may be left out if one is given
     #[arg(long, value_name = "FILE", conflicts_with = "outputs")]
     job: Option<std::path::PathBuf>,
+    /// Jobs as JSON instead, one a line; `-` reads them from standard input. Each line gets its own verdict
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sources", "job", "outputs", "preset", "wait", "download"])]
+    lines: Option<std::path::PathBuf>,
     /// The region to run in
     #[arg(long)]
     region: Option<Region>,
@@ -70,41 +84,38 @@ pub(crate) struct Submit {
     /// Wait for the end, with progress, and report it
     #[arg(long)]
     wait: bool,
-    /// Wait for the end, and get the outputs into this folder
+    /// Wait for the end, and get the outputs into this folder; those of several jobs into a folder each
     #[arg(long, value_name = "DIR")]
     download: Option<std::path::PathBuf>,
 }
 
 impl Submit {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
-        let mut spec = self.spec()?;
         let client = shared.client()?;
-        // Refused here, before anything is uploaded.
-        let placeholder = Source::Upload(uuid::Uuid::nil());
-        let source = match spec.get("source").and_then(Value::as_str) {
-            Some(text) => text.to_owned(),
-            None => bail!("name a source: a file, s3://bucket/key or https://…"),
-        };
-        let remote =
-            source.parse::<Source>().ok().filter(|source| !matches!(source, Source::File(_)));
-        spec.insert("source".into(), json!(remote.clone().unwrap_or(placeholder)));
-        let mut spec: JobSpec = serde_json::from_value(Value::Object(spec))?;
-        spec.check()?;
-        if remote.is_none() {
-            let path = source.strip_prefix("file:").unwrap_or(&source);
-            spec.source = upload(&client, Path::new(path), shared.json).await?;
-            // What people know the picture by; an upload has no name of its own.
-            if let Some(name) = Path::new(path).file_name().and_then(|name| name.to_str())
-                && name.len() <= limits::LABEL_VALUE_BYTES_MAX
-            {
-                spec.labels.entry("file".to_owned()).or_insert_with(|| name.to_owned());
-            }
+        if let Some(path) = &self.lines {
+            return lines::submit(&client, path, shared.json).await;
         }
-        let job = client.submit(&spec).await?;
+        let sources = sources::expand(&self.sources)?;
+        match sources.as_slice() {
+            [] => self.run_one(&client, None, shared).await,
+            [source] if self.sources.len() == 1 && *source == self.sources[0] => {
+                self.run_one(&client, Some(source), shared).await
+            }
+            several => many::submit(self, &client, several, shared).await,
+        }
+    }
+
+    async fn run_one(
+        &self,
+        client: &Client,
+        source: Option<&str>,
+        shared: &Shared,
+    ) -> Result<ExitCode> {
+        let job = self.submit(client, source, shared.json).await?;
         if self.wait || self.download.is_some() {
-            let ended = waiting::wait_and_report(&client, job.id, shared.json).await?;
+            let ended = waiting::wait_and_report(client, job.id, shared.json).await?;
             if let Some(folder) = self.download.as_deref().filter(|_| ended == ExitCode::SUCCESS) {
-                let done = outputs::download(&client, job.id, (folder, &[]), shared.json).await?;
+                let done = outputs::download(client, job.id, (folder, &[]), shared.json).await?;
                 if !shared.json {
                     say(done.in_words());
                 }
@@ -119,8 +130,44 @@ impl Submit {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Submits a job for one source, which is uploaded if it is a file.
+    async fn submit(&self, client: &Client, source: Option<&str>, quiet: bool) -> Result<JobView> {
+        let mut spec = self.spec(source)?;
+        // Refused here, before anything is uploaded.
+        let placeholder = Source::Upload(uuid::Uuid::nil());
+        let source = match spec.get("source").and_then(Value::as_str) {
+            Some(text) => text.to_owned(),
+            None => bail!("name a source: a file, s3://bucket/key or https://…"),
+        };
+        let remote =
+            source.parse::<Source>().ok().filter(|source| !matches!(source, Source::File(_)));
+        spec.insert("source".into(), json!(remote.clone().unwrap_or(placeholder)));
+        let mut spec: JobSpec = serde_json::from_value(Value::Object(spec))?;
+        spec.check()?;
+        if remote.is_none() {
+            let path = source.strip_prefix("file:").unwrap_or(&source);
+            spec.source = upload(client, Path::new(path), quiet).await?;
+            // What people know the picture by; an upload has no name of its own.
+            if let Some(name) = Path::new(path).file_name().and_then(|name| name.to_str())
+                && name.len() <= limits::LABEL_VALUE_BYTES_MAX
+            {
+                spec.labels.entry("file".to_owned()).or_insert_with(|| name.to_owned());
+            }
+        }
+        client.submit(&spec).await
+    }
+
+    /// The source of a schedule's jobs.
+    pub(super) fn only_source(&self) -> Result<Option<&str>> {
+        match self.sources.as_slice() {
+            [] => Ok(None),
+            [source] => Ok(Some(source)),
+            _ => bail!("name one source: a schedule makes one job a tick"),
+        }
+    }
+
     /// The job as JSON, its source as it was given.
-    pub(super) fn spec(&self) -> Result<Map<String, Value>> {
+    pub(super) fn spec(&self, source: Option<&str>) -> Result<Map<String, Value>> {
         let mut spec = match &self.job {
             Some(path) => read_job(path)?,
             None => named_outputs(&self.outputs, self.preset.as_ref())?,
@@ -130,7 +177,7 @@ impl Submit {
                 spec.insert(key.to_owned(), value);
             }
         };
-        put("source", json!(self.source));
+        put("source", json!(source));
         put("region", json!(self.region));
         put("regions", json!(Some(&self.regions).filter(|regions| !regions.is_empty())));
         put("any_region", json!(self.any_region.then_some(true)));

@@ -27,7 +27,8 @@ pub(super) async fn wait_and_report(client: &Client, id: JobId, json: bool) -> R
     report(client, &job, json).await
 }
 
-async fn wait(client: &Client, id: JobId, quiet: bool) -> Result<JobView> {
+/// The job once it has ended.
+pub(super) async fn wait(client: &Client, id: JobId, quiet: bool) -> Result<JobView> {
     let bar = work_bar("waiting", quiet);
     let mut version = None;
     let mut lost = 0;

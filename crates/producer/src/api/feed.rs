@@ -156,7 +156,7 @@ impl Feed {
         self.seen = self.api.db.changed(self.seen, left).await?;
         tokio::time::sleep(LOOK_EVERY.min(left)).await;
         let now = self.api.db.now().await?;
-        let new = self.new().await?;
+        let new = self.recent().await?;
         let mut changed = self.changed().await?;
         // What is in both is later in the second.
         changed.splice(0..0, new.into_iter().filter(|new| new.job.state.is_terminal()));
@@ -208,7 +208,7 @@ impl Feed {
     }
 
     /// Jobs that came lately and were not told yet, oldest first: some begin and end between two looks.
-    async fn new(&self) -> Result<Vec<Versioned>, ApiError> {
+    async fn recent(&self) -> Result<Vec<Versioned>, ApiError> {
         let since = self.looked_at - LATE;
         let (mut new, mut page) = (Vec::new(), self.filter.clone());
         while new.len() <= FOLLOWED_MAX as usize {

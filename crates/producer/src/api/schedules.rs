@@ -149,6 +149,7 @@ pub(super) async fn resume(
 
 impl Granted {
     async fn schedule(&self, name: &str) -> Result<VersionedSchedule, ApiError> {
+        self.note_tenant(self.tenant());
         let all = self.db.schedules(self.tenant()).await?;
         all.into_iter().find(|found| found.schedule.name == name).ok_or_else(|| {
             let detail = format!("there is no schedule `{name}`; GET /v1/schedules lists them");

@@ -44,7 +44,8 @@ impl Dispatcher {
             let mut more = false;
             for found in open {
                 let id = found.bulk.id;
-                match self.go_on(found, &out).await {
+                // Boxed: it is large, and every dispatcher's future would have to hold it.
+                match Box::pin(self.go_on(found, &out)).await {
                     Ok(goes_on) => more |= goes_on,
                     // It holds up no other.
                     Err(error) => tracing::warn!(%id, %error, "a bulk action goes on later"),

@@ -68,7 +68,8 @@ impl Dispatcher {
         let due = self.db.deletions_due(now, DELETIONS_MAX).await?;
         let more = due.len() == DELETIONS_MAX as usize;
         for DueDeletion { deletion, .. } in due {
-            let step = self.delete_job(deletion, now).await?;
+            // Boxed: it is large, and every dispatcher's future would have to hold it.
+            let step = Box::pin(self.delete_job(deletion, now)).await?;
             self.db.write_deletion(&step.deletion, step.look_at).await?;
         }
         Ok(more)
@@ -85,8 +86,7 @@ impl Dispatcher {
             return Ok(Step::over(deletion, now));
         };
         let span = span_of(&found.job);
-        // Boxed: it is large, and every dispatcher's future would have to hold it.
-        let family = Box::pin(self.clear_family(&found, &mut deletion, now)).instrument(span);
+        let family = self.clear_family(&found, &mut deletion, now).instrument(span);
         let Some(mut family) = family.await? else { return Ok(Step::again(deletion, now + SOON)) };
         let source_stays = self.delete_source(&found.job, &mut deletion, now).await?;
         if source_stays {

@@ -67,7 +67,7 @@ pub(crate) enum Database {
 
 /// A new database on a real server.
 async fn postgres() -> PostgresJobsDb {
-    let url = PostgresUrl::new(&PostgresServer::shared().create_database());
+    let url = PostgresUrl::new(PostgresServer::shared().create_database());
     let config =
         PostgresConfig { tls: PostgresTls::Off, max_connections: 8, ..PostgresConfig::new(url) };
     PostgresJobsDb::connect(&config).await.unwrap()

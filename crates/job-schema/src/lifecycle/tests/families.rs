@@ -38,7 +38,7 @@ fn blocked(on_failure: OnChildFailure) -> Life {
 fn children_are_made_once_and_are_their_parent_s() {
     let mut life = Life::new().sent(at(1)).claimed(1, 1, at(2));
     life.job.trace = Some("trace".into());
-    life.job.spec.priority = crate::spec::Priority::High;
+    life.job.spec.priority = Priority::High;
     life.job.spec.labels.insert("album".into(), "42".into());
     let part = ChildSpec { part: Some("cut/1.jpg".into()), max_attempts: Some(2), ..child() };
     let report = Report::Expanded { children: vec![child(), part], join: Join::default() };
