@@ -15,6 +15,7 @@ use crate::config::{self, Config, Layered, Sources};
 
 mod act;
 mod audit;
+mod bench;
 mod bulk;
 mod collector;
 mod config_cmd;
@@ -177,6 +178,8 @@ enum Command {
     Run(run::Run),
     /// Check what this machine and the service need, and say what to do
     Doctor(doctor::Doctor),
+    /// Run jobs that do nothing through the fleet, and say how fast that went
+    Bench(bench::Bench),
     /// Describe the operations: parameters, units, defaults, examples
     Operations(operations::Operations),
     /// List the presets: named sets of outputs
@@ -248,6 +251,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Audit(command) => command.run(&shared).await,
             Command::Run(command) => Box::pin(command.run(&shared)).await,
             Command::Doctor(command) => Box::pin(command.run(&shared)).await,
+            Command::Bench(command) => Box::pin(command.run(&shared)).await,
             Command::Config(command) => command.run(&shared),
             Command::Operations(command) => command.run(&shared),
             Command::Completions(command) => command.run(),

@@ -132,3 +132,20 @@ async fn lines_get_a_verdict_each_and_jobs_are_followed() {
     let moved = ["reprioritise-all", "high", "--label", "from:lines", "--dry-run"];
     assert!(panofleet(&fleet, None, &moved).unwrap().contains("0 jobs match"));
 }
+
+/// What an operator asks of a new fleet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_says_how_fast_it_is_and_keeps_nothing_of_it() {
+    let fleet = Fleet::start(Kind::OneProcess, &[]).await;
+    let bench = ["bench", "--jobs", "50", "--run-ms", "1", "--json"];
+    let outcome = json(&panofleet(&fleet, None, &bench).unwrap());
+    assert_eq!((&outcome["jobs"], &outcome["retries"]), (&50.into(), &0.into()));
+    let of = |name: &str| outcome[name].as_f64().unwrap();
+    assert!(of("accepted_s") > 0.0 && of("ended_s") >= of("accepted_s"), "{outcome}");
+    assert!(outcome["pickup_ms"]["p50"].as_f64().unwrap() >= 0.0, "{outcome}");
+    eventually("all of them are to go", PATIENCE, async || {
+        let list = panofleet(&fleet, None, &["deletions", "--json", "--limit", "200"]).unwrap();
+        (json(&list).as_array().unwrap().len() == 50).then_some(())
+    })
+    .await;
+}
