@@ -1,6 +1,7 @@
 //! The client for any S3-compatible store.
 
 mod download;
+mod parts;
 mod presign;
 mod probe;
 mod retry;
@@ -8,7 +9,10 @@ mod tls;
 mod upload;
 
 pub use download::{ByteRange, DownloadTo, Downloaded, ObjectReader};
-pub use presign::PresignedRequest;
+pub use parts::{
+    PART_BYTES_MIN, PARTS_MAX, PUT_BYTES_MAX, PartHead, PartPage, PartsUpload, part_bytes,
+};
+pub use presign::{ExactBody, PresignedRequest};
 pub(crate) use retry::Backoff;
 pub(crate) use tls::distrust;
 pub use upload::PutOptions;

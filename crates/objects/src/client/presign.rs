@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
 use super::{ObjectStore, address};
 use crate::error::ObjectsError;
@@ -28,26 +29,41 @@ impl std::fmt::Debug for PresignedRequest {
     }
 }
 
+/// What may be put to a presigned URL; the store refuses anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExactBody {
+    /// Size.
+    pub bytes: u64,
+    /// SHA-256, if it is known.
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl ExactBody {
+    /// Any body of so many bytes.
+    pub const fn of_bytes(bytes: u64) -> Self {
+        Self { bytes, sha256: None }
+    }
+}
+
 impl ObjectStore {
-    /// A URL under which an object of exactly `bytes` bytes can be put. The size is signed: the store
-    /// refuses another.
+    /// A URL under which just this object can be put: its size, and its SHA-256 if there is one, are signed.
     ///
     /// # Errors
-    /// [`ObjectsError::Refused`] if `expires` is longer than a week or `bytes` past 2⁶³.
+    /// [`ObjectsError::Refused`] if `expires` is longer than a week or the size past 2⁶³.
     pub async fn presign_put(
         &self,
         bucket: &str,
         key: &str,
-        bytes: u64,
+        body: ExactBody,
         expires: Duration,
     ) -> Result<PresignedRequest, ObjectsError> {
         let object = address(bucket, key);
-        let content_length = i64::try_from(bytes).map_err(|_too_large| {
-            refused(&object, format!("{bytes} bytes are more than an object can have"))
-        })?;
         let until = lifetime(&object, expires)?;
         let request = self.public.put_object().bucket(bucket).key(key);
-        let signed = request.content_length(content_length).presigned(until).await;
+        let request = request
+            .content_length(content_length(&object, body.bytes)?)
+            .set_checksum_sha256(body.sha256.map(|sha256| BASE64.encode(sha256)));
+        let signed = request.presigned(until).await;
         signed
             .map(|signed| describe(&signed))
             .map_err(|error| ObjectsError::from_sdk(&object, &error))
@@ -72,7 +88,14 @@ impl ObjectStore {
     }
 }
 
-fn lifetime(object: &str, expires: Duration) -> Result<PresigningConfig, ObjectsError> {
+/// A length as the SDK takes it.
+pub(super) fn content_length(object: &str, bytes: u64) -> Result<i64, ObjectsError> {
+    i64::try_from(bytes).map_err(|_too_large| {
+        refused(object, format!("{bytes} bytes are more than an object can have"))
+    })
+}
+
+pub(super) fn lifetime(object: &str, expires: Duration) -> Result<PresigningConfig, ObjectsError> {
     PresigningConfig::expires_in(expires).map_err(|error| refused(object, error.to_string()))
 }
 
@@ -81,7 +104,7 @@ fn refused(object: &str, message: String) -> ObjectsError {
     ObjectsError::Refused { object: object.to_owned(), status: 0, code, message }
 }
 
-fn describe(signed: &aws_sdk_s3::presigning::PresignedRequest) -> PresignedRequest {
+pub(super) fn describe(signed: &aws_sdk_s3::presigning::PresignedRequest) -> PresignedRequest {
     PresignedRequest {
         method: signed.method().to_owned(),
         url: signed.uri().to_owned(),

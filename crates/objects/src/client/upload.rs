@@ -4,10 +4,10 @@ use std::path::Path;
 
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, Length};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
+use super::parts::{PartHead, PartsUpload, part_bytes};
 use super::{ObjectStore, address};
 use crate::error::ObjectsError;
 use crate::metrics::Operation;
@@ -16,8 +16,6 @@ use crate::metrics::Operation;
 const MULTIPART_FROM_BYTES: u64 = 16 * 1024 * 1024;
 /// Size of a part, unless the file would have too many of them.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
-/// Parts that S3 accepts for one object.
-const PARTS_MAX: u64 = 10_000;
 /// Parts of one file that are on their way at once.
 const PARTS_AT_ONCE: usize = 4;
 /// User metadata that tells our own upload from another one to the same key.
@@ -53,6 +51,12 @@ struct Upload<'a> {
     id: String,
     mark: String,
     bytes: u64,
+}
+
+impl Upload<'_> {
+    fn parts(&self) -> PartsUpload<'_> {
+        PartsUpload { bucket: self.bucket, key: self.key, id: &self.id }
+    }
 }
 
 impl ObjectStore {
@@ -97,23 +101,10 @@ impl ObjectStore {
         bytes: u64,
         options: &PutOptions<'_>,
     ) -> Result<Upload<'a>, ObjectsError> {
-        let object = address(bucket, key);
         let mark = Uuid::new_v4().to_string();
-        let begin = || async {
-            let request = self.client.create_multipart_upload().bucket(bucket).key(key);
-            let sent = request
-                .content_type(options.content_type)
-                .set_cache_control(options.cache_control.map(str::to_owned))
-                .metadata(UPLOAD_MARK, &mark)
-                .send()
-                .await;
-            sent.map_err(|error| ObjectsError::from_sdk(&object, &error))
-        };
-        let begun = self.tries(Operation::Begin, 0).repeat(&object, begin).await?;
-        let id = begun
-            .upload_id
-            .ok_or_else(|| ObjectsError::unavailable(&object, "the store gave no upload id"))?;
-        Ok(Upload { bucket, key, object, id, mark, bytes })
+        let marked = Some((UPLOAD_MARK, mark.as_str()));
+        let id = self.begin_marked(bucket, key, options, marked).await?;
+        Ok(Upload { bucket, key, object: address(bucket, key), id, mark, bytes })
     }
 
     async fn send_and_complete(
@@ -121,13 +112,13 @@ impl ObjectStore {
         upload: &Upload<'_>,
         path: &Path,
     ) -> Result<(), ObjectsError> {
-        let part_bytes = part_bytes(upload.bytes);
-        let parts = stream::iter(0..upload.bytes.div_ceil(part_bytes))
+        let part_bytes = part_bytes(upload.bytes, PART_BYTES);
+        let parts: Vec<PartHead> = stream::iter(0..upload.bytes.div_ceil(part_bytes))
             .map(|index| self.send_part(upload, path, index, part_bytes))
             .buffered(PARTS_AT_ONCE)
             .try_collect()
             .await?;
-        self.complete(upload, parts).await
+        self.complete(upload, &parts).await
     }
 
     async fn send_part(
@@ -136,35 +127,23 @@ impl ObjectStore {
         path: &Path,
         index: u64,
         part_bytes: u64,
-    ) -> Result<CompletedPart, ObjectsError> {
+    ) -> Result<PartHead, ObjectsError> {
         let offset = index * part_bytes;
         let bytes = part_bytes.min(upload.bytes - offset);
-        let number = i32::try_from(index + 1).expect("part_bytes keeps the parts below PARTS_MAX");
+        let number = u32::try_from(index + 1).expect("part_bytes keeps the parts below PARTS_MAX");
         let put = || async {
             let body = file_part(path, offset, bytes).await?;
             let request = self.client.upload_part().bucket(upload.bucket).key(upload.key);
-            let sent = request.upload_id(&upload.id).part_number(number).body(body).send().await;
+            let request = request.upload_id(&upload.id).part_number(number.cast_signed());
+            let sent = request.body(body).send().await;
             sent.map_err(|error| ObjectsError::from_sdk(&upload.object, &error))
         };
         let sent = self.tries(Operation::UploadPart, bytes).repeat(&upload.object, put).await?;
-        // The parts' checksums are left out: some stores accept them with the part, but not here.
-        Ok(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build())
+        Ok(PartHead { number, bytes, etag: sent.e_tag.unwrap_or_default() })
     }
 
-    async fn complete(
-        &self,
-        upload: &Upload<'_>,
-        parts: Vec<CompletedPart>,
-    ) -> Result<(), ObjectsError> {
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let complete = || async {
-            let request = self.client.complete_multipart_upload().bucket(upload.bucket);
-            let request = request.key(upload.key).upload_id(&upload.id);
-            let sent = request.multipart_upload(parts.clone()).send().await;
-            sent.map(drop).map_err(|error| ObjectsError::from_sdk(&upload.object, &error))
-        };
-        // The store may have to copy the parts together before it answers.
-        match self.tries(Operation::Complete, upload.bytes).repeat(&upload.object, complete).await {
+    async fn complete(&self, upload: &Upload<'_>, parts: &[PartHead]) -> Result<(), ObjectsError> {
+        match self.complete_parts(&upload.parts(), parts).await {
             // A try before this one may have completed it, and its answer was lost.
             Err(ObjectsError::NotFound { object }) => {
                 let found = self.head(upload.bucket, upload.key).await?;
@@ -176,21 +155,12 @@ impl ObjectStore {
     }
 
     async fn abort(&self, upload: &Upload<'_>) {
-        let request = self.client.abort_multipart_upload().bucket(upload.bucket).key(upload.key);
-        let abort = async {
-            let sent = request.upload_id(&upload.id).send().await;
-            sent.map(drop).map_err(|error| ObjectsError::from_sdk(&upload.object, &error))
-        };
+        let parts = upload.parts();
+        let abort = self.send_abort(&parts);
         if let Err(error) = self.tries(Operation::Abort, 0).once(&upload.object, abort).await {
             tracing::warn!(object = upload.object, %error, "left an incomplete upload behind");
         }
     }
-}
-
-/// The size of the parts of a file: 8 MiB, or more MiB where that makes too many parts.
-const fn part_bytes(file_bytes: u64) -> u64 {
-    let least = file_bytes.div_ceil(PARTS_MAX).next_multiple_of(1024 * 1024);
-    if least > PART_BYTES { least } else { PART_BYTES }
 }
 
 async fn file_part(path: &Path, offset: u64, bytes: u64) -> Result<ByteStream, ObjectsError> {
@@ -200,17 +170,4 @@ async fn file_part(path: &Path, offset: u64, bytes: u64) -> Result<ByteStream, O
         path: path.to_owned(),
         source: std::io::Error::other(error),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_file_has_too_many_parts() {
-        for file_bytes in [1, PART_BYTES, 80 * 1024 * 1024 * 1024, 5 * 1024_u64.pow(4)] {
-            let part = part_bytes(file_bytes);
-            assert!(part >= PART_BYTES && file_bytes.div_ceil(part) <= PARTS_MAX, "{file_bytes}");
-        }
-    }
 }

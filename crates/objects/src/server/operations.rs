@@ -11,7 +11,8 @@ use s3s::dto::{
     DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag, EncodingType,
     GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
     HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output,
-    Metadata, Object, PutObjectInput, PutObjectOutput, UploadPartInput, UploadPartOutput,
+    ListPartsInput, ListPartsOutput, Metadata, Object, Part, PutObjectInput, PutObjectOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
@@ -25,6 +26,8 @@ use super::{body, uploads};
 
 /// Keys of a page, unless a client asks for fewer.
 const PAGE_KEYS_MAX: i32 = 1000;
+/// Parts of a page, unless a client asks for fewer.
+const PAGE_PARTS_MAX: i32 = 1000;
 /// Keys that one request may delete.
 const DELETES_MAX: usize = 1000;
 
@@ -284,6 +287,40 @@ impl S3 for Operations {
         let e_tag = Some(ETag::Strong(staged.meta.etag.clone()));
         blocking(move || upload.put_part(number, staged)).await?;
         Ok(S3Response::new(UploadPartOutput { e_tag, ..UploadPartOutput::default() }))
+    }
+
+    async fn list_parts(
+        &self,
+        request: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
+        let input = request.input;
+        let after = input.part_number_marker.unwrap_or(0).max(0);
+        let most = input.max_parts.unwrap_or(PAGE_PARTS_MAX).clamp(1, PAGE_PARTS_MAX);
+        let (bucket, key, id) = (input.bucket.clone(), input.key.clone(), input.upload_id.clone());
+        let list = move |folder: &Folder| {
+            let most = usize::try_from(most).expect("clamped to 1 and above");
+            uploads::find(folder, &bucket, &key, &id)?.list(after, most)
+        };
+        let (found, more) = self.with_folder(list).await?;
+        let last = found.last().map(|part| part.number);
+        let parts = found.into_iter().map(|part| Part {
+            part_number: Some(part.number),
+            size: Some(signed(part.meta.bytes)),
+            e_tag: Some(ETag::Strong(part.meta.etag)),
+            last_modified: Some(part.modified.into()),
+            ..Part::default()
+        });
+        Ok(S3Response::new(ListPartsOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            part_number_marker: Some(after),
+            next_part_number_marker: last.filter(|_| more),
+            max_parts: Some(most),
+            is_truncated: Some(more),
+            parts: Some(parts.collect()),
+            ..ListPartsOutput::default()
+        }))
     }
 
     async fn complete_multipart_upload(

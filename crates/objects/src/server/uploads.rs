@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use s3s::dto::CompletedPart;
 use s3s::{S3Error, S3Result, s3_error};
@@ -24,6 +25,8 @@ const PARTS_MAX: i32 = 10_000;
 /// Bytes of every part but the last.
 const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 const RECORD: &str = "upload.json";
+/// What the names of parts begin with; the number follows.
+const PART_PREFIX: &str = "part-";
 
 /// What an upload is to become.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +95,36 @@ pub(super) fn check_part_number(number: i32) -> S3Result<i32> {
     Err(s3_error!(InvalidArgument, "part numbers go from 1 to {PARTS_MAX}"))
 }
 
+/// A part that is there.
+pub(super) struct FoundPart {
+    pub(super) number: i32,
+    pub(super) meta: ObjectMeta,
+    pub(super) modified: SystemTime,
+}
+
 impl Upload {
+    /// The parts behind the number `after`, at most so many, and whether there are more.
+    ///
+    /// # Errors
+    /// `NoSuchUpload` if it was completed or aborted meanwhile.
+    pub(super) fn list(&self, after: i32, most: usize) -> S3Result<(Vec<FoundPart>, bool)> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(gone)? {
+            let name = entry.map_err(gone)?.file_name();
+            let digits = name.to_str().and_then(|name| name.strip_prefix(PART_PREFIX));
+            numbers.extend(digits.and_then(|digits| digits.parse::<i32>().ok()));
+        }
+        numbers.retain(|number| *number > after);
+        numbers.sort_unstable();
+        let more = numbers.len() > most;
+        numbers.truncate(most);
+        let found = numbers.into_iter().map(|number| {
+            let part = object_file::open(&self.part(number)).map_err(gone)?;
+            Ok(FoundPart { number, meta: part.meta, modified: part.modified })
+        });
+        Ok((found.collect::<S3Result<_>>()?, more))
+    }
+
     /// Keeps a part; one with the same number is replaced.
     ///
     /// # Errors
@@ -130,7 +162,7 @@ impl Upload {
     }
 
     fn part(&self, number: i32) -> PathBuf {
-        self.dir.join(format!("part-{number:05}"))
+        self.dir.join(format!("{PART_PREFIX}{number:05}"))
     }
 
     /// The files of the parts that the client names, in order, with their metadata.

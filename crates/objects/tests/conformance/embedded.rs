@@ -1,7 +1,7 @@
 //! What only our own server promises.
 
 use panofleet_objects::ObjectsError;
-use panofleet_objects::client::PutOptions;
+use panofleet_objects::client::{ExactBody, PutOptions};
 use panofleet_objects::server::serve;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,7 +29,12 @@ async fn a_folder_has_one_server() {
 async fn browsers_may_upload_from_any_page() {
     let server = Embedded::start().await;
     let minute = std::time::Duration::from_secs(60);
-    let signed = server.store().objects.presign_put(BUCKET, "k", 4, minute).await.unwrap();
+    let signed = server
+        .store()
+        .objects
+        .presign_put(BUCKET, "k", ExactBody::of_bytes(4), minute)
+        .await
+        .unwrap();
     let origin = ("Origin", "https://app.example.com");
     let asked = [
         origin,
@@ -96,7 +101,12 @@ async fn reads_can_be_conditional() {
 async fn a_body_that_breaks_off_leaves_no_trace() {
     let server = Embedded::start().await;
     let minute = std::time::Duration::from_secs(60);
-    let signed = server.store().objects.presign_put(BUCKET, "k", 1000, minute).await.unwrap();
+    let signed = server
+        .store()
+        .objects
+        .presign_put(BUCKET, "k", ExactBody::of_bytes(1000), minute)
+        .await
+        .unwrap();
     let rest = signed.url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).await.unwrap();

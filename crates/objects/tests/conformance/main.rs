@@ -10,6 +10,7 @@ mod downloads;
 mod embedded;
 mod faults;
 mod manifests;
+mod parts;
 mod presigned;
 mod refusals;
 mod round_trips;

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::presigning::PresigningConfig;
 use panofleet_objects::ObjectsError;
-use panofleet_objects::client::PresignedRequest;
+use panofleet_objects::client::{ExactBody, PresignedRequest};
+use sha2::{Digest as _, Sha256};
 
 use crate::round_trips::pattern;
 use crate::servers::{BUCKET, Store};
@@ -12,6 +13,7 @@ use crate::wire::{self, Answer};
 
 crate::suite!(
     a_presigned_put_takes_the_right_size_only,
+    a_presigned_put_takes_the_right_bytes_only,
     a_presigned_get_reads,
     a_changed_url_is_refused,
     an_expired_url_is_refused,
@@ -20,7 +22,7 @@ crate::suite!(
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn send(signed: &PresignedRequest, url: &str, body: &[u8]) -> Answer {
+pub(crate) async fn send(signed: &PresignedRequest, url: &str, body: &[u8]) -> Answer {
     let length = body.len().to_string();
     let mut headers: Vec<(&str, &str)> = vec![("Content-Length", &length)];
     let given = signed.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -34,7 +36,11 @@ async fn assert_absent(store: &Store, key: &str) {
 }
 
 async fn a_presigned_put_takes_the_right_size_only(store: &Store) {
-    let signed = store.objects.presign_put(BUCKET, "up/ä b", 1000, MINUTE).await.unwrap();
+    let signed = store
+        .objects
+        .presign_put(BUCKET, "up/ä b", ExactBody::of_bytes(1000), MINUTE)
+        .await
+        .unwrap();
     assert_eq!(signed.method, "PUT");
     for bytes in [0, 999, 1001] {
         let answer = send(&signed, &signed.url, &pattern(bytes)).await;
@@ -44,6 +50,24 @@ async fn a_presigned_put_takes_the_right_size_only(store: &Store) {
     let answer = send(&signed, &signed.url, &pattern(1000)).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(store.objects.get_bytes(BUCKET, "up/ä b", 1000).await.unwrap(), pattern(1000));
+}
+
+async fn a_presigned_put_takes_the_right_bytes_only(store: &Store) {
+    let body = pattern(1000);
+    let sha256 = Some(Sha256::digest(&body).into());
+    let exact = ExactBody { bytes: 1000, sha256 };
+    let signed = store.objects.presign_put(BUCKET, "sum", exact, MINUTE).await.unwrap();
+    let mut other = body.to_vec();
+    other[500] ^= 1;
+    let answer = send(&signed, &signed.url, &other).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert_absent(store, "sum").await;
+    let bare = PresignedRequest { headers: Vec::new(), ..signed.clone() };
+    assert_eq!(send(&bare, &bare.url, &other).await.status, 403, "the checksum is signed");
+    assert_absent(store, "sum").await;
+    let answer = send(&signed, &signed.url, &body).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(store.objects.get_bytes(BUCKET, "sum", 1000).await.unwrap(), body);
 }
 
 async fn a_presigned_get_reads(store: &Store) {
@@ -59,7 +83,8 @@ async fn a_presigned_get_reads(store: &Store) {
 }
 
 async fn a_changed_url_is_refused(store: &Store) {
-    let signed = store.objects.presign_put(BUCKET, "mine", 4, MINUTE).await.unwrap();
+    let signed =
+        store.objects.presign_put(BUCKET, "mine", ExactBody::of_bytes(4), MINUTE).await.unwrap();
     for (from, to) in
         [("/mine", "/other"), ("Expires=60", "Expires=600"), ("PutObject", "GetObject")]
     {

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::source::Source;
 use panofleet_jobs_db::Upload;
+use panofleet_objects::client::ExactBody;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -63,7 +64,8 @@ pub(super) async fn begin(
     let (id, now, bytes) = (Uuid::now_v7(), api.db.now().await?, request.bytes);
     let (bucket, key) = (region.bucket.clone(), format!("{}/uploads/{id}", api.tenant()));
     let expires = config.uploads.expires.0;
-    let signed = api.objects.presign_put(&bucket, &key, bytes, expires).await?;
+    let exact = ExactBody::of_bytes(bytes);
+    let signed = api.objects.presign_put(&bucket, &key, exact, expires).await?;
     let upload = Upload { id, tenant: api.tenant().clone(), bucket, key, bytes, created_at: now };
     api.db.put_upload(&upload).await?;
     let mut headers: BTreeMap<String, String> = signed.headers.into_iter().collect();
