@@ -227,7 +227,7 @@ impl Job {
             Some(part) => {
                 let (bucket, key) = (self.bucket.clone(), format!("{folder}/{part}"));
                 let source = Source::S3 { bucket: bucket.clone(), key: key.clone() };
-                (source, SourceLocation::Object { bucket, key })
+                (source, SourceLocation::object(bucket, key))
             }
         };
         let spec = JobSpec {

@@ -123,6 +123,9 @@ pub enum SourceLocation {
         bucket: String,
         /// The key.
         key: String,
+        /// What its SHA-256 has to be, hexadecimal, if whoever put it there said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
     },
     /// A public address.
     Https {
@@ -131,6 +134,13 @@ pub enum SourceLocation {
     },
     /// Nowhere: the job reads nothing.
     Nothing,
+}
+
+impl SourceLocation {
+    /// An object, whatever its contents.
+    pub fn object(bucket: impl Into<String>, key: impl Into<String>) -> Self {
+        Self::Object { bucket: bucket.into(), key: key.into(), sha256: None }
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +158,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_location_of_a_program_of_before_is_read() {
+        let before = r#"{"kind":"object","bucket":"b","key":"k"}"#;
+        let location = SourceLocation::object("b", "k");
+        assert_eq!(serde_json::from_str::<SourceLocation>(before).unwrap(), location);
+        assert_eq!(serde_json::to_string(&location).unwrap(), before);
     }
 
     #[test]

@@ -45,10 +45,14 @@ impl Sources {
         mut moved: impl FnMut(u64, Option<u64>) + Send,
     ) -> Result<Fetched, Failure> {
         match source {
-            SourceLocation::Object { bucket, key } => {
+            SourceLocation::Object { bucket, key, sha256 } => {
                 let to = DownloadTo { path, bytes_max: self.bytes_max };
                 let downloaded = self.objects.get_to_file(bucket, key, to, moved).await;
                 let downloaded = downloaded.map_err(|error| object_failure(&error))?;
+                if let Some(sha256) = sha256.as_ref().filter(|sha256| **sha256 != downloaded.sha256)
+                {
+                    return Err(differs(bucket, key, (&downloaded.sha256, sha256)));
+                }
                 Ok(Fetched { bytes: downloaded.bytes, sha256: downloaded.sha256 })
             }
             SourceLocation::Https { url } => {
@@ -60,6 +64,15 @@ impl Sources {
             )),
         }
     }
+}
+
+fn differs(bucket: &str, key: &str, (found, announced): (&str, &str)) -> Failure {
+    Failure::rejected(
+        "source_checksum_differs",
+        format!(
+            "the source s3://{bucket}/{key} has the SHA-256 {found}, and {announced} was announced; upload it again"
+        ),
+    )
 }
 
 fn object_failure(error: &ObjectsError) -> Failure {

@@ -284,7 +284,7 @@ impl House {
         let acceptance = Acceptance {
             id: job_id(n),
             tenant: Tenant::new(tenant).unwrap(),
-            source: SourceLocation::Object { bucket: "in".into(), key: "a.jpg".into() },
+            source: SourceLocation::object("in", "a.jpg"),
             region: self.queue.region.clone(),
             bucket: BUCKET.into(),
             events_partition: 0,

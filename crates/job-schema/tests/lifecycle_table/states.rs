@@ -59,7 +59,7 @@ fn accepted() -> Job {
     let acceptance = Acceptance {
         id: JobId(Uuid::from_u128(7)),
         tenant: Tenant::new("t").unwrap(),
-        source: SourceLocation::Object { bucket: "photos".into(), key: "a.jpg".into() },
+        source: SourceLocation::object("photos", "a.jpg"),
         region: Region::new("hangzhou").unwrap(),
         bucket: "out".into(),
         events_partition: EVENTS,

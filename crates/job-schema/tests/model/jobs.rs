@@ -199,7 +199,7 @@ pub(crate) fn accepted(max_attempts: u32) -> Job {
     let acceptance = Acceptance {
         id: JOB,
         tenant: Tenant::new("t").expect("a name"),
-        source: SourceLocation::Object { bucket: "photos".into(), key: "a.jpg".into() },
+        source: SourceLocation::object("photos", "a.jpg"),
         region: Region::new("hangzhou").expect("a name"),
         bucket: "out".into(),
         events_partition: EVENTS as u32,

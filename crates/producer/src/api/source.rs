@@ -110,7 +110,7 @@ fn object(api: &Acceptor<'_>, bucket: &str, key: &str) -> Result<Resolved, ApiEr
         );
         return Err(ApiError::refused(StatusCode::FORBIDDEN, "wrong_tenant", detail));
     }
-    let location = SourceLocation::Object { bucket: bucket.to_owned(), key: key.to_owned() };
+    let location = SourceLocation::object(bucket, key);
     Ok(Resolved { location, region: Some(region.clone()) })
 }
 
@@ -133,7 +133,7 @@ async fn upload(api: &Acceptor<'_>, id: Uuid) -> Result<Resolved, ApiError> {
     }
     Ok(Resolved {
         region: region_of_bucket(api, &upload.bucket),
-        location: SourceLocation::Object { bucket: upload.bucket, key: upload.key },
+        location: SourceLocation::object(upload.bucket, upload.key),
     })
 }
 

@@ -83,7 +83,7 @@ async fn an_upload_becomes_a_source_when_it_is_finished() {
     fleet.submit(&job).await.problem(409, "upload_not_finished");
     assert_eq!(put(body).await, 200);
     let id = fleet.submitted(&job).await;
-    let SourceLocation::Object { bucket, key } = fleet.job(id).await.source else {
+    let SourceLocation::Object { bucket, key, .. } = fleet.job(id).await.source else {
         panic!("an upload is an object")
     };
     assert_eq!(bucket, OUTPUTS);

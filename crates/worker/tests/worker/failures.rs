@@ -9,6 +9,7 @@ use panofleet_job_schema::source::SourceLocation;
 use panofleet_job_schema::{ClaimId, Failure, Span};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::site::{LONG_PAST, Site, begun, eventually, lives, progress, script};
@@ -181,7 +182,7 @@ async fn a_source_that_is_not_there_or_too_large_is_rejected_with_what_to_do() {
     let mut site = Site::new().await;
     site.config.source_bytes_max = 500;
     let mut missing = site.job(json!([])).await;
-    missing.source = SourceLocation::Object { bucket: "media".into(), key: "missing.jpg".into() };
+    missing.source = SourceLocation::object("media", "missing.jpg");
     let large = site
         .job(begun(&[
             progress(0.1, &"x".repeat(100)),
@@ -198,6 +199,29 @@ async fn a_source_that_is_not_there_or_too_large_is_rejected_with_what_to_do() {
         assert_eq!((failure.class, failure.code.as_str()), (Rejected, code));
         assert!(failure.message.contains(advice), "{}", failure.message);
     }
+}
+
+#[tokio::test]
+async fn a_source_that_is_not_what_was_announced_is_rejected() {
+    let site = Site::new().await;
+    let announced = async |sum: &dyn Fn(&[u8]) -> String| {
+        let mut message = site.job(script(&[], &[("a.jpg", 10)])).await;
+        let SourceLocation::Object { bucket, key, sha256 } = &mut message.source else { panic!() };
+        *sha256 = Some(sum(&site.objects.get_bytes(bucket, key, 1 << 20).await.unwrap()));
+        message
+    };
+    let right = announced(&|source| hex::encode(Sha256::digest(source))).await;
+    let wrong = announced(&|_| "0".repeat(64)).await;
+    let _running = site.start();
+    site.send(&wrong);
+    let failure = site.failure(&wrong).await;
+    assert_eq!((failure.class, failure.code.as_str()), (Rejected, "source_checksum_differs"));
+    for said in ["0".repeat(64).as_str(), "upload it again"] {
+        assert!(failure.message.contains(said), "{}", failure.message);
+    }
+    site.send(&right);
+    let outcome = site.outcome(&right).await;
+    assert!(matches!(outcome, Report::Succeeded { .. }), "{outcome:?}");
 }
 
 #[tokio::test]

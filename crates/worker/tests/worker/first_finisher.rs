@@ -18,7 +18,7 @@ fn summary(report: Report) -> ManifestSummary {
 
 /// A source that is not there: a job that is run all the same fails.
 fn nowhere() -> SourceLocation {
-    SourceLocation::Object { bucket: BUCKET.into(), key: "none".into() }
+    SourceLocation::object(BUCKET, "none")
 }
 
 #[tokio::test]

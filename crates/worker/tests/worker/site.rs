@@ -143,7 +143,7 @@ impl Site {
             tenant,
             region: Region::new("local").unwrap(),
             lane: Lane::Image,
-            source: SourceLocation::Object { bucket: BUCKET.into(), key },
+            source: SourceLocation::object(BUCKET, key),
             outputs: BTreeMap::from([(
                 output("tiles"),
                 serde_json::from_value(json!({ "op": "pano.tiles" })).unwrap(),

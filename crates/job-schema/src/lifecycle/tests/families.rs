@@ -61,7 +61,7 @@ fn children_are_made_once_and_are_their_parent_s() {
     assert_eq!(first.source, life.job.source);
     let folder = life.job.manifest_address().attempt_prefix(Attempt(1), claim(1));
     let key = format!("{folder}/cut/1.jpg");
-    assert_eq!(second.source, SourceLocation::Object { bucket: "out".into(), key });
+    assert_eq!(second.source, SourceLocation::object("out", key));
     assert_eq!((first.max_attempts, second.max_attempts), (5, 2));
 
     life.job = decision.job;
