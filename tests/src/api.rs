@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use panofleet_job_schema::JobId;
 use panofleet_job_schema::manifest::Manifest;
 use panofleet_jobs_db::HistoryEntry;
-use panofleet_producer::api::{JobView, UploadView};
+use panofleet_producer::api::{JobView, UploadView, UploadWay};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -70,8 +70,9 @@ impl Api {
         let request =
             self.request(Method::POST, "/v1/uploads").json(&json!({ "bytes": bytes.len() }));
         let upload: UploadView = serde_json::from_value(self.ask(request).await?)?;
-        let mut put = self.http.put(&upload.url).body(bytes);
-        for (name, value) in upload.headers.iter().filter(|(name, _)| *name != "host") {
+        let UploadWay::Whole(whole) = &upload.way else { bail!("upload: {upload:?}") };
+        let mut put = self.http.put(&whole.url).body(bytes);
+        for (name, value) in whole.headers.iter().filter(|(name, _)| *name != "host") {
             put = put.header(name, value);
         }
         let answer = put.send().await?;

@@ -64,7 +64,7 @@ pub use pause::{BadPauseTarget, Pause, PauseTarget};
 pub use replay::{LetterKey, Replay, ReplaysDb};
 pub use retention::{RetentionDb, RetireBefore, Sweep};
 pub use schedule::{Missed, Overlap, Schedule, SchedulesDb, Tick, TickOutcome, VersionedSchedule};
-pub use upload::Upload;
+pub use upload::{Upload, UploadParts};
 pub use webhook::{
     BadWebhookEvent, Delivery, DeliveryState, Disabled, DisabledBecause, DueDelivery,
     StoredWebhook, Then, Tried, Webhook, WebhookEvent, WebhookSecret, WebhooksDb,

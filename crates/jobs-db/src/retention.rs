@@ -54,7 +54,7 @@ pub trait RetentionDb {
     async fn use_upload(&self, id: Uuid, now: Timestamp) -> Result<Option<Upload>, JobsDbError>;
 
     /// Takes uploads out of use that no job named and that were begun before one time, and those that were last named before
-    /// another; those that were taken out before and are still there come again.
+    /// another; those that were taken out before, and are still there, come again.
     ///
     /// # Errors
     /// [`JobsDbError`].
@@ -64,6 +64,13 @@ pub trait RetentionDb {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Upload>, JobsDbError>;
+
+    /// Takes one upload out of use, if no job has named it; whether it was taken. From `at` on it comes with those that
+    /// [`RetentionDb::retire_uploads`] gives.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn retire_unused_upload(&self, id: Uuid, at: Timestamp) -> Result<bool, JobsDbError>;
 
     /// Forgets an upload that was taken out of use.
     ///

@@ -10,7 +10,7 @@ use panofleet_job_schema::{JobId, JobSpec, OutputName, Secret, Span, Tenant};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobChange, JobView, LetterList,
-    LetterView, PresetList, ScaleView, UploadView, WorkerView,
+    LetterView, PresetList, ScaleView, UploadView, UploadWay, WorkerView,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
@@ -329,12 +329,15 @@ impl Client {
         let pieces = pieces
             .inspect_ok(move |(_, sent)| moved(*sent))
             .map(|piece| Ok::<_, std::io::Error>(piece?.0));
+        let UploadWay::Whole(put) = &upload.way else {
+            bail!("the service wants {shown} in parts, which this program cannot send");
+        };
         let mut request = self
             .http
-            .request(Method::from_bytes(upload.method.as_bytes())?, &upload.url)
+            .request(Method::from_bytes(put.method.as_bytes())?, &put.url)
             .header("content-length", bytes)
             .body(Body::wrap_stream(pieces));
-        for (name, value) in &upload.headers {
+        for (name, value) in &put.headers {
             if !name.eq_ignore_ascii_case("content-length") && !name.eq_ignore_ascii_case("host") {
                 request = request.header(name, value);
             }

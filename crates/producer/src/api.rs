@@ -18,7 +18,7 @@
 //! | drain, undrain a worker | `drains.rs` |
 //! | waiting for a job to change | `wait.rs`; a stream of changes: `events.rs`, of many jobs `feed.rs` |
 //! | what a job is likely to take | `estimates.rs` |
-//! | `POST /v1/uploads` | `uploads.rs` |
+//! | `/v1/uploads…` | `uploads.rs`, in parts: `uploads/parts.rs` |
 //! | `GET /o/…`: files of results | `outputs.rs`, which they are: `manifests.rs` |
 //! | operations, presets, JSON Schema | `schema.rs` |
 //! | workers, counts, health, metrics | `fleet.rs`, `health.rs` |
@@ -99,7 +99,8 @@ pub use routes::{Row, table};
 pub use scale::ScaleView;
 pub use schema::PresetList;
 pub use serve::serve;
-pub use uploads::UploadView;
+pub use uploads::parts::{PartAddress, PartAddresses, PartsStatus, UploadState, UploadStatus};
+pub use uploads::{Cut, UploadView, UploadWay, WholePut};
 pub use view::JobView;
 pub use webhooks::{
     DeliveryList, MadeWebhook, NewWebhook, ReplayRequest, Replayed, TestDelivery, WebhookChange,

@@ -23,4 +23,5 @@ pub mod metrics;
 pub mod pages;
 pub mod scale;
 pub mod transition;
+mod uploaded;
 mod webhooks;

@@ -6,8 +6,9 @@ use panofleet_job_schema::family::OnChildFailure;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::{Attempt, ClaimId, Job, Span};
-use panofleet_jobs_db::Upload;
-use panofleet_objects::client::PutOptions;
+use panofleet_jobs_db::{Upload, UploadParts};
+use panofleet_objects::ObjectsError;
+use panofleet_objects::client::{PartsUpload, PutOptions};
 use panofleet_objects::manifest::{self, Published};
 use panofleet_producer::dispatcher::{Keep, RetentionConfig};
 use panofleet_tests::eventually;
@@ -234,8 +235,15 @@ async fn uploads_that_were_never_submitted_go() {
         key: format!("default/uploads/{n}"),
         bytes: 6,
         created_at: now - Duration::from_secs(3 * 86_400),
+        sha256: None,
+        parts: None,
     };
     let young = Upload { created_at: now, ..upload(3) };
+    let mut in_parts = upload(4);
+    let options = PutOptions::of_type("video/mp4");
+    let store_upload = house.objects.begin_parts(BUCKET, &in_parts.key, &options).await.unwrap();
+    in_parts.parts = Some(UploadParts { store_upload: store_upload.clone(), part_bytes: 6 });
+    house.db.put_upload(&in_parts).await.unwrap();
     for upload in [&upload(1), &upload(2), &young] {
         house.db.put_upload(upload).await.unwrap();
         house.put_object(&upload.key).await;
@@ -247,6 +255,13 @@ async fn uploads_that_were_never_submitted_go() {
         (gone && house.db.upload(upload(1).id).await.unwrap().is_none()).then_some(())
     })
     .await;
+    eventually("the one in parts is gone, and so are its parts", PATIENCE, async || {
+        house.db.upload(in_parts.id).await.unwrap().is_none().then_some(())
+    })
+    .await;
+    let parts = PartsUpload { bucket: BUCKET, key: &in_parts.key, id: &store_upload };
+    let listed = house.objects.list_parts(&parts, 0).await;
+    assert!(matches!(listed, Err(ObjectsError::NotFound { .. })), "{listed:?}");
     for upload in [upload(2), young] {
         assert_eq!(house.db.upload(upload.id).await.unwrap(), Some(upload.clone()));
         house.objects.head(BUCKET, &upload.key).await.unwrap();

@@ -6,7 +6,7 @@ use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::PostgresJobsDb;
-use super::uploads::{UploadColumns, upload};
+use super::uploads::{Columns, of_row};
 use crate::deletion::{deletion, due};
 use crate::row::to_doc;
 use crate::{Deletion, DeletionFilter, DeletionsDb, DueDeletion, JobsDbError, Retired, Upload};
@@ -104,10 +104,10 @@ impl DeletionsDb for PostgresJobsDb {
         now: Timestamp,
     ) -> Result<Retired, JobsDbError> {
         let but = but.map_or(Uuid::nil(), |job| job.0);
-        let retired: Option<UploadColumns> = sqlx::query_as(
+        let retired: Option<Columns> = sqlx::query_as(
             "UPDATE uploads SET retired_at = coalesce(retired_at, $1) WHERE id = $2 AND (retired_at IS NOT NULL
                 OR (coalesce(used_at, 0) < $3 AND NOT EXISTS (SELECT FROM jobs WHERE upload = $2 AND jobs.id <> $4)))
-             RETURNING id, tenant, bucket, key, bytes, created_at",
+             RETURNING id, tenant, bucket, key, bytes, created_at, sha256, store_upload, part_bytes",
         )
         .bind(now.as_millis())
         .bind(id)
@@ -116,7 +116,7 @@ impl DeletionsDb for PostgresJobsDb {
         .fetch_optional(&self.pool)
         .await?;
         if let Some(columns) = retired {
-            return Ok(Retired::Now(upload(columns)?));
+            return Ok(Retired::Now(of_row(columns)?));
         }
         let in_use: Option<bool> = sqlx::query_scalar(
             "SELECT EXISTS (SELECT FROM jobs WHERE upload = $1 AND jobs.id <> $2) FROM uploads WHERE id = $1",
@@ -134,8 +134,8 @@ impl DeletionsDb for PostgresJobsDb {
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<Upload>, JobsDbError> {
-        let rows: Vec<UploadColumns> = sqlx::query_as(
-            "SELECT id, tenant, bucket, key, bytes, created_at FROM uploads
+        let rows: Vec<Columns> = sqlx::query_as(
+            "SELECT id, tenant, bucket, key, bytes, created_at, sha256, store_upload, part_bytes FROM uploads
              WHERE tenant = $1 AND id > $2 AND retired_at IS NULL ORDER BY id LIMIT $3",
         )
         .bind(tenant.as_str())
@@ -143,7 +143,7 @@ impl DeletionsDb for PostgresJobsDb {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(upload).collect()
+        rows.into_iter().map(of_row).collect()
     }
 
     async fn remove_deletions(&self, before: Timestamp, limit: u32) -> Result<u64, JobsDbError> {

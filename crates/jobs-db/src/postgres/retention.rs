@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::PostgresJobsDb;
 use super::row::{JobRow, versioned};
-use super::uploads::{UploadColumns, upload};
+use super::uploads::{Columns, of_row};
 use crate::retention::sweeps_of;
 use crate::row::{integer, time};
 use crate::{JobWrite, JobsDbError, RetentionDb, RetireBefore, Sweep, Upload, Versioned};
@@ -109,15 +109,15 @@ impl RetentionDb for PostgresJobsDb {
     }
 
     async fn use_upload(&self, id: Uuid, now: Timestamp) -> Result<Option<Upload>, JobsDbError> {
-        let row: Option<UploadColumns> = sqlx::query_as(
+        let row: Option<Columns> = sqlx::query_as(
             "UPDATE uploads SET used_at = greatest(coalesce(used_at, 0), $1) WHERE id = $2 AND retired_at IS NULL
-             RETURNING id, tenant, bucket, key, bytes, created_at",
+             RETURNING id, tenant, bucket, key, bytes, created_at, sha256, store_upload, part_bytes",
         )
         .bind(now.as_millis())
         .bind(id)
         .fetch_optional(&self.pool)
         .await?;
-        row.map(upload).transpose()
+        row.map(of_row).transpose()
     }
 
     async fn retire_uploads(
@@ -126,14 +126,14 @@ impl RetentionDb for PostgresJobsDb {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Upload>, JobsDbError> {
-        let rows: Vec<UploadColumns> = sqlx::query_as(
+        let rows: Vec<Columns> = sqlx::query_as(
             "UPDATE uploads SET retired_at = coalesce(retired_at, $1) WHERE id IN (
-                (SELECT id FROM uploads WHERE retired_at IS NOT NULL)
+                (SELECT id FROM uploads WHERE retired_at <= $1)
                 UNION ALL (SELECT id FROM uploads
                     WHERE retired_at IS NULL AND used_at IS NULL AND created_at < $2)
                 UNION ALL (SELECT id FROM uploads WHERE retired_at IS NULL AND used_at < $3)
                 LIMIT $4)
-             RETURNING id, tenant, bucket, key, bytes, created_at",
+             RETURNING id, tenant, bucket, key, bytes, created_at, sha256, store_upload, part_bytes",
         )
         .bind(now.as_millis())
         .bind(before.begun.map(Timestamp::as_millis))
@@ -141,7 +141,19 @@ impl RetentionDb for PostgresJobsDb {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(upload).collect()
+        rows.into_iter().map(of_row).collect()
+    }
+
+    async fn retire_unused_upload(&self, id: Uuid, at: Timestamp) -> Result<bool, JobsDbError> {
+        let retired = sqlx::query(
+            "UPDATE uploads SET retired_at = $1
+             WHERE id = $2 AND used_at IS NULL AND retired_at IS NULL",
+        )
+        .bind(at.as_millis())
+        .bind(id)
+        .execute(&self.pool)
+        .await?;
+        Ok(retired.rows_affected() > 0)
     }
 
     async fn remove_upload(&self, id: Uuid) -> Result<(), JobsDbError> {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::SqliteJobsDb;
 use super::accept::job_key;
-use super::uploads::{UploadColumns, upload};
+use super::uploads::{Columns, of_row};
 use crate::deletion::{deletion, due};
 use crate::row::to_doc;
 use crate::{Deletion, DeletionFilter, DeletionsDb, DueDeletion, JobsDbError, Retired, Upload};
@@ -105,11 +105,11 @@ impl DeletionsDb for SqliteJobsDb {
     ) -> Result<Retired, JobsDbError> {
         let but = job_key(but.unwrap_or(JobId(Uuid::nil())));
         let mut transaction = self.file.write().await?;
-        let retired: Option<UploadColumns> = sqlx::query_as(
+        let retired: Option<Columns> = sqlx::query_as(
             "UPDATE uploads SET retired_at = coalesce(retired_at, ?1) WHERE id = ?2 AND (retired_at IS NOT NULL
                 OR (coalesce(used_at, 0) < ?3
                     AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.upload = ?2 AND jobs.id <> ?4)))
-             RETURNING id, tenant, bucket, key, bytes, created_at",
+             RETURNING id, tenant, bucket, key, bytes, created_at, sha256, store_upload, part_bytes",
         )
         .bind(now.as_millis())
         .bind(id.as_bytes().as_slice())
@@ -119,7 +119,7 @@ impl DeletionsDb for SqliteJobsDb {
         .await?;
         if let Some(columns) = retired {
             transaction.commit().await?;
-            return Ok(Retired::Now(upload(columns)?));
+            return Ok(Retired::Now(of_row(columns)?));
         }
         let in_use: Option<bool> = sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM jobs WHERE jobs.upload = ?1 AND jobs.id <> ?2) FROM uploads WHERE id = ?1",
@@ -137,8 +137,8 @@ impl DeletionsDb for SqliteJobsDb {
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<Upload>, JobsDbError> {
-        let rows: Vec<UploadColumns> = sqlx::query_as(
-            "SELECT id, tenant, bucket, key, bytes, created_at FROM uploads
+        let rows: Vec<Columns> = sqlx::query_as(
+            "SELECT id, tenant, bucket, key, bytes, created_at, sha256, store_upload, part_bytes FROM uploads
              WHERE tenant = ? AND id > ? AND retired_at IS NULL ORDER BY id LIMIT ?",
         )
         .bind(tenant.as_str())
@@ -146,7 +146,7 @@ impl DeletionsDb for SqliteJobsDb {
         .bind(limit)
         .fetch_all(&self.file.readers)
         .await?;
-        rows.into_iter().map(upload).collect()
+        rows.into_iter().map(of_row).collect()
     }
 
     async fn remove_deletions(&self, before: Timestamp, limit: u32) -> Result<u64, JobsDbError> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::SqliteJobsDb;
 use super::accept::job_key;
 use super::row::{JobRow, job_id, versioned};
-use super::uploads::{UploadColumns, upload};
+use super::uploads::{Columns, of_row};
 use crate::retention::sweeps_of;
 use crate::row::{integer, time};
 use crate::{JobWrite, JobsDbError, RetentionDb, RetireBefore, Sweep, Upload, Versioned};
@@ -104,15 +104,15 @@ impl RetentionDb for SqliteJobsDb {
     }
 
     async fn use_upload(&self, id: Uuid, now: Timestamp) -> Result<Option<Upload>, JobsDbError> {
-        let row: Option<UploadColumns> = sqlx::query_as(
+        let row: Option<Columns> = sqlx::query_as(
             "UPDATE uploads SET used_at = max(coalesce(used_at, 0), ?) WHERE id = ? AND retired_at IS NULL
-             RETURNING id, tenant, bucket, key, bytes, created_at",
+             RETURNING id, tenant, bucket, key, bytes, created_at, sha256, store_upload, part_bytes",
         )
         .bind(now.as_millis())
         .bind(id.as_bytes().as_slice())
         .fetch_optional(&self.file.writer)
         .await?;
-        row.map(upload).transpose()
+        row.map(of_row).transpose()
     }
 
     async fn retire_uploads(
@@ -121,14 +121,14 @@ impl RetentionDb for SqliteJobsDb {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Upload>, JobsDbError> {
-        let rows: Vec<UploadColumns> = sqlx::query_as(
+        let rows: Vec<Columns> = sqlx::query_as(
             "UPDATE uploads SET retired_at = coalesce(retired_at, ?1) WHERE id IN (
-                SELECT id FROM uploads WHERE retired_at IS NOT NULL
+                SELECT id FROM uploads WHERE retired_at <= ?1
                 UNION ALL SELECT id FROM uploads
                     WHERE retired_at IS NULL AND used_at IS NULL AND created_at < ?2
                 UNION ALL SELECT id FROM uploads WHERE retired_at IS NULL AND used_at < ?3
                 LIMIT ?4)
-             RETURNING id, tenant, bucket, key, bytes, created_at",
+             RETURNING id, tenant, bucket, key, bytes, created_at, sha256, store_upload, part_bytes",
         )
         .bind(now.as_millis())
         .bind(before.begun.map(Timestamp::as_millis))
@@ -136,7 +136,19 @@ impl RetentionDb for SqliteJobsDb {
         .bind(limit)
         .fetch_all(&self.file.writer)
         .await?;
-        rows.into_iter().map(upload).collect()
+        rows.into_iter().map(of_row).collect()
+    }
+
+    async fn retire_unused_upload(&self, id: Uuid, at: Timestamp) -> Result<bool, JobsDbError> {
+        let retired = sqlx::query(
+            "UPDATE uploads SET retired_at = ?
+             WHERE id = ? AND used_at IS NULL AND retired_at IS NULL",
+        )
+        .bind(at.as_millis())
+        .bind(id.as_bytes().as_slice())
+        .execute(&self.file.writer)
+        .await?;
+        Ok(retired.rows_affected() > 0)
     }
 
     async fn remove_upload(&self, id: Uuid) -> Result<(), JobsDbError> {

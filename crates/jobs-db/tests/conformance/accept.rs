@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use panofleet_job_schema::JobId;
-use panofleet_jobs_db::{Accepted, IdempotencyKey, JobFilter, Offer, Upload, Versioned};
+use panofleet_jobs_db::{
+    Accepted, IdempotencyKey, JobFilter, Offer, Upload, UploadParts, Versioned,
+};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -134,10 +136,20 @@ pub(crate) async fn an_upload_comes_back_as_it_was_put(fixture: &mut dyn Fixture
         key: "acme/5/ünïcode 'quoted'".to_owned(),
         bytes: 1 << 40,
         created_at: at(3),
+        sha256: None,
+        parts: None,
     };
+    let in_parts = Upload {
+        id: Uuid::from_u128(7),
+        sha256: Some([9; 32]),
+        parts: Some(UploadParts { store_upload: "ünder/way".to_owned(), part_bytes: 1 << 33 }),
+        ..upload.clone()
+    };
+    fixture.db().put_upload(&in_parts).await.unwrap();
     fixture.db().put_upload(&upload).await.unwrap();
     fixture.crash().await;
     assert_eq!(fixture.db().upload(upload.id).await.unwrap(), Some(upload.clone()));
+    assert_eq!(fixture.db().upload(in_parts.id).await.unwrap(), Some(in_parts));
     assert_eq!(fixture.db().upload(Uuid::from_u128(6)).await.unwrap(), None);
     assert_conflict(fixture.db().put_upload(&upload).await);
 }

@@ -146,6 +146,8 @@ pub(crate) async fn uploads_go_when_nobody_can_need_them(fixture: &mut dyn Fixtu
         key: format!("uploads/{number}"),
         bytes: 4,
         created_at: at(begun),
+        sha256: None,
+        parts: None,
     };
     let (old, used, young) = (upload(1, 10), upload(2, 10), upload(3, 90));
     for upload in [&old, &used, &young] {
@@ -171,9 +173,24 @@ pub(crate) async fn uploads_go_when_nobody_can_need_them(fixture: &mut dyn Fixtu
     assert_eq!(db.upload(young.id).await.unwrap(), Some(young.clone()));
     let second = before(Some(at(50)), Some(at(61)));
     assert_eq!(db.retire_uploads(second, at(103), 10).await.unwrap(), [used]);
+    // One that a job named is not taken away by hand, and nothing is taken twice.
+    let (named, unused) = (upload(4, 90), upload(5, 90));
+    for upload in [&named, &unused] {
+        db.put_upload(upload).await.unwrap();
+    }
+    db.use_upload(named.id, at(91)).await.unwrap();
+    assert!(!db.retire_unused_upload(named.id, at(104)).await.unwrap());
+    assert!(db.retire_unused_upload(unused.id, at(120)).await.unwrap());
+    assert!(!db.retire_unused_upload(unused.id, at(104)).await.unwrap());
+    assert_eq!(db.use_upload(unused.id, at(104)).await.unwrap(), None);
+    // It is not due before that.
+    assert_eq!(db.retire_uploads(before(None, None), at(119), 10).await.unwrap().len(), 1);
+    assert_eq!(db.retire_uploads(before(None, None), at(120), 10).await.unwrap().len(), 2);
+    db.remove_upload(unused.id).await.unwrap();
+    db.remove_upload(named.id).await.unwrap();
     let all = before(Some(late()), Some(late()));
     assert_eq!(db.retire_uploads(all, at(104), 1).await.unwrap().len(), 1);
-    assert_eq!(db.retire_uploads(all, at(104), 10).await.unwrap().len(), 2);
+    assert_eq!(db.retire_uploads(all, at(104), 10).await.unwrap().len(), 3);
 }
 
 /// The result of a family names its children's files: none of them goes before it.

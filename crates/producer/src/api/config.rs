@@ -8,6 +8,7 @@ use panofleet_job_schema::ids::PresetName;
 use panofleet_job_schema::preset::Presets;
 use panofleet_job_schema::spec::BadSpec;
 use panofleet_job_schema::{Region, Secret, Span, Tenant, limits};
+use panofleet_objects::client::{PART_BYTES_MIN, PUT_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Auth;
@@ -93,13 +94,22 @@ pub struct RegionConfig {
 pub struct UploadsConfig {
     /// The largest source that may be uploaded.
     pub bytes_max: u64,
-    /// How long an upload may begin after it was asked for; at most 7 days.
+    /// How long an upload may begin after it was asked for; at most 7 days. A part's address works as long.
     pub expires: Span,
+    /// Files above this are sent in parts whatever their client says; at most S3's 5 GiB for one request.
+    pub parts_above: u64,
+    /// Size of a part, but where a file would have more than 10,000 of them.
+    pub part_bytes: u64,
 }
 
 impl Default for UploadsConfig {
     fn default() -> Self {
-        Self { bytes_max: 5 * 1024 * 1024 * 1024, expires: Span::from_secs(3600) }
+        Self {
+            bytes_max: 5 * 1024 * 1024 * 1024,
+            expires: Span::from_secs(3600),
+            parts_above: PUT_BYTES_MAX,
+            part_bytes: 16 * 1024 * 1024,
+        }
     }
 }
 
@@ -274,6 +284,14 @@ impl ApiConfig {
         if uploads.expires.0.is_zero() || uploads.expires.0 > UPLOAD_EXPIRES_MAX {
             return outside("uploads.expires", &uploads.expires, &"1s to 7d");
         }
+        if !(1..=PUT_BYTES_MAX).contains(&uploads.parts_above) {
+            let allowed = format!("1 to {PUT_BYTES_MAX}");
+            return outside("uploads.parts_above", &uploads.parts_above, &allowed);
+        }
+        if !(PART_BYTES_MIN..=PUT_BYTES_MAX).contains(&uploads.part_bytes) {
+            let allowed = format!("{PART_BYTES_MIN} to {PUT_BYTES_MAX}");
+            return outside("uploads.part_bytes", &uploads.part_bytes, &allowed);
+        }
         if http.connections_max == 0 {
             return outside("http.connections_max", &0, &"at least 1");
         }
@@ -315,6 +333,8 @@ mod tests {
             (with(&|c| c.public_url = Some("x.example".into())), "api.public_url"),
             (with(&|c| c.uploads.bytes_max = 0), "api.uploads.bytes_max"),
             (with(&|c| c.uploads.expires = Span::from_secs(8 * 24 * 3600)), "api.uploads.expires"),
+            (with(&|c| c.uploads.parts_above = PUT_BYTES_MAX + 1), "api.uploads.parts_above"),
+            (with(&|c| c.uploads.part_bytes = 1), "api.uploads.part_bytes is 1"),
             (with(&|c| c.admin_key = Some(Secret::new("hunter2"))), "api.admin_key"),
             (with(&|c| c.limits.tenant_jobs_burst = Some(0)), "api.limits.tenant_jobs_burst"),
             (with(&|c| c.key_cache = Span::from_secs(61)), "api.key_cache"),

@@ -17,6 +17,7 @@ use super::error::ApiError;
 use super::extract::{JobPath, Params, Segments};
 use super::paging::{cut, page_size};
 use crate::transition::Transition;
+use crate::uploaded;
 
 /// Deletions of a page, unless the request says less or more.
 const PAGE_DELETIONS: u32 = 50;
@@ -217,7 +218,7 @@ impl Granted {
             for upload in page {
                 let retired = self.db.retire_upload(upload.id, None, now, now).await?;
                 let Retired::Now(upload) = retired else { continue };
-                self.objects.delete(&upload.bucket, &upload.key).await?;
+                uploaded::remove(&self.objects, &upload).await?;
                 self.db.remove_upload(upload.id).await?;
                 removed += 1;
             }

@@ -252,6 +252,12 @@ pub(crate) fn patient() -> Routes {
         .get("/v1/jobs/{id}/wait", READ, (wait::wait, "One job, once it has changed"))
         .get("/v1/jobs/{id}/events", READ, (events::events, "News of a job until it has ended"))
         .get("/v1/events", READ, (feed::feed, "News of all jobs that match, as they come"))
+        // The store may have to copy the parts together.
+        .post(
+            "/v1/uploads/{id}/complete",
+            WRITE,
+            (uploads::parts::complete, "Makes one file of the parts of an upload"),
+        )
 }
 
 fn jobs_routes() -> Routes {
@@ -320,7 +326,7 @@ fn jobs_routes() -> Routes {
             (bulk::stop, "Stops a bulk action; what was done stays done"),
         )
         .audited("bulk.stop")
-        .post("/v1/uploads", WRITE, (uploads::begin, "An address to upload a source to"))
+        .merge(upload_routes())
         .get("/v1/schedules", READ, (schedules::list, "Schedules by name"))
         .put("/v1/schedules/{name}", WRITE, (schedules::add, "Makes a schedule"))
         .audited("schedule.add")
@@ -338,6 +344,23 @@ fn jobs_routes() -> Routes {
             (schedules::resume, "Lets a schedule tick again"),
         )
         .audited("schedule.resume")
+}
+
+fn upload_routes() -> Routes {
+    Routes::default()
+        .post(
+            "/v1/uploads",
+            WRITE,
+            (uploads::begin, "Begins an upload: says where to put a source"),
+        )
+        .get("/v1/uploads/{id}", READ, (uploads::parts::show, "Where an upload stands"))
+        .post(
+            "/v1/uploads/{id}/parts",
+            WRITE,
+            (uploads::parts::addresses, "Where to put parts of an upload"),
+        )
+        .delete("/v1/uploads/{id}", WRITE, (uploads::remove, "Removes an upload that no job named"))
+        .audited("upload.remove")
 }
 
 fn fleet_routes() -> Routes {

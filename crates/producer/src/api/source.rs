@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::auth::Auth;
 use super::error::ApiError;
 use super::submit::Acceptor;
+use super::uploads::parts::unfinished;
 
 /// A source that may be read.
 #[derive(Debug)]
@@ -115,13 +116,11 @@ fn object(api: &Acceptor<'_>, bucket: &str, key: &str) -> Result<Resolved, ApiEr
 }
 
 async fn upload(api: &Acceptor<'_>, id: Uuid) -> Result<Resolved, ApiError> {
-    let found = api.db.use_upload(id, api.db.now().await?).await?;
-    let Some(upload) = found.filter(|upload| upload.tenant == *api.tenant) else {
-        return Err(unknown(id));
-    };
+    let found = api.db.upload(id).await?;
+    let upload = found.filter(|upload| upload.tenant == *api.tenant).ok_or_else(|| unknown(id))?;
     let there = match api.objects.head(&upload.bucket, &upload.key).await {
         Ok(head) => head.bytes,
-        Err(ObjectsError::NotFound { .. }) => return Err(unfinished(id)),
+        Err(ObjectsError::NotFound { .. }) => return Err(unfinished(&upload)),
         Err(error) => return Err(error.into()),
     };
     if there != upload.bytes {
@@ -131,15 +130,14 @@ async fn upload(api: &Acceptor<'_>, id: Uuid) -> Result<Resolved, ApiError> {
         );
         return Err(ApiError::refused(StatusCode::CONFLICT, "upload_size_differs", detail));
     }
+    // Last, so that only what is complete counts as used. From here on nobody takes it away.
+    api.db.use_upload(id, api.db.now().await?).await?.ok_or_else(|| unknown(id))?;
     Ok(Resolved {
         region: region_of_bucket(api, &upload.bucket),
-        location: SourceLocation::object(upload.bucket, upload.key),
+        location: SourceLocation::Object {
+            bucket: upload.bucket,
+            key: upload.key,
+            sha256: upload.sha256.map(hex::encode),
+        },
     })
-}
-
-fn unfinished(id: Uuid) -> ApiError {
-    let detail = format!(
-        "upload {id} is not finished: PUT the file to the address that it got, then submit"
-    );
-    ApiError::conflict("upload_not_finished", detail)
 }

@@ -19,6 +19,7 @@ use super::retention::{Budget, Done, MANIFESTS_OUTLIVE, OBJECTS_MAX, RetentionEr
 use super::{Dispatcher, span_of};
 use crate::metrics::{self, Gone};
 use crate::transition::{Transition, transition};
+use crate::uploaded;
 
 /// Time between two looks while there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -185,7 +186,7 @@ impl Dispatcher {
         let used_since = now - ON_ITS_WAY;
         match self.db.retire_upload(*id, Some(job.id), used_since, now).await? {
             Retired::Now(upload) => {
-                self.objects.delete(&upload.bucket, &upload.key).await?;
+                uploaded::remove(&self.objects, &upload).await?;
                 self.db.remove_upload(upload.id).await?;
                 metrics::gone(Gone::Upload, 1);
                 deletion.objects += 1;

@@ -27,6 +27,11 @@ impl Fleet {
         list["entries"].as_array().unwrap().clone()
     }
 
+    /// Makes something; its id.
+    async fn made(&self, path: &str, body: Value) -> String {
+        self.call("POST", path, &body).await["id"].as_str().unwrap().to_owned()
+    }
+
     /// A worker is heard of, and a letter dies.
     pub(crate) async fn populate(&self) {
         let info = WorkerInfo {
@@ -80,15 +85,14 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
     let letter = letters["letters"][0]["id"].to_string();
     let why = json!({ "reason": "test" });
     let schedule = json!({ "cron": "0 3 * * *", "job": spec(&json!({})) });
-    let text = |value: &Value| value["id"].as_str().unwrap().to_owned();
 
     let bulk = json!({ "action": "cancel", "filter": { "label": "a:b" } });
-    let bulk = text(&fleet.call("POST", "/v1/bulk", &bulk).await);
+    let bulk = fleet.made("/v1/bulk", bulk).await;
     let new = json!({ "name": "k", "tenant": "acme", "scopes": ["jobs:read"] });
-    let key = text(&fleet.call("POST", "/v1/keys", &new).await);
-    let hook = json!({ "url": "https://example.com/" });
-    let hook = text(&fleet.call("POST", "/v1/webhooks", &hook).await);
+    let key = fleet.made("/v1/keys", new).await;
+    let hook = fleet.made("/v1/webhooks", json!({ "url": "https://example.com/" })).await;
     let hook_path = format!("/v1/webhooks/{hook}");
+    let upload = fleet.made("/v1/uploads", json!({ "bytes": 5 })).await;
     let none = json!({});
     let mut expected = BTreeMap::from([
         ("webhook.create", (hook.clone(), Some("default"))),
@@ -126,6 +130,7 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
         ("webhook.replay", "POST", format!("{hook_path}/replay"), &none, &hook, of),
         ("webhook.remove", "DELETE", hook_path, &none, &hook, of),
         ("tenant.delete", "DELETE", "/v1/tenants/globex".into(), &none, "globex", Some("globex")),
+        ("upload.remove", "DELETE", format!("/v1/uploads/{upload}"), &none, &upload, of),
     ] {
         fleet.call(method, &path, body).await;
         expected.insert(action, (subject.to_owned(), tenant));

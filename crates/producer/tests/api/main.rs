@@ -31,4 +31,5 @@ mod states;
 mod submit;
 mod tenants;
 mod told;
+mod uploads;
 mod webhooks;

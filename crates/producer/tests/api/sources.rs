@@ -2,8 +2,8 @@
 
 use panofleet_job_schema::Region;
 use panofleet_job_schema::source::SourceLocation;
-use panofleet_producer::api::UploadView;
 use panofleet_producer::api::config::RegionConfig;
+use panofleet_producer::api::{UploadView, UploadWay};
 use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -69,16 +69,12 @@ async fn an_upload_becomes_a_source_when_it_is_finished() {
     let answer = fleet.post("/v1/uploads", &request).await;
     assert_eq!(answer.status, 201);
     let upload: UploadView = serde_json::from_value(answer.json()).unwrap();
-    assert_eq!((upload.method.as_str(), upload.bytes), ("PUT", 9));
+    let UploadWay::Whole(put) = &upload.way else { panic!("{upload:?}") };
+    assert_eq!((put.method.as_str(), upload.bytes), ("PUT", 9));
     let job = json!({ "source": upload.source.to_string() });
     fleet.submit(&job).await.problem(409, "upload_not_finished");
 
-    let put = async |body: &[u8]| {
-        let request = fleet.client.request(Method::PUT, &upload.url).body(body.to_vec());
-        let headers = upload.headers.iter().filter(|(name, _)| *name != "content-length");
-        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
-        request.send().await.unwrap().status()
-    };
+    let put = async |body: &[u8]| fleet.put_to(&put.url, &put.headers, body.to_vec()).await;
     assert_eq!(put(b"another size").await, 403);
     fleet.submit(&job).await.problem(409, "upload_not_finished");
     assert_eq!(put(body).await, 200);

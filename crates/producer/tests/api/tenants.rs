@@ -74,6 +74,7 @@ fn paths(row: &Row, things: &Things) -> Vec<(String, String)> {
         (with(theirs), with(none))
     };
     match row.path {
+        path if path.contains("/uploads/") => vec![of(&things.upload, NOBODY)],
         path if path.contains("/bulk/") => vec![of(&things.bulk, NOBODY)],
         path if path.contains("/webhooks/") => vec![of(&things.webhook, NOBODY)],
         path if path.contains("/keys/") => vec![of(&things.key, NOBODY)],

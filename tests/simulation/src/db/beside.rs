@@ -90,6 +90,10 @@ impl RetentionDb for SimulatedDb {
         self.read("retire_uploads", |_| Vec::new()).await
     }
 
+    async fn retire_unused_upload(&self, _: Uuid, _: Timestamp) -> Result<bool, JobsDbError> {
+        not_simulated("removing uploads")
+    }
+
     async fn remove_upload(&self, _: Uuid) -> Result<(), JobsDbError> {
         not_simulated("retention")
     }

@@ -6,6 +6,7 @@ use super::config::Keep;
 use super::{Done, RetentionError};
 use crate::dispatcher::Dispatcher;
 use crate::metrics::{self, Gone};
+use crate::uploaded;
 
 /// Uploads of one look.
 const UPLOADS_MAX: u32 = 64;
@@ -25,7 +26,7 @@ impl Dispatcher {
         let retired = self.db.retire_uploads(before, now, UPLOADS_MAX).await?;
         let done = if retired.len() < UPLOADS_MAX as usize { Done::All } else { Done::Some };
         for upload in retired {
-            self.objects.delete(&upload.bucket, &upload.key).await?;
+            uploaded::remove(&self.objects, &upload).await?;
             self.db.remove_upload(upload.id).await?;
             metrics::gone(Gone::Upload, 1);
             tracing::info!(upload = %upload.id, "an upload is removed: no job needs it");
