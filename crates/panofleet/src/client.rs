@@ -4,26 +4,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::StreamExt as _;
 use panofleet_job_schema::manifest::Manifest;
 use panofleet_job_schema::{JobId, JobSpec, OutputName, Secret, Span, Tenant};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobChange, JobView, LetterList,
-    LetterView, PresetList, ScaleView, UploadView, UploadWay, WorkerView,
+    LetterView, PresetList, ScaleView, WorkerView,
 };
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use uuid::Uuid;
 
 mod deletions;
 pub(crate) mod events;
 mod keys;
+pub(crate) mod uploads;
 mod webhooks;
 
 /// Longest wait for a connection.
@@ -34,8 +35,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const FILE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Longest time that many jobs may take to be accepted.
 const LINES_TIMEOUT: Duration = Duration::from_secs(120);
-/// Bytes of one piece of an upload.
-const PIECE_BYTES: usize = 256 * 1024;
 
 /// A client of one service.
 #[derive(Clone, Debug)]
@@ -307,50 +306,6 @@ impl Client {
         self.ask(self.request(Method::POST, &format!("/v1/schedules/{name}/{change}"))).await
     }
 
-    /// Uploads a file and says what a job names as its source. `moved` hears how many bytes are on their way.
-    pub(crate) async fn upload(
-        &self,
-        path: &Path,
-        moved: impl Fn(u64) + Send + Sync + 'static,
-    ) -> Result<UploadView> {
-        let shown = path.display();
-        let file =
-            tokio::fs::File::open(path).await.with_context(|| format!("cannot read {shown}"))?;
-        let bytes = file.metadata().await.with_context(|| format!("cannot read {shown}"))?.len();
-        let request = self.request(Method::POST, "/v1/uploads").json(&json!({ "bytes": bytes }));
-        let upload: UploadView = self.ask(request).await?;
-        let pieces = stream::try_unfold((file, 0_u64), |(mut file, sent)| async move {
-            let mut piece = vec![0; PIECE_BYTES];
-            let read = file.read(&mut piece).await?;
-            piece.truncate(read);
-            let next = (file, sent + read as u64);
-            Ok::<_, std::io::Error>((read > 0).then_some(((piece, next.1), next)))
-        });
-        let pieces = pieces
-            .inspect_ok(move |(_, sent)| moved(*sent))
-            .map(|piece| Ok::<_, std::io::Error>(piece?.0));
-        let UploadWay::Whole(put) = &upload.way else {
-            bail!("the service wants {shown} in parts, which this program cannot send");
-        };
-        let mut request = self
-            .http
-            .request(Method::from_bytes(put.method.as_bytes())?, &put.url)
-            .header("content-length", bytes)
-            .body(Body::wrap_stream(pieces));
-        for (name, value) in &put.headers {
-            if !name.eq_ignore_ascii_case("content-length") && !name.eq_ignore_ascii_case("host") {
-                request = request.header(name, value);
-            }
-        }
-        let answer = request.send().await.with_context(|| format!("cannot upload {shown}"))?;
-        let status = answer.status();
-        if !status.is_success() {
-            let said = answer.text().await.unwrap_or_default();
-            bail!("the object store refused {shown} ({status}): {said}");
-        }
-        Ok(upload)
-    }
-
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.url);
         let mut request = self.http.request(method, url).timeout(ANSWER_TIMEOUT);
@@ -377,14 +332,7 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
-        let answer = self.send(request).await?;
-        let status = answer.status();
-        let body = answer.bytes().await.context("the answer broke off")?;
-        if status.is_success() {
-            return serde_json::from_slice(&body)
-                .context("the service gave an answer that this program does not know; are both of one version?");
-        }
-        Err(refusal(status, &body))
+        decode(self.send(request).await?).await
     }
 
     /// An answer that goes on and on.
@@ -404,6 +352,18 @@ impl Client {
         let request = request.header(CONTENT_TYPE, "application/x-ndjson").body(lines);
         self.stream(request).await?.text().await.context("the answer broke off")
     }
+}
+
+/// What an answer says, or why it does not.
+async fn decode<T: DeserializeOwned>(answer: Response) -> Result<T> {
+    let status = answer.status();
+    let body = answer.bytes().await.context("the answer broke off")?;
+    if status.is_success() {
+        return serde_json::from_slice(&body).context(
+            "the service gave an answer that this program does not know; are both of one version?",
+        );
+    }
+    Err(refusal(status, &body))
 }
 
 /// What a service means that refuses.

@@ -12,6 +12,7 @@ use panofleet_service::telemetry;
 
 use crate::client::{Client, Credentials};
 use crate::config::{self, Config, Layered, Sources};
+use crate::uploading::Notes;
 
 mod act;
 mod audit;
@@ -289,6 +290,11 @@ impl Shared {
             Some(address) => Client::new(&address.api, credentials),
             None => Client::new(&format!("http://{}", config.api.listen), credentials),
         }
+    }
+
+    /// Where it is noted which uploads are under way.
+    pub(crate) fn upload_notes(&self) -> Notes {
+        Notes::new(&environment(), self.tenant.clone())
     }
 
     /// The API key: of `--key-file`, else of the environment, else of the configuration. No flag holds one, because other

@@ -12,6 +12,7 @@ mod operators;
 mod over_servers;
 mod promises;
 mod site;
+mod uploads;
 mod webhooks;
 
 /// Makes every promise a test of one kind of fleet.

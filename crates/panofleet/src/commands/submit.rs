@@ -22,7 +22,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Shared, outputs, waiting};
 use crate::client::Client;
-use crate::terminal::{byte_bar, say};
+use crate::terminal::say;
+use crate::uploading::{Uploaded, upload};
 
 mod lines;
 mod many;
@@ -111,7 +112,7 @@ impl Submit {
         source: Option<&str>,
         shared: &Shared,
     ) -> Result<ExitCode> {
-        let job = self.submit(client, source, shared.json).await?;
+        let job = self.submit(client, source, (shared, shared.json)).await?;
         if self.wait || self.download.is_some() {
             let ended = waiting::wait_and_report(client, job.id, shared.json).await?;
             if let Some(folder) = self.download.as_deref().filter(|_| ended == ExitCode::SUCCESS) {
@@ -131,7 +132,12 @@ impl Submit {
     }
 
     /// Submits a job for one source, which is uploaded if it is a file.
-    async fn submit(&self, client: &Client, source: Option<&str>, quiet: bool) -> Result<JobView> {
+    async fn submit(
+        &self,
+        client: &Client,
+        source: Option<&str>,
+        (shared, quiet): (&Shared, bool),
+    ) -> Result<JobView> {
         let mut spec = self.spec(source)?;
         // Refused here, before anything is uploaded.
         let placeholder = Source::Upload(uuid::Uuid::nil());
@@ -144,9 +150,13 @@ impl Submit {
         spec.insert("source".into(), json!(remote.clone().unwrap_or(placeholder)));
         let mut spec: JobSpec = serde_json::from_value(Value::Object(spec))?;
         spec.check()?;
+        let mut uploaded: Option<Uploaded> = None;
         if remote.is_none() {
             let path = source.strip_prefix("file:").unwrap_or(&source);
-            spec.source = upload(client, Path::new(path), quiet).await?;
+            let notes = shared.upload_notes();
+            let sent = upload(client, Path::new(path), &notes, quiet).await?;
+            spec.source = sent.source.clone();
+            uploaded = Some(sent);
             // What people know the picture by; an upload has no name of its own.
             if let Some(name) = Path::new(path).file_name().and_then(|name| name.to_str())
                 && name.len() <= limits::LABEL_VALUE_BYTES_MAX
@@ -154,7 +164,11 @@ impl Submit {
                 spec.labels.entry("file".to_owned()).or_insert_with(|| name.to_owned());
             }
         }
-        client.submit(&spec).await
+        let job = client.submit(&spec).await?;
+        if let Some(uploaded) = uploaded {
+            uploaded.used();
+        }
+        Ok(job)
     }
 
     /// The source of a schedule's jobs.
@@ -265,20 +279,6 @@ fn parse_labels(labels: &[String]) -> Result<BTreeMap<&str, &str>> {
     };
     labels.iter().try_for_each(pair)?;
     Ok(labels.iter().filter_map(|label| label.split_once('=')).collect())
-}
-
-async fn upload(client: &Client, path: &Path, quiet: bool) -> Result<Source> {
-    let shown = path.display();
-    let length =
-        tokio::fs::metadata(path).await.with_context(|| format!("cannot read {shown}"))?.len();
-    if length == 0 {
-        bail!("{shown} is empty");
-    }
-    let bar = byte_bar(length, "uploading", quiet);
-    let moving = bar.clone();
-    let upload = client.upload(path, move |sent| moving.set_position(sent)).await;
-    bar.finish_and_clear();
-    Ok(upload?.source)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(super) async fn submit(
     let bar = count_bar(sources.len() as u64, "submitting", shared.json);
     let each = stream::iter(sources).map(async |source| {
         // Bars of several uploads would write over each other.
-        let job = command.submit(client, Some(source), true).await;
+        let job = command.submit(client, Some(source), (shared, true)).await;
         bar.inc(1);
         Submitted { source, job }
     });
