@@ -1,5 +1,6 @@
 """What a user does with the client, against a real service: real_server.py URL KEY PICTURE FOLDER."""
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -20,6 +21,15 @@ paths = list(client.download(job["id"], folder))
 assert Path(folder).resolve() / "tiles" / "config.json" in paths or len(paths) > 5, paths
 assert all(path.stat().st_size > 0 for path in paths)
 assert client.history(job["id"])[0]["reason"] == "accepted"
+
+# The least that parts may have is 5 MiB.
+large = Path(folder) / "large.jpg"
+large.write_bytes(Path(picture).read_bytes().ljust(33 << 20, b"\0"))
+in_parts = client.upload(large, "image/jpeg", parts_from=1 << 20)
+probed = client.submit(in_parts, {"probe": {"op": "media.probe"}})
+assert client.wait(probed["id"], timeout_s=120)["state"] == "succeeded"
+digest = hashlib.sha256(large.read_bytes()).hexdigest()
+assert client.manifest(probed["id"])["source"]["sha256"] == digest
 
 nothing = {"source": "none", "outputs": {"n": {"op": "fleet.noop"}}}
 verdicts = list(client.submit_many([nothing, {"source": "none"}, nothing]))

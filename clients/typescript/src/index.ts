@@ -113,6 +113,12 @@ export interface Filters {
   limit?: number;
 }
 
+/** How a file is uploaded. */
+export interface UploadOptions {
+  sha256?: string;
+  partsFrom?: number;
+}
+
 /** A refusal, or no answer: `status` is the HTTP status (0 if there was none). */
 export class PanofleetError extends Error {
   constructor(
@@ -139,10 +145,28 @@ const WAIT_FIRST_MS = 250;
 const POLL_S = 30;
 /** Longest wait for an answer. */
 const TIMEOUT_MS = 60_000;
+/** Files from this size are sent in parts. */
+const PARTS_FROM_BYTES = 32 * 1024 * 1024;
+/** Parts of one file that are on their way at once. */
+const PARTS_AT_ONCE = 4;
 /** How far a webhook's timestamp may be off. */
 const TOLERANCE_S = 300;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Where bytes are put. */
+interface Address {
+  url: string;
+  method: string;
+  headers: Record<string, string>;
+}
+
+interface InParts {
+  id: string;
+  parts: { bytes: number; count: number };
+}
+
+type Upload = { source: string } & (Address | InParts);
 
 interface Asked {
   method?: string;
@@ -181,23 +205,45 @@ export class Client {
     return text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Verdict);
   }
 
-  /** Puts a file into the object store, and gives the source that a job names. */
-  async upload(file: Blob): Promise<string> {
-    const body = JSON.stringify({ bytes: file.size, ...(file.type ? { content_type: file.type } : {}) });
-    const upload = await this.#ask<{
-      url: string;
-      method: string;
-      headers: Record<string, string>;
-      source: string;
-    }>("/v1/uploads", { method: "POST", body, again: true });
-    const forbidden = new Set(["host", "content-length"]);
-    const headers = Object.entries(upload.headers).filter(([name]) => !forbidden.has(name.toLowerCase()));
-    const put = () => fetch(upload.url, { method: upload.method, headers, body: file });
-    const answer = await patiently(put, true, "the object store");
-    if (!answer.ok) {
-      throw new PanofleetError(answer.status, "upload_refused", (await answer.text()).slice(0, 400));
-    }
+  /**
+   * Puts a file into the object store, and gives the source that a job names. From `partsFrom` bytes on it is sent in parts,
+   * several at once. A job whose source turns out to have another SHA-256 than `sha256` (hexadecimal) is rejected.
+   */
+  async upload(file: Blob, { sha256, partsFrom = PARTS_FROM_BYTES }: UploadOptions = {}): Promise<string> {
+    const asked = {
+      bytes: file.size,
+      parts: file.size >= partsFrom,
+      ...(file.type ? { content_type: file.type } : {}),
+      ...(sha256 ? { sha256 } : {}),
+    };
+    const upload = await this.#ask<Upload>("/v1/uploads", { method: "POST", body: JSON.stringify(asked), again: true });
+    if ("parts" in upload) await this.#sendParts(file, upload);
+    else await put(async () => upload, file);
     return upload.source;
+  }
+
+  async #sendParts(file: Blob, { id, parts }: InParts): Promise<void> {
+    const link = `/v1/uploads/${part(id)}`;
+    let next = 1;
+    const sendSome = async () => {
+      for (let number = next++; number <= parts.count; number = next++) {
+        const body = JSON.stringify({ numbers: [number] });
+        // A fresh one for each try: the last may have expired.
+        const address = async () => {
+          const asked = { method: "POST", body, again: true };
+          return (await this.#ask<{ parts: [Address] }>(`${link}/parts`, asked)).parts[0];
+        };
+        const begin = (number - 1) * parts.bytes;
+        try {
+          await put(address, file.slice(begin, begin + parts.bytes));
+        } catch (error) {
+          next = parts.count + 1; // The others begin no further part.
+          throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: PARTS_AT_ONCE }, sendSome));
+    await this.#ask(`${link}/complete`, { method: "POST", again: true });
   }
 
   /** One job. */
@@ -294,6 +340,23 @@ async function patiently(ask: () => Promise<Response>, again: boolean, whom: str
       if (attempt === tries) throw new PanofleetError(0, "no_answer", `no answer from ${whom}: ${error}`);
     }
     await pause(wait);
+  }
+}
+
+/** Puts bytes to the address that it is given for each try. */
+async function put(address: () => Promise<Address>, body: Blob): Promise<void> {
+  const forbidden = new Set(["host", "content-length"]);
+  for (let attempt = 1; ; attempt++) {
+    const { url, method, headers: given } = await address();
+    const headers = Object.entries(given).filter(([name]) => !forbidden.has(name.toLowerCase()));
+    const answer = await patiently(() => fetch(url, { method, headers, body }), true, "the object store");
+    if (answer.ok) return;
+    const text = (await answer.text()).slice(0, 400);
+    // 403: the address has expired.
+    if (answer.status !== 403 || attempt === TRIES_MAX) {
+      throw new PanofleetError(answer.status, "upload_refused", text);
+    }
+    await pause(WAIT_FIRST_MS * 2 ** (attempt - 1));
   }
 }
 

@@ -23,6 +23,16 @@ for (const [name, output] of Object.entries(manifest.outputs)) {
 }
 assert.equal((await client.history(job.id))[0].reason, "accepted");
 
+// The least that parts may have is 5 MiB.
+const bytes = Buffer.concat([await readFile(picture), Buffer.alloc(33 << 20)]);
+const sha256 = createHash("sha256").update(bytes).digest("hex");
+const large = await client.upload(new Blob([bytes], { type: "image/jpeg" }), { sha256, partsFrom: 1 << 20 });
+const probed = await client.submit({ source: large, outputs: { probe: { op: "media.probe" } } });
+assert.equal((await client.wait(probed.id)).state, "succeeded");
+assert.equal((await client.manifest(probed.id)).source.sha256, sha256);
+const wrong = client.upload(new Blob(["wrong"]), { sha256 });
+await assert.rejects(wrong, (error) => error instanceof PanofleetError && error.code === "upload_refused");
+
 const nothing = { source: "none", outputs: { n: { op: "fleet.noop" } } };
 const verdicts = await client.submitMany([nothing, { source: "none" }, nothing]);
 assert.deepEqual(verdicts.map((verdict) => verdict.status), [201, 422, 201]);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import io
 import json
 import os
 import time
@@ -12,8 +13,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
 __all__ = ["BadSignature", "Client", "PanofleetError", "verify_webhook"]
 
@@ -30,6 +32,10 @@ WAIT_FIRST_S = 0.25
 TIMEOUT_S = 30.0
 #: Longest wait of one question for a job to change, in seconds.
 POLL_S = 30
+#: Files from this size are sent in parts.
+PARTS_FROM_BYTES = 32 * 1024 * 1024
+#: Parts of one file that are on their way at once.
+PARTS_AT_ONCE = 4
 #: How far a webhook's timestamp may be off, in seconds.
 TOLERANCE_S = 300
 
@@ -98,32 +104,49 @@ class Client:
                 if line.strip():
                     yield json.loads(line)
 
-    def upload(self, path: Union[str, "os.PathLike[str]"], content_type: Optional[str] = None) -> str:
-        """Puts a file into the object store, and gives the source that a job names."""
+    def upload(
+        self,
+        path: Union[str, "os.PathLike[str]"],
+        content_type: Optional[str] = None,
+        *,
+        parts_from: int = PARTS_FROM_BYTES,
+    ) -> str:
+        """Puts a file into the object store, and gives the source that a job names. From ``parts_from`` bytes on it is
+        sent in parts, several at once."""
         size = os.stat(path).st_size
-        asked: Json = {"bytes": size}
+        asked: Json = {"bytes": size, "sha256": _sha256(path), "parts": size >= parts_from}
         if content_type:
             asked["content_type"] = content_type
         upload = self._ask("POST", "/v1/uploads", asked, again=True)
-        for attempt in range(TRIES_MAX):
-            with open(path, "rb") as file:
-                request = urllib.request.Request(upload["url"], data=file, method=upload["method"])
-                for name, value in upload["headers"].items():
-                    if name.lower() != "host":
-                        request.add_header(name, value)
-                request.add_header("content-length", str(size))
-                try:
-                    with urllib.request.urlopen(request, timeout=TIMEOUT_S * 20):
-                        return str(upload["source"])
-                except urllib.error.HTTPError as error:
-                    if error.code < 500:
-                        text = error.read(400).decode(errors="replace")
-                        raise PanofleetError(error.code, "upload_refused", text) from None
-                    failure: Exception = error
-                except OSError as error:
-                    failure = error
-            time.sleep(WAIT_FIRST_S * 2**attempt)
-        raise PanofleetError(0, "store_unavailable", f"the object store does not take the file: {failure}")
+        if "parts" in upload:
+            self._send_parts(path, upload)
+        else:
+            _put(lambda: upload, path, 0, size)
+        return str(upload["source"])
+
+    def _send_parts(self, path: Union[str, "os.PathLike[str]"], upload: Json) -> None:
+        link, cut = f"/v1/uploads/{_part(upload['id'])}", upload["parts"]
+
+        def send(number: int) -> None:
+            def address() -> Json:
+                # A fresh one for each try: the last may have expired.
+                asked = {"numbers": [number]}
+                part: Json = self._ask("POST", f"{link}/parts", asked, again=True)["parts"][0]
+                return part
+
+            begin = (number - 1) * cut["bytes"]
+            _put(address, path, begin, min(cut["bytes"], upload["bytes"] - begin))
+
+        with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
+            sent = [pool.submit(send, number) for number in range(1, cut["count"] + 1)]
+            try:
+                for part in sent:
+                    part.result()
+            except BaseException:
+                for part in sent:
+                    part.cancel()
+                raise
+        self._ask("POST", f"{link}/complete", again=True)
 
     def job(self, id: JobId) -> Json:
         """One job."""
@@ -275,6 +298,62 @@ def verify_webhook(
         raise BadSignature("no signature fits the secret")
     message: Json = json.loads(body)
     return message
+
+
+def _sha256(path: Union[str, "os.PathLike[str]"]) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 18), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+class _Slice(io.RawIOBase):
+    """A piece of a file, as a request's body."""
+
+    def __init__(self, path: Union[str, "os.PathLike[str]"], begin: int, size: int) -> None:
+        self._file = open(path, "rb")
+        self._file.seek(begin)
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _put(address: Callable[[], Json], path: Union[str, "os.PathLike[str]"], begin: int, size: int) -> None:
+    """Puts a piece of a file to the address that it is given for each try."""
+    for attempt in range(TRIES_MAX):
+        to = address()
+        with _Slice(path, begin, size) as body:
+            request = urllib.request.Request(to["url"], data=body, method=to["method"])
+            for name, value in to["headers"].items():
+                if name.lower() != "host":
+                    request.add_header(name, value)
+            request.add_header("content-length", str(size))
+            try:
+                with urllib.request.urlopen(request, timeout=TIMEOUT_S * 20):
+                    return
+            except urllib.error.HTTPError as error:
+                text = error.read(400).decode(errors="replace")
+                failure = PanofleetError(error.code, "upload_refused", text)
+                # 403: the address has expired.
+                if error.code < 500 and error.code != 403:
+                    raise failure from None
+            except OSError as error:
+                detail = f"the object store does not take the file: {error}"
+                failure = PanofleetError(0, "store_unavailable", detail)
+        if attempt + 1 < TRIES_MAX:
+            time.sleep(WAIT_FIRST_S * 2**attempt)
+    raise failure
 
 
 def _part(text: str) -> str:
