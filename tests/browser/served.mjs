@@ -21,7 +21,7 @@ export const typeOf = (path, otherwise = "") => TYPES[extname(path)] ?? otherwis
 
 /** Opens `html` with `folder` at /`at`/ beside it, and lets `work(tab)` do what it does there. Prints what that gives, and
  * what the page logged and asked for in vain, as JSON; the exit code is 1 if it throws. */
-export async function inPage({ html, folder, at, flags = [], viewport, prepare = async () => {} }, work) {
+export async function inPage({ html, folder, at, port = 0, flags = [], viewport, prepare = async () => {} }, work) {
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://x").pathname));
     const file = path.startsWith(`/${at}/`) ? join(folder, path.slice(at.length + 2)) : join(here, "node_modules", path);
@@ -32,7 +32,7 @@ export async function inPage({ html, folder, at, flags = [], viewport, prepare =
       response.writeHead(404).end();
     }
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
   const browser = await chromium.launch({
     executablePath: "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-background-networking", ...flags],

@@ -6,14 +6,21 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use panofleet_test_servers::free_ports;
 use panofleet_tests::fleet::{Fleet, Kind};
 use panofleet_tests::root;
+use serde_json::{Value, json};
 
 const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
 
 async fn service() -> Fleet {
+    service_with(&[]).await
+}
+
+async fn service_with(settings: &[&str]) -> Fleet {
     let admin_key = format!("api.admin_key={ADMIN_KEY}");
-    Fleet::start(Kind::OneProcess, &["api.auth=keys", &admin_key]).await
+    let settings = [&["api.auth=keys", admin_key.as_str()], settings].concat();
+    Fleet::start(Kind::OneProcess, &settings).await
 }
 
 fn picture() -> PathBuf {
@@ -90,4 +97,30 @@ async fn the_typescript_client_does_what_it_says() {
     command.arg(file);
     let printed = said(command).await;
     assert!(printed.starts_with("succeeded /view/") && printed.contains("tiles"), "{printed}");
+}
+
+/// A page of a named origin uploads in parts, in a browser that asks both servers whether it may. Another page may not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_a_named_origin_uploads_in_parts() {
+    const BYTES: usize = 12 * 1024 * 1024;
+    let [port, other] = free_ports();
+    let origins = format!("api.http.cors_origins=[\"http://127.0.0.1:{port}\"]");
+    let fleet = service_with(&[&origins, "api.uploads.part_bytes=5242880"]).await;
+    let open = |port: u16| {
+        let mut command = Command::new("node");
+        command.arg(root().join("tests/browser/upload.mjs")).arg(&fleet.apis[0].url);
+        command.args([ADMIN_KEY, &port.to_string(), &BYTES.to_string()]);
+        command
+    };
+    let report: Value = serde_json::from_str(&said(open(port)).await).unwrap();
+    assert_eq!(report["errors"], json!([]), "{report}");
+    let id = report["source"].as_str().unwrap().strip_prefix("upload:").unwrap();
+    let key = format!("default/uploads/{id}");
+    let there = fleet.objects.get_bytes(&fleet.bucket, &key, BYTES as u64).await.unwrap();
+    assert!(there.iter().enumerate().all(|(at, byte)| usize::from(*byte) == at * 31 % 251));
+    assert_eq!(there.len(), BYTES);
+
+    let refused = tokio::task::block_in_place(|| open(other).output()).unwrap();
+    let said = String::from_utf8_lossy(&refused.stdout);
+    assert!(!refused.status.success() && said.contains("CORS policy"), "{said}");
 }

@@ -25,6 +25,7 @@
 //! | how many workers a queue should have | `scale.rs` |
 //! | refusals | `error.rs` |
 //! | lists in pages | `paging.rs` |
+//! | pages of other origins | `cors.rs` |
 //! | limits, headers, time-outs, connections | `guard.rs`, [`mod@serve`], [`config`] |
 //!
 //! Every query is for the tenant of whoever asks: somebody else's job is a job that does not exist.
@@ -48,6 +49,7 @@ pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod bulk;
 pub mod config;
+mod cors;
 pub(crate) mod dead_letters;
 mod deletions;
 mod drains;
@@ -196,6 +198,7 @@ fn router_of(api: &Arc<Api>) -> Router {
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(DefaultBodyLimit::max(limits::JOB_BODY_BYTES_MAX))
         .layer(from_fn(guard::same_site_only))
+        .layer(from_fn_with_state(Arc::clone(api), cors::cors))
         .layer(from_fn(guard::security_headers))
         .layer(CatchPanicLayer::custom(guard::panicked))
         .layer(from_fn(guard::observe))

@@ -12,6 +12,7 @@ use panofleet_objects::client::{PART_BYTES_MIN, PUT_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Auth;
+use super::cors::{ORIGINS_MAX, is_origin};
 use super::quota::config::LimitsConfig;
 use crate::scale::{BadScale, ScaleConfig};
 use crate::webhooks::config::WebhooksConfig;
@@ -130,6 +131,9 @@ pub struct HttpConfig {
     pub streams_max: u32,
     /// How long open requests may go on after shutdown has begun.
     pub drain: Span,
+    /// Origins whose pages may use the API from a browser, such as `https://app.example.com`; the pages of other sites
+    /// may not.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for HttpConfig {
@@ -141,6 +145,7 @@ impl Default for HttpConfig {
             wait_max: Span::from_secs(60),
             streams_max: 256,
             drain: Span::from_secs(10),
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -292,6 +297,17 @@ impl ApiConfig {
             let allowed = format!("{PART_BYTES_MIN} to {PUT_BYTES_MAX}");
             return outside("uploads.part_bytes", &uploads.part_bytes, &allowed);
         }
+        if let Some(origin) = http.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return outside(
+                "http.cors_origins",
+                origin,
+                &"an origin, such as https://app.example.com",
+            );
+        }
+        if http.cors_origins.len() > ORIGINS_MAX {
+            let allowed = format!("at most {ORIGINS_MAX} origins");
+            return outside("http.cors_origins", &http.cors_origins.len(), &allowed);
+        }
         if http.connections_max == 0 {
             return outside("http.connections_max", &0, &"at least 1");
         }
@@ -339,6 +355,7 @@ mod tests {
             (with(&|c| c.limits.tenant_jobs_burst = Some(0)), "api.limits.tenant_jobs_burst"),
             (with(&|c| c.key_cache = Span::from_secs(61)), "api.key_cache"),
             (with(&|c| c.http.connections_max = 0), "api.http.connections_max"),
+            (with(&|c| c.http.cors_origins = vec!["*".into()]), "api.http.cors_origins is *"),
             (with(&|c| c.scale.slots = 0), "api.scale.slots is 0"),
             (with(&|c| c.http.wait_max = Span::from_secs(0)), "api.http.wait_max"),
         ] {

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::Api;
+use super::cors::Welcome;
 use super::error::ApiError;
 use crate::metrics;
 
@@ -38,8 +39,10 @@ pub(super) async fn within_time(
 pub(super) async fn same_site_only(request: Request, next: Next) -> Response {
     let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
     let foreign = matches!(site, Some(b"cross-site" | b"same-site"));
-    if foreign && !request.method().is_safe() {
-        let detail = "a page of another site sent this request; send it from your own program";
+    let welcome = request.extensions().get::<Welcome>().is_some();
+    if foreign && !welcome && !request.method().is_safe() {
+        let detail = "a page of another site sent this request; send it from your own program, or have an operator \
+                      name the page's origin in api.http.cors_origins";
         return ApiError::refused(StatusCode::FORBIDDEN, "cross_site", detail).into_response();
     }
     next.run(request).await

@@ -4,6 +4,7 @@
 mod access;
 mod act;
 mod audit;
+mod cors;
 mod dead_letters;
 mod deletions;
 mod drains;

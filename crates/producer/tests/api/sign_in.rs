@@ -8,7 +8,7 @@ use crate::harness::{ADMIN_KEY, Answer, DEADLINE, Fleet, spec};
 
 impl Fleet {
     /// Sends the form, as a browser would.
-    async fn sign_in(&self, key: &str, tenant: &str, next: &str) -> Answer {
+    pub(crate) async fn sign_in(&self, key: &str, tenant: &str, next: &str) -> Answer {
         let form = [("key", key), ("tenant", tenant), ("next", next)];
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = self.client.post(format!("{}/sign-in", self.base));
@@ -32,7 +32,7 @@ impl Fleet {
     }
 }
 
-fn cookie(answer: &Answer) -> &str {
+pub(crate) fn cookie(answer: &Answer) -> &str {
     answer.header("set-cookie").unwrap().split(';').next().unwrap()
 }
 
