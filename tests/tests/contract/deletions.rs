@@ -97,6 +97,8 @@ async fn a_job_that_was_never_sent_is_gone_at_once_and_its_upload_with_it() {
         key: format!("default/uploads/{n}"),
         bytes: 6,
         created_at: begun,
+        sha256: None,
+        parts: None,
     };
     for upload in [upload(1), upload(2)] {
         house.db.put_upload(&upload).await.unwrap();

@@ -72,6 +72,8 @@ fn upload(number: u128, of: &str) -> Upload {
         key: format!("uploads/{number}"),
         bytes: 4,
         created_at: at(1),
+        sha256: None,
+        parts: None,
     }
 }
 

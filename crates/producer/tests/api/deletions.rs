@@ -148,6 +148,8 @@ async fn a_tenant_goes_with_all_that_makes_jobs() {
         key: "acme/uploads/1".to_owned(),
         bytes: 3,
         created_at: fleet.db.now().await.unwrap(),
+        sha256: None,
+        parts: None,
     };
     fleet.db.put_upload(&upload).await.unwrap();
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use panofleet_job_schema::source::SourceLocation;
-use panofleet_jobs_db::{JobsDb as _, RetentionDb as _, RetireBefore};
+use panofleet_jobs_db::RetireBefore;
 use panofleet_objects::ObjectsError;
 use panofleet_objects::client::{PART_BYTES_MIN, PartsUpload};
 use panofleet_producer::api::{PartAddresses, UploadState, UploadStatus, UploadView, UploadWay};
