@@ -200,6 +200,7 @@ impl ChildSpec {
             idempotency_key: None,
             labels: BTreeMap::new(),
             preset: None,
+            source_sha256: None,
         }
     }
 }

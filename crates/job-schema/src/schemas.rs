@@ -114,6 +114,11 @@ pub fn job() -> Value {
                 "pattern": "^(https://.+|s3://[^/]+/.+|upload:.+|none)$",
                 "maxLength": limits::SOURCE_BYTES_MAX,
             },
+            "source_sha256": {
+                "description": "what the SHA-256 of the source has to be; another file is rejected",
+                "type": "string",
+                "pattern": "^[0-9a-f]{64}$",
+            },
             "outputs": {
                 "description": "what to make of it, by your own names",
                 "type": "object",
@@ -200,7 +205,7 @@ mod tests {
     #[test]
     fn the_schema_has_the_fields_of_the_code() {
         let full = json!({
-            "source": "s3://b/k", "outputs": { "p": { "op": "media.probe" } }, "region": "here",
+            "source": "s3://b/k", "source_sha256": "0".repeat(64), "outputs": { "p": { "op": "media.probe" } }, "region": "here",
             "regions": ["here", "there"], "any_region": true, "hop_after": "5m",
             "start_at": "2026-12-24T18:00:00Z", "timeout": "1m", "deadline": "1h",
             "max_attempts": 1, "idempotency_key": "k", "preset": "pano-share",

@@ -131,6 +131,9 @@ pub enum SourceLocation {
     Https {
         /// The address.
         url: String,
+        /// What the SHA-256 of what lies there has to be, hexadecimal, if whoever submitted it said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
     },
     /// Nowhere: the job reads nothing.
     Nothing,
@@ -140,6 +143,22 @@ impl SourceLocation {
     /// An object, whatever its contents.
     pub fn object(bucket: impl Into<String>, key: impl Into<String>) -> Self {
         Self::Object { bucket: bucket.into(), key: key.into(), sha256: None }
+    }
+
+    /// An address, whatever lies there.
+    pub fn https(url: impl Into<String>) -> Self {
+        Self::Https { url: url.into(), sha256: None }
+    }
+
+    /// The same, with a SHA-256 that it has to have. Nothing has none.
+    #[must_use]
+    pub fn with_sha256(mut self, expected: Option<&String>) -> Self {
+        if let (Self::Object { sha256, .. } | Self::Https { sha256, .. }, Some(expected)) =
+            (&mut self, expected)
+        {
+            *sha256 = Some(expected.clone());
+        }
+        self
     }
 }
 
@@ -164,6 +183,10 @@ mod tests {
     fn a_location_of_a_program_of_before_is_read() {
         let before = r#"{"kind":"object","bucket":"b","key":"k"}"#;
         let location = SourceLocation::object("b", "k");
+        assert_eq!(serde_json::from_str::<SourceLocation>(before).unwrap(), location);
+        assert_eq!(serde_json::to_string(&location).unwrap(), before);
+        let before = r#"{"kind":"https","url":"https://a.example/b.jpg"}"#;
+        let location = SourceLocation::https("https://a.example/b.jpg");
         assert_eq!(serde_json::from_str::<SourceLocation>(before).unwrap(), location);
         assert_eq!(serde_json::to_string(&location).unwrap(), before);
     }

@@ -18,6 +18,9 @@ use crate::time::{Span, Timestamp};
 pub struct JobSpec {
     /// Where the input lies.
     pub source: Source,
+    /// What the SHA-256 of the source has to be, hexadecimal; another file is rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_sha256: Option<String>,
     /// What to make of it, by the client's own names. The source is read and decoded once for all.
     #[serde(default)]
     pub outputs: BTreeMap<OutputName, Operation>,
@@ -157,6 +160,11 @@ pub enum BadSpec {
         /// The largest allowed.
         max: String,
     },
+    /// A checksum that is none, or that nothing can have.
+    #[error(
+        "source_sha256 must be 64 hexadecimal digits in lower case, of a source that is not `none`"
+    )]
+    Checksum,
     /// Regions that contradict each other.
     #[error("{0}")]
     Regions(&'static str),
@@ -227,6 +235,11 @@ impl JobSpec {
                 min: "1".into(),
                 max: limits::ATTEMPTS_MAX.to_string(),
             });
+        }
+        if let Some(sha256) = &self.source_sha256
+            && (self.source == Source::Nothing || !is_sha256(sha256))
+        {
+            return Err(BadSpec::Checksum);
         }
         Self::check_each(&self.outputs)?;
         self.check_source()
@@ -305,6 +318,10 @@ impl JobSpec {
 /// Whether an operation reads the source.
 const fn reads(operation: &Operation) -> bool {
     !matches!(operation, Operation::FleetNoop(_))
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn check_count(what: &'static str, count: usize, max: usize) -> Result<(), BadSpec> {
@@ -396,6 +413,8 @@ mod tests {
             (json!({ "regions": ["b", "c"], "hop_after": "9s" }), "hop_after is 9s"),
             (json!({ "region": "a", "hop_after": "1m" }), "hop_after is for jobs that may run in"),
             (json!({ "color": "red" }), "unknown field `color`"),
+            (json!({ "source_sha256": "A".repeat(64) }), "64 hexadecimal digits"),
+            (json!({ "source_sha256": "a".repeat(63) }), "64 hexadecimal digits"),
             (json!({ "source": "none" }), "output `tiles` (pano.tiles) needs a source"),
             (json!({ "outputs": { "n": { "op": "fleet.noop" } } }), "`fleet.noop` makes nothing"),
             (

@@ -47,7 +47,7 @@ fn bodies() -> BTreeMap<&'static str, Body> {
     let acceptance = Acceptance {
         id: JobId(Uuid::from_u128(1)),
         tenant: Tenant::new("default").unwrap(),
-        source: SourceLocation::Https { url: "https://example.com/a.jpg".into() },
+        source: SourceLocation::https("https://example.com/a.jpg"),
         region: Region::new("hangzhou").unwrap(),
         bucket: "panofleet".into(),
         events_partition: 3,

@@ -62,11 +62,12 @@ fn job(number: u128) -> Job {
         idempotency_key: None,
         labels: BTreeMap::from([("album".to_owned(), "42".to_owned())]),
         preset: None,
+        source_sha256: None,
     };
     let acceptance = Acceptance {
         id: JobId(Uuid::from_u128(number)),
         tenant: Tenant::new("acme").unwrap(),
-        source: SourceLocation::Https { url: "https://example.org/a.jpg".to_owned() },
+        source: SourceLocation::https("https://example.org/a.jpg"),
         region: Region::new("hangzhou").unwrap(),
         bucket: "outputs".to_owned(),
         events_partition: 0,

@@ -6,6 +6,8 @@ use panofleet_job_schema::Failure;
 use panofleet_job_schema::source::SourceLocation;
 use panofleet_objects::client::DownloadTo;
 use panofleet_objects::{ObjectStore, ObjectsError};
+use panofleet_service::egress::shown;
+use url::Url;
 
 use crate::store::scratch_failure;
 
@@ -44,33 +46,41 @@ impl Sources {
         path: &Path,
         mut moved: impl FnMut(u64, Option<u64>) + Send,
     ) -> Result<Fetched, Failure> {
-        match source {
+        let (fetched, sha256, named) = match source {
             SourceLocation::Object { bucket, key, sha256 } => {
                 let to = DownloadTo { path, bytes_max: self.bytes_max };
                 let downloaded = self.objects.get_to_file(bucket, key, to, moved).await;
                 let downloaded = downloaded.map_err(|error| object_failure(&error))?;
-                if let Some(sha256) = sha256.as_ref().filter(|sha256| **sha256 != downloaded.sha256)
-                {
-                    return Err(differs(bucket, key, (&downloaded.sha256, sha256)));
-                }
-                Ok(Fetched { bytes: downloaded.bytes, sha256: downloaded.sha256 })
+                let fetched = Fetched { bytes: downloaded.bytes, sha256: downloaded.sha256 };
+                (fetched, sha256, format!("s3://{bucket}/{key}"))
             }
-            SourceLocation::Https { url } => {
-                self.https.fetch(url, path, self.bytes_max, &mut moved).await
+            SourceLocation::Https { url, sha256 } => {
+                let fetched = self.https.fetch(url, path, self.bytes_max, &mut moved).await?;
+                // Without what is behind the path: it may be a signature.
+                let named = Url::parse(url).map(|url| shown(&url)).unwrap_or_default();
+                (fetched, sha256, named)
             }
-            SourceLocation::Nothing => Err(Failure::rejected(
-                "no_source",
-                "the job has no source, and its operations read one; submit it with a source",
-            )),
+            SourceLocation::Nothing => {
+                return Err(Failure::rejected(
+                    "no_source",
+                    "the job has no source, and its operations read one; submit it with a source",
+                ));
+            }
+        };
+        match sha256 {
+            Some(sha256) if *sha256 != fetched.sha256 => {
+                Err(differs(&named, (&fetched.sha256, sha256)))
+            }
+            _ => Ok(fetched),
         }
     }
 }
 
-fn differs(bucket: &str, key: &str, (found, announced): (&str, &str)) -> Failure {
+fn differs(named: &str, (found, announced): (&str, &str)) -> Failure {
     Failure::rejected(
         "source_checksum_differs",
         format!(
-            "the source s3://{bucket}/{key} has the SHA-256 {found}, and {announced} was announced; upload it again"
+            "the source {named} has the SHA-256 {found}, and {announced} was announced; submit the file that was meant"
         ),
     )
 }

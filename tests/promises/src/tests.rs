@@ -30,7 +30,7 @@ impl Told {
         let acceptance = Acceptance {
             id: serde_json::from_value::<JobId>(id(1)).unwrap(),
             tenant: Tenant::new("acme").unwrap(),
-            source: SourceLocation::Https { url: "https://a.example/b.jpg".to_owned() },
+            source: SourceLocation::https("https://a.example/b.jpg"),
             region: Region::new("hangzhou").unwrap(),
             bucket: "outputs".to_owned(),
             events_partition: 0,

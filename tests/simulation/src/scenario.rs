@@ -196,6 +196,7 @@ fn wish(random: &mut Random, trouble: Trouble, number: u64) -> Wish {
         idempotency_key: is_keyed.then(|| format!("key-{number}")),
         labels: BTreeMap::new(),
         preset: None,
+        source_sha256: None,
     };
     let tenant = usize::try_from(random.below(TENANTS.len() as u64)).unwrap_or(0);
     let object = (format!("/{bucket}/{key}"), nature.source());

@@ -74,11 +74,12 @@ pub(crate) fn job(number: u128) -> Job {
         idempotency_key: None,
         labels: BTreeMap::new(),
         preset: None,
+        source_sha256: None,
     };
     let acceptance = Acceptance {
         id: JobId(Uuid::from_u128(number)),
         tenant: tenant("acme"),
-        source: SourceLocation::Https { url: "https://example.org/a.jpg".to_owned() },
+        source: SourceLocation::https("https://example.org/a.jpg"),
         region: region("hangzhou"),
         bucket: "outputs".to_owned(),
         events_partition: 3,

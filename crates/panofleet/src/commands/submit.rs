@@ -47,8 +47,11 @@ pub(crate) struct Submit {
     #[arg(long, value_name = "FILE", conflicts_with = "outputs")]
     job: Option<std::path::PathBuf>,
     /// Jobs as JSON instead, one a line; `-` reads them from standard input. Each line gets its own verdict
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["sources", "job", "outputs", "preset", "wait", "download"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sources", "job", "outputs", "preset", "source_sha256", "wait", "download"])]
     lines: Option<std::path::PathBuf>,
+    /// What the SHA-256 of the source has to be; another file is rejected
+    #[arg(long, value_name = "HEX")]
+    source_sha256: Option<String>,
     /// The region to run in
     #[arg(long)]
     region: Option<Region>,
@@ -192,6 +195,7 @@ impl Submit {
             }
         };
         put("source", json!(source));
+        put("source_sha256", json!(self.source_sha256));
         put("region", json!(self.region));
         put("regions", json!(Some(&self.regions).filter(|regions| !regions.is_empty())));
         put("any_region", json!(self.any_region.then_some(true)));

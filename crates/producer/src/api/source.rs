@@ -89,7 +89,7 @@ fn https(text: &str) -> Result<Resolved, ApiError> {
             "the source's URL carries a name or a password; use a presigned URL, or upload it";
         return Err(ApiError::unfit("source_has_credentials", detail));
     }
-    Ok(Resolved { location: SourceLocation::Https { url: url.into() }, region: None })
+    Ok(Resolved { location: SourceLocation::https(url), region: None })
 }
 
 fn object(api: &Acceptor<'_>, bucket: &str, key: &str) -> Result<Resolved, ApiError> {

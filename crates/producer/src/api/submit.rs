@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::job::Acceptance;
 use panofleet_job_schema::policy::Policy;
+use panofleet_job_schema::source::SourceLocation;
 use panofleet_job_schema::spec::BadSpec;
 use panofleet_job_schema::{Job, JobId, JobSpec, Region, Tenant, Timestamp};
 use panofleet_jobs_db::{Accepted, IdempotencyKey, JobsDb, Offer, Versioned};
@@ -164,6 +165,7 @@ async fn offer(
         .map(|key| IdempotencyKey { key, payload_sha256: fingerprint(&spec) });
     let spec = checked(acceptor, spec)?;
     let source = source::resolve(acceptor, &spec.source).await?;
+    check_checksum(&spec, &source.location)?;
     let region = region_of(acceptor, &spec, source.region)?;
     let Some(settings) = config.regions.get(&region) else {
         return Err(unknown_region(config, &region));
@@ -173,7 +175,7 @@ async fn offer(
     let acceptance = Acceptance {
         id,
         tenant: tenant.clone(),
-        source: source.location,
+        source: source.location.with_sha256(spec.source_sha256.as_ref()),
         region,
         bucket: settings.bucket.clone(),
         events_partition: events_partition(id, event_partitions),
@@ -183,6 +185,20 @@ async fn offer(
     let route = route(acceptor, &spec, &acceptance.region)?;
     let job = Job::accept(spec, acceptance, policy).routed(route, policy);
     Ok(Offer { job, key })
+}
+
+/// Refuses a checksum that an upload cannot have: it was announced with another one.
+fn check_checksum(spec: &JobSpec, location: &SourceLocation) -> Result<(), ApiError> {
+    let (Some(asked), SourceLocation::Object { sha256: Some(announced), .. }) =
+        (&spec.source_sha256, location)
+    else {
+        return Ok(());
+    };
+    if asked == announced {
+        return Ok(());
+    }
+    let detail = format!("source_sha256 is {asked}, and the upload was begun with {announced}");
+    Err(ApiError::unfit("source_checksum_differs", detail))
 }
 
 /// What is asked for, with the outputs of its preset, once everything that can be known without the source is checked.

@@ -109,6 +109,8 @@ async fn an_upload_in_parts_is_gone_on_with_until_it_is_complete() {
     assert_eq!(fleet.get(&format!("/v1/uploads/{}", upload.id)).await.ok(), complete);
 
     let id = fleet.submitted(&job).await;
+    let other = json!({ "source": upload.source.to_string(), "source_sha256": "0".repeat(64) });
+    fleet.submit(&other).await.problem(422, "source_checksum_differs");
     let SourceLocation::Object { bucket, key, sha256: announced } = fleet.job(id).await.source
     else {
         panic!("an upload is an object")

@@ -85,7 +85,7 @@ fn response(status: &str, headers: &str, length: usize, body: &[u8]) -> Vec<u8> 
 
 async fn job(site: &Site, url: String) -> JobMessage {
     let mut message = site.job(serde_json::json!([])).await;
-    message.source = SourceLocation::Https { url };
+    message.source = SourceLocation::https(url);
     site.send(&message);
     message
 }
@@ -316,5 +316,29 @@ async fn a_name_that_means_a_private_address_is_refused() {
             (Rejected, "source_address_refused"),
             "{failure:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn another_file_than_the_one_that_was_announced_is_rejected() {
+    let body = long_script();
+    let announced = hex::encode(Sha256::digest(&body));
+    let whole = body.clone();
+    let server = Server::start(move |_, _| response("200 OK", "", whole.len(), &whole)).await;
+    for (sha256, fits) in [(announced.clone(), true), ("0".repeat(64), false)] {
+        let site = Site::new().await;
+        let mut message = site.job(serde_json::json!([])).await;
+        let url = server.url("/a.jpg?signature=secret");
+        message.source = SourceLocation::https(url).with_sha256(Some(&sha256));
+        site.send(&message);
+        let _running = site.start();
+        if fits {
+            fetched(&site, &message, &body).await;
+            continue;
+        }
+        let failure = site.failure(&message).await;
+        assert_eq!((failure.class, &*failure.code), (Rejected, "source_checksum_differs"));
+        assert!(failure.message.contains(&announced), "{failure:?}");
+        assert!(!failure.message.contains("secret"), "{failure:?}");
     }
 }

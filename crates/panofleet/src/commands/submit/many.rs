@@ -33,8 +33,8 @@ pub(super) async fn submit(
     sources: &[String],
     shared: &Shared,
 ) -> Result<ExitCode> {
-    if command.idempotency_key.is_some() {
-        bail!("an idempotency key is one job's; submit its source alone");
+    if command.idempotency_key.is_some() || command.source_sha256.is_some() {
+        bail!("an idempotency key and a SHA-256 are one job's; submit its source alone");
     }
     let bar = count_bar(sources.len() as u64, "submitting", shared.json);
     let each = stream::iter(sources).map(async |source| {
