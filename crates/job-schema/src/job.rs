@@ -352,6 +352,14 @@ impl State {
         matches!(self, Self::Succeeded { .. } | Self::Dead { .. } | Self::Cancelled | Self::Expired)
     }
 
+    /// Who holds it.
+    pub fn claims(&self) -> &[Claim] {
+        match self {
+            Self::Running { claims, .. } => claims,
+            _ => &[],
+        }
+    }
+
     /// The state's name in the API and the database.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -24,9 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Failure;
 use crate::family::Children;
 use crate::ids::{Attempt, ClaimId, Generation, Region, WorkerId};
-use crate::job::{Job, Placement, State};
+use crate::job::{Claim, Job, Placement, State};
 use crate::manifest::ManifestSummary;
 use crate::message::{AttemptId, ClaimEvent};
 use crate::policy::Policy;
@@ -185,6 +186,10 @@ pub struct Note {
     pub worker: Option<WorkerId>,
     /// For people.
     pub detail: Option<String>,
+    /// Why the attempt failed, if it did.
+    pub failure: Option<Failure>,
+    /// Since when the worker held the job, if it holds it no longer.
+    pub held_since: Option<Timestamp>,
 }
 
 /// Something to do after a decision is written.
@@ -367,6 +372,12 @@ impl Refusal {
 /// # Errors
 /// [`Refusal`]: the event changes nothing, and why.
 pub fn decide(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Refusal> {
+    let mut decision = decided(job, event, policy)?;
+    decision.note.held_since = held_since(job, &decision);
+    Ok(decision)
+}
+
+fn decided(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Refusal> {
     match event {
         Event::Dispatched { now } => dispatched(job, *now, policy),
         Event::Placed { attempt, placement, now } => {
@@ -393,6 +404,16 @@ pub fn decide(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Ref
         }
         Event::Reprioritised { priority } => reprioritised(job, *priority),
     }
+}
+
+/// When the claim that a decision is about was made, if it ends with it.
+fn held_since(job: &Job, decision: &Decision) -> Option<Timestamp> {
+    let Note { attempt, worker, .. } = &decision.note;
+    let is_it =
+        |claim: &&Claim| Some(claim.attempt) == *attempt && Some(&claim.worker) == worker.as_ref();
+    let held = job.state.claims().iter().find(is_it)?;
+    let holds = decision.job.state.claims().iter().any(|claim| claim.claim == held.claim);
+    (!holds).then_some(held.claimed_at)
 }
 
 fn dispatched(job: &Job, now: Timestamp, policy: &Policy) -> Result<Decision, Refusal> {
@@ -465,6 +486,11 @@ impl Decision {
     fn about(mut self, attempt: Option<Attempt>, worker: Option<&WorkerId>) -> Self {
         self.note.attempt = attempt;
         self.note.worker = worker.cloned();
+        self
+    }
+
+    fn because(mut self, failure: &Failure) -> Self {
+        self.note.failure = Some(failure.clone());
         self
     }
 

@@ -93,6 +93,9 @@ fn turn_over(jobs: u128, version: u64) -> Batch {
             attempt: Some(1),
             worker: None,
             detail: None,
+            code: None,
+            failure: None,
+            held_ms: None,
         };
         let timer_at = Some(job.deadline_at);
         JobWrite {

@@ -51,6 +51,15 @@ pub struct HistoryEntry {
     /// For people: the failure's message, the reason of a release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The failure's code, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The failure's fingerprint, if it is about one: `failure` in a filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// How long the worker held the job, in milliseconds, if that ended here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_ms: Option<u64>,
 }
 
 /// Moves the applied offset of a partition: a compare-and-set.

@@ -39,10 +39,12 @@ mod outlook;
 mod partition;
 mod pause;
 pub mod postgres;
+mod question;
 mod replay;
 mod retention;
 mod row;
 mod schedule;
+mod setback;
 pub mod sqlite;
 mod upload;
 mod webhook;
@@ -61,9 +63,14 @@ pub use order::{NewOrder, OrderRow, OrdersDb};
 pub use outlook::{Outlook, QueueName, QueueOutlook};
 pub use partition::{Observation, PartitionRow};
 pub use pause::{BadPauseTarget, Pause, PauseTarget};
+pub use question::{QuestionsDb, Stuck};
 pub use replay::{LetterKey, Replay, ReplaysDb};
 pub use retention::{RetentionDb, RetireBefore, Sweep};
 pub use schedule::{Missed, Overlap, Schedule, SchedulesDb, Tick, TickOutcome, VersionedSchedule};
+pub use setback::{
+    SETBACKS_KEPT, SETBACKS_READ_MAX, SetbackFilter, SetbackGroup, SetbackKey, SetbackKind,
+    SetbackReport, SetbacksDb,
+};
 pub use upload::{Upload, UploadParts};
 pub use webhook::{
     BadWebhookEvent, Delivery, DeliveryState, Disabled, DisabledBecause, DueDelivery,
@@ -79,9 +86,11 @@ pub trait JobsDb:
     + FailuresDb
     + KeysDb
     + OrdersDb
+    + QuestionsDb
     + ReplaysDb
     + RetentionDb
     + SchedulesDb
+    + SetbacksDb
     + WebhooksDb
     + Debug
     + Send

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::lifecycle::{Decision, next_timer};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Job, JobId, Timestamp};
+use panofleet_job_schema::{Failure, Job, JobId, Timestamp};
 
 use crate::{HistoryEntry, JobWrite};
 
@@ -21,6 +21,12 @@ impl JobWrite {
             attempt: decision.note.attempt.map(|attempt| attempt.0),
             worker: decision.note.worker.clone(),
             detail: decision.note.detail.clone(),
+            code: decision.note.failure.as_ref().map(|failure| failure.code.clone()),
+            failure: decision.note.failure.as_ref().map(Failure::fingerprint),
+            held_ms: decision
+                .note
+                .held_since
+                .map(|since| u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX)),
         });
         let timer_at = next_timer(&job, policy);
         let children = decision.children.clone();

@@ -24,6 +24,7 @@ use uuid::Uuid;
 mod deletions;
 pub(crate) mod events;
 mod keys;
+mod questions;
 pub(crate) mod uploads;
 mod webhooks;
 

@@ -15,6 +15,7 @@ use crate::config::{self, Config, Layered, Sources};
 use crate::uploading::Notes;
 
 mod act;
+mod ask;
 mod audit;
 mod bench;
 mod bulk;
@@ -135,6 +136,8 @@ enum Command {
     Delete(deletions::Delete),
     /// What failed, by why
     Failures(failures::Failures),
+    /// Ask about retries: what is stuck, what is due, what was lost, by whom
+    Ask(ask::Ask),
     /// Start all jobs anew that match, after a look at how many there are
     RetryAll(bulk::All),
     /// Cancel all jobs that match, after a look at how many there are
@@ -230,6 +233,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Reprioritise(command) => command.run(&shared).await,
             Command::Delete(command) => command.run(&shared).await,
             Command::Failures(command) => command.run(&shared).await,
+            Command::Ask(command) => command.run(&shared).await,
             Command::RetryAll(all) => all.run(BulkAction::Retry, &shared).await,
             Command::CancelAll(all) => all.run(BulkAction::Cancel, &shared).await,
             Command::ReprioritiseAll(command) => command.run(&shared).await,

@@ -12,6 +12,7 @@
 //! | cancel, retry, reprioritise | `act.rs`; all jobs that match: `bulk.rs` |
 //! | what somebody wants gone | `deletions.rs` |
 //! | what failed, and why | `failures.rs` |
+//! | what people ask about retries | `questions.rs` |
 //! | pause, resume | `pauses.rs` |
 //! | dead letters | `dead_letters.rs` |
 //! | jobs that come again and again | `schedules.rs` |
@@ -69,6 +70,7 @@ pub(crate) mod openapi;
 pub(crate) mod outputs;
 mod paging;
 mod pauses;
+pub(crate) mod questions;
 pub(crate) mod quota;
 pub(crate) mod routes;
 pub(crate) mod scale;
@@ -96,6 +98,9 @@ pub use failures::{FailedJob, FailureGroupView, FailureList};
 pub use fleet::WorkerView;
 pub use keys::{KeyList, KeyState, KeyView, MadeKey, NewKey, Rotation, WhoView};
 pub use openapi::shared as document;
+pub use questions::{
+    AnswerView, AskedGroup, AskedJob, AskedTime, QuestionList, QuestionView, Rows,
+};
 pub use quota::config::{LimitsConfig, TenantQuota};
 pub use routes::{Row, table};
 pub use scale::ScaleView;

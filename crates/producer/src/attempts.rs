@@ -79,6 +79,9 @@ mod tests {
             attempt,
             worker: worker.map(|name| WorkerId::new(name).unwrap()),
             detail: None,
+            code: None,
+            failure: None,
+            held_ms: None,
         }
     }
 

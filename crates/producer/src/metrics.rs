@@ -403,6 +403,8 @@ pub(crate) enum Gone {
     WebhookDelivery,
     /// What was known of a deletion that was over.
     Deletion,
+    /// What is known of an attempt that came to nothing.
+    Setback,
 }
 
 /// Something was removed.
@@ -417,6 +419,7 @@ pub(crate) fn gone(kind: Gone, count: u64) {
         Gone::AuditEntry => "audit_entry",
         Gone::WebhookDelivery => "webhook_delivery",
         Gone::Deletion => "deletion",
+        Gone::Setback => "setback",
     };
     counter!(REMOVED.name, "kind" => kind).increment(count);
 }

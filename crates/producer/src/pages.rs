@@ -11,6 +11,7 @@
 //! | recent jobs; what is on fire | `home.rs`, `alarms.rs` |
 //! | one job and its result | `view.rs`, `view/` |
 //! | what failed, by why; running it again | `failures.rs` |
+//! | what people ask about retries | `questions.rs` |
 //! | queues, workers, pauses | `fleet.rs` |
 //! | schedules; dead letters; who has changed what | `schedules.rs`, `dead_letters.rs`, `audit.rs` |
 //! | webhooks and what they were told | `webhooks.rs` |
@@ -36,6 +37,7 @@ mod failures;
 mod fleet;
 mod home;
 mod html;
+mod questions;
 mod reference;
 mod schedules;
 mod sign_in;
@@ -50,6 +52,8 @@ pub(crate) fn routes() -> Routes {
         .page("/view/{id}", READ, view::view)
         .page("/failures", READ, failures::failures)
         .page("/failures/{fingerprint}", READ, failures::failure)
+        .page("/questions", READ, questions::questions)
+        .page("/questions/{name}", READ, questions::question)
         .page("/bulk/{id}", READ, failures::bulk)
         .page("/fleet", OPS, fleet::fleet)
         .page("/schedules", READ, schedules::schedules)

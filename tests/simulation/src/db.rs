@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `db/state.rs` | the rows, and what is read of them |
 //! | `db/commit.rs` | what is written, by compare-and-set |
-//! | `db/beside.rs` | what is not simulated |
+//! | `db/beside.rs`, `db/questions.rs` | what is not simulated |
 //! | `db/leads.rs` | leads, which end with the connection that holds them |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,7 @@ mod beside;
 mod commit;
 mod families;
 mod leads;
+mod questions;
 mod state;
 
 pub(crate) use leads::end_sessions;

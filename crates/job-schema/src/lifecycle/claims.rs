@@ -56,7 +56,7 @@ pub(super) fn reported(
     Ok(match &event.report {
         Report::Released { reason, .. } => decision.saying(reason.clone()),
         Report::Failed { failure } => {
-            decision.saying(format!("{}: {}", failure.code, failure.message))
+            decision.saying(format!("{}: {}", failure.code, failure.message)).because(failure)
         }
         _ => decision,
     })

@@ -15,6 +15,7 @@ use crate::source::SourceLocation;
 use crate::spec::JobSpec;
 
 mod families;
+mod held;
 mod hops;
 mod orders;
 mod probed;

@@ -14,10 +14,12 @@ use uuid::Uuid;
 use super::families;
 use super::retention;
 use super::row::id_list;
+use super::setbacks;
 use super::webhooks;
 use crate::failure::{failed_as, failed_at};
 use crate::retention::sweeps_of;
 use crate::row::{integer, to_doc};
+use crate::setback::setbacks_of;
 use crate::webhook::ends_of;
 use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance, filter};
@@ -45,8 +47,10 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Resul
     if let Some(job) = jobs.iter().find(|write| !written.contains(&write.job.id)) {
         return Err(JobsDbError::Conflict(format!("job {}", job.job.id)));
     }
-    write_progress(connection, &said).await?;
+    let said_at = batch.heartbeats.iter().map(|heartbeat| heartbeat.at).max();
+    write_progress(connection, &said, said_at).await?;
     retention::note(connection, &jobs).await?;
+    setbacks::note(connection, &jobs).await?;
     webhooks::note(connection, &jobs).await
 }
 
@@ -59,6 +63,7 @@ pub(super) async fn write_each(
     let has_more = writes.iter().any(|write| !write.children.is_empty())
         || !parents_to_tell(writes.iter().copied()).is_empty()
         || !sweeps_of(writes.iter().copied()).is_empty()
+        || !setbacks_of(writes.iter().copied()).is_empty()
         || !ends_of(writes.iter().copied()).is_empty();
     if !has_more {
         // One statement is all or nothing by itself.
@@ -69,6 +74,7 @@ pub(super) async fn write_each(
     let writes: Vec<&JobWrite> =
         writes.into_iter().filter(|write| written.contains(&write.job.id)).collect();
     retention::note(&mut transaction, &writes).await?;
+    setbacks::note(&mut transaction, &writes).await?;
     webhooks::note(&mut transaction, &writes).await?;
     transaction.commit().await?;
     Ok(written)
@@ -260,18 +266,22 @@ fn last_words(writes: &[&JobWrite], said: &[&(JobId, Progress)]) -> BTreeMap<Job
 async fn write_progress(
     connection: &mut PgConnection,
     said: &BTreeMap<JobId, String>,
+    at: Option<Timestamp>,
 ) -> Result<(), JobsDbError> {
     if said.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO progress (job, doc)
-         SELECT jobs.id, said.doc FROM unnest($1::uuid[], $2::text[]) AS said (job, doc)
+        "INSERT INTO progress (job, doc, changed_at)
+         SELECT jobs.id, said.doc, $3 FROM unnest($1::uuid[], $2::text[]) AS said (job, doc)
             JOIN jobs ON jobs.id = said.job ORDER BY jobs.id
-         ON CONFLICT (job) DO UPDATE SET doc = excluded.doc",
+         ON CONFLICT (job) DO UPDATE SET doc = excluded.doc,
+            changed_at = CASE WHEN progress.doc = excluded.doc THEN coalesce(progress.changed_at, excluded.changed_at)
+                              ELSE excluded.changed_at END",
     )
     .bind(id_list(said.keys().copied()))
     .bind(said.values().collect::<Vec<_>>())
+    .bind(at.map(Timestamp::as_millis))
     .execute(connection)
     .await?;
     Ok(())

@@ -10,6 +10,7 @@ use sqlx::SqliteConnection;
 use super::accept::{insert_row, job_key};
 use super::families;
 use super::retention;
+use super::setbacks;
 use super::webhooks;
 use crate::failure::{failed_as, failed_at};
 use crate::row::{integer, to_doc};
@@ -34,6 +35,7 @@ pub(super) async fn write(
         }
     }
     retention::note(connection, &batch.jobs).await?;
+    setbacks::note(connection, &batch.jobs).await?;
     webhooks::note(connection, &batch.jobs).await?;
     families::tell(connection, parents_to_tell(&batch.jobs)).await
 }
@@ -47,6 +49,7 @@ pub(super) async fn write_each(
     for write in writes {
         if write_job(connection, write).await? {
             retention::note(connection, std::slice::from_ref(write)).await?;
+            setbacks::note(connection, [write]).await?;
             webhooks::note(connection, [write]).await?;
             written.insert(write.job.id);
         }
@@ -111,7 +114,7 @@ async fn write_heartbeat(
         return Ok(()); // Of an earlier life of the worker: its claims are not held any more.
     }
     for (job, progress) in &heartbeat.progress {
-        write_progress(connection, *job, progress).await?;
+        write_progress(connection, *job, (progress, heartbeat.at)).await?;
     }
     Ok(())
 }
@@ -119,14 +122,18 @@ async fn write_heartbeat(
 async fn write_progress(
     connection: &mut SqliteConnection,
     job: JobId,
-    progress: &Progress,
+    (progress, at): (&Progress, Timestamp),
 ) -> Result<(), JobsDbError> {
     sqlx::query(
-        "INSERT INTO progress (job, doc) SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?1)
-         ON CONFLICT (job) DO UPDATE SET doc = excluded.doc",
+        "INSERT INTO progress (job, doc, changed_at)
+         SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?1)
+         ON CONFLICT (job) DO UPDATE SET doc = excluded.doc,
+            changed_at = CASE WHEN doc = excluded.doc THEN coalesce(changed_at, excluded.changed_at)
+                              ELSE excluded.changed_at END",
     )
     .bind(job_key(job))
     .bind(to_doc(progress))
+    .bind(at.as_millis())
     .execute(connection)
     .await?;
     Ok(())

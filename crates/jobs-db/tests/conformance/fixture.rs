@@ -150,6 +150,9 @@ pub(crate) fn entry(state: &str, reason: &str) -> HistoryEntry {
         attempt: None,
         worker: None,
         detail: None,
+        code: None,
+        failure: None,
+        held_ms: None,
     }
 }
 

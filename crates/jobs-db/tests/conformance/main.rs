@@ -27,10 +27,12 @@ mod orders;
 mod partitions;
 mod pauses;
 mod postgres;
+mod questions;
 mod queues;
 mod replays;
 mod retention;
 mod schedules;
+mod setbacks;
 mod sqlite;
 mod webhooks;
 mod workers;
@@ -65,6 +67,20 @@ macro_rules! beside_jobs {
             failures {
                 failed_jobs_are_grouped_by_what_their_failures_share
                 failed_jobs_are_found_and_counted
+            }
+            questions {
+                what_says_nothing_new_is_stuck
+                retries_are_counted_by_when_they_are_due
+                deadlines_come_the_next_first
+                each_tenant_s_oldest_queued_job_is_found
+            }
+            setbacks {
+                setbacks_are_grouped_by_what_they_share
+                a_trend_counts_setbacks_by_fingerprint_and_hour
+                a_refused_write_leaves_no_setback
+                a_code_may_be_any_text
+                old_setbacks_are_forgotten_a_few_at_a_time
+                a_version_is_of_the_life_that_held_the_job
             }
             filters {
                 jobs_are_found_by_operation_worker_and_attempt

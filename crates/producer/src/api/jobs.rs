@@ -285,5 +285,8 @@ fn accepted(job: &Job) -> HistoryEntry {
         attempt: None,
         worker: None,
         detail: None,
+        code: None,
+        failure: None,
+        held_ms: None,
     }
 }

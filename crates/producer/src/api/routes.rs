@@ -16,8 +16,8 @@ use super::auth::Need;
 use super::shape::{Shape, Shaped};
 use super::{
     Api, JobView, act, audit, bulk, dead_letters, deletions, drains, estimates, events, failures,
-    feed, fleet, health, jobs, keys, openapi, outputs, pauses, scale, schedules, schema, submit,
-    uploads, wait, webhooks,
+    feed, fleet, health, jobs, keys, openapi, outputs, pauses, questions, scale, schedules, schema,
+    submit, uploads, wait, webhooks,
 };
 use crate::pages;
 
@@ -312,6 +312,8 @@ fn jobs_routes() -> Routes {
         .get("/v1/presets", READ, (schema::presets, "Named sets of outputs"))
         .get("/v1/counts", READ, (fleet::counts, "How many jobs are in each state"))
         .get("/v1/failures", READ, (failures::list, "What failed, by why"))
+        .get("/v1/questions", READ, (questions::list, "What can be asked about retries"))
+        .get("/v1/questions/{name}", READ, (questions::ask, "The answer to a question"))
         .get("/v1/bulk", READ, (bulk::list, "The newest bulk actions"))
         .post(
             "/v1/bulk",

@@ -6,7 +6,7 @@
 //! | folders of attempts that lost | `retention/orphans.rs` |
 //! | ended jobs and what is left of them | `retention/ended.rs` |
 //! | uploads | `retention/uploads.rs` |
-//! | the audit log, sessions, what webhooks were told | `retention/access.rs` |
+//! | the audit log, sessions, what webhooks were told, attempts that came to nothing | `retention/access.rs` |
 //!
 //! Each look does a bounded amount of work and may be cut off anywhere: objects go first, the row that names them last, and
 //! to delete what is gone already is no error. Two leaders at once do the same work twice, and neither removes what the

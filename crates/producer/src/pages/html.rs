@@ -128,8 +128,9 @@ pub(super) struct Page {
 }
 
 /// Pages by what it takes to see them.
-const NAV: [(Option<&[Scope]>, &str, &str); 7] = [
+const NAV: [(Option<&[Scope]>, &str, &str); 8] = [
     (Some(&[Scope::JobsRead]), "/failures", "Failures"),
+    (Some(&[Scope::JobsRead]), "/questions", "Questions"),
     (Some(&[Scope::Ops]), "/fleet", "Fleet"),
     (Some(&[Scope::JobsRead]), "/schedules", "Schedules"),
     (Some(&[Scope::JobsRead]), "/webhooks", "Webhooks"),

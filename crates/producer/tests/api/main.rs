@@ -22,6 +22,7 @@ mod outputs;
 mod pages;
 mod pauses;
 mod presets;
+mod questions;
 mod quota;
 mod results;
 mod scale;

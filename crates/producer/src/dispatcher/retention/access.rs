@@ -1,5 +1,7 @@
 //! What is left of people and their programs: entries of the audit log and deletions that are old, sessions that are over, what webhooks
-//! were told long ago.
+//! were told long ago, attempts that came to nothing last week.
+
+use panofleet_jobs_db::SETBACKS_KEPT;
 
 use super::config::Keep;
 use super::{Done, RetentionError};
@@ -14,7 +16,9 @@ impl Dispatcher {
         let now = self.db.now().await?;
         let sessions = self.db.remove_sessions(now, ROWS_MAX).await?;
         metrics::gone(Gone::Session, sessions);
-        let mut most = sessions;
+        let setbacks = self.db.remove_setbacks(now - SETBACKS_KEPT, ROWS_MAX).await?;
+        metrics::gone(Gone::Setback, setbacks);
+        let mut most = sessions.max(setbacks);
         if let Keep::For(span) = self.retention.audit {
             let entries = self.db.remove_audit(now - span.0, ROWS_MAX).await?;
             metrics::gone(Gone::AuditEntry, entries);
