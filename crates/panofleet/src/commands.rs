@@ -42,6 +42,7 @@ mod scale;
 mod schedules;
 mod shells;
 mod submit;
+mod top;
 mod topics;
 mod up;
 mod waiting;
@@ -138,6 +139,8 @@ enum Command {
     Failures(failures::Failures),
     /// Ask about retries: what is stuck, what is due, what was lost, by whom
     Ask(ask::Ask),
+    /// Watch the fleet in the terminal: what runs, what is tried again, what failed, who works
+    Top(top::Top),
     /// Start all jobs anew that match, after a look at how many there are
     RetryAll(bulk::All),
     /// Cancel all jobs that match, after a look at how many there are
@@ -234,6 +237,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Delete(command) => command.run(&shared).await,
             Command::Failures(command) => command.run(&shared).await,
             Command::Ask(command) => command.run(&shared).await,
+            Command::Top(command) => Box::pin(command.run(&shared)).await,
             Command::RetryAll(all) => all.run(BulkAction::Retry, &shared).await,
             Command::CancelAll(all) => all.run(BulkAction::Cancel, &shared).await,
             Command::ReprioritiseAll(command) => command.run(&shared).await,

@@ -11,6 +11,7 @@ mod config;
 mod listening;
 mod roles;
 mod terminal;
+mod top;
 mod uploading;
 
 fn main() -> ExitCode {
