@@ -1,10 +1,11 @@
 //! `GET /v1/failures`: what failed, and why: jobs by what their last failures share.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use panofleet_job_schema::{ErrorClass, JobId, Region, Span, Timestamp};
-use panofleet_jobs_db::{FailureGroup, JobFilter};
+use panofleet_jobs_db::{FailureGroup, JobFilter, SetbackFilter, SetbackKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ use super::paging::page_size;
 const GROUPS: u32 = 50;
 /// Most groups of an answer.
 const GROUPS_MAX: u32 = 200;
+/// Steps of a trend.
+const TREND_HOURS: u32 = 24;
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Which groups.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -52,6 +56,9 @@ pub struct FailureGroupView {
     pub last_at: Timestamp,
     /// The newest of them.
     pub sample: FailedJob,
+    /// Attempts that failed in this way in each of the last 24 hours, the oldest first; parts of jobs count too.
+    #[serde(default)]
+    pub trend: Vec<u64>,
 }
 
 /// A job that failed.
@@ -89,7 +96,20 @@ impl Granted {
         limit: u32,
     ) -> Result<Vec<FailureGroupView>, ApiError> {
         let groups = self.db.failure_groups(filter, limit).await?;
-        Ok(groups.into_iter().filter_map(FailureGroupView::of).collect())
+        let mut views: Vec<_> = groups.into_iter().filter_map(FailureGroupView::of).collect();
+        let failures: Vec<String> = views.iter().map(|view| view.fingerprint.clone()).collect();
+        let trended = SetbackFilter {
+            tenant: filter.tenant.clone(),
+            kinds: &[SetbackKind::Failed],
+            since: self.db.now().await? - HOUR * TREND_HOURS,
+            until: None,
+        };
+        let mut trends = self.db.setback_trend(&trended, &failures, (HOUR, TREND_HOURS)).await?;
+        for view in &mut views {
+            let none = || vec![0; TREND_HOURS as usize];
+            view.trend = trends.remove(&view.fingerprint).unwrap_or_else(none);
+        }
+        Ok(views)
     }
 
     /// The time so long ago, by the database's clock.
@@ -116,6 +136,7 @@ impl FailureGroupView {
             first_at,
             last_at,
             sample: FailedJob { id: newest.job.id, message: failure.message },
+            trend: Vec::new(),
         })
     }
 }

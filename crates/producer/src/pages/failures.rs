@@ -28,7 +28,7 @@ pub(super) async fn failures(api: Granted) -> Result<Page, PageError> {
     } else {
         let rows: String = groups.iter().map(|group| row(group, now)).collect();
         format!(
-            "<table class=\"jobs failures\">\n<thead><tr><th>Why</th><th>Jobs</th><th>Where</th>\
+            "<table class=\"jobs failures\">\n<thead><tr><th>Why</th><th>Jobs</th><th>Last 24 h</th><th>Where</th>\
              <th>First</th><th>Last</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
         )
     };
@@ -40,15 +40,41 @@ fn row(group: &FailureGroupView, now: Timestamp) -> String {
     let regions: Vec<_> = group.regions.keys().map(ToString::to_string).collect();
     format!(
         "<tr><td><a href=\"/failures/{fingerprint}\">{pattern}</a><br><small>{code} · {class}</small></td>\
-         <td>{states}</td><td>{regions}</td><td>{first}</td><td>{last}</td></tr>\n",
+         <td>{states}</td><td>{trend}</td><td>{regions}</td><td>{first}</td><td>{last}</td></tr>\n",
         fingerprint = Text(&group.fingerprint),
         pattern = Text(words::pattern(&group.pattern)),
         code = Text(&group.code),
         class = class(group.class),
         states = states(group),
+        trend = sparkline(&group.trend),
         regions = Text(regions.join(", ")),
         first = age(group.first_at, now),
         last = age(group.last_at, now),
+    )
+}
+
+/// A bar for each hour; nothing if there was none.
+fn sparkline(trend: &[u64]) -> String {
+    const BAR: usize = 4;
+    const HEIGHT: f64 = 20.0;
+    let most = trend.iter().copied().max().unwrap_or(0);
+    if most == 0 {
+        return String::new();
+    }
+    let bar = |(hour, count): (usize, &u64)| {
+        // One is seen beside a thousand.
+        let height = (HEIGHT * *count as f64 / most as f64).max(if *count > 0 { 1.0 } else { 0.0 });
+        let (x, y) = (hour * BAR, HEIGHT - height);
+        format!("<rect x=\"{x}\" y=\"{y:.1}\" width=\"3\" height=\"{height:.1}\"/>")
+    };
+    let bars: String = trend.iter().enumerate().map(bar).collect();
+    let all = words::count(trend.iter().sum::<u64>(), "attempt");
+    let width = trend.len() * BAR;
+    format!(
+        "<svg class=\"spark\" viewBox=\"0 0 {width} {HEIGHT}\" role=\"img\" \
+         aria-label=\"{all} failed in the last {hours} hours, at most {most} in one\">\
+         <title>{all} failed in the last {hours} hours, at most {most} in one</title>{bars}</svg>",
+        hours = trend.len(),
     )
 }
 
@@ -87,13 +113,14 @@ pub(super) async fn failure(
     let ended = RETRIED.iter().filter_map(|state| group.states.get(*state)).sum();
     let mut main = format!("<h1>{}</h1>\n", Text(words::pattern(&group.pattern)));
     main.push_str(&format!(
-        "<p class=\"quiet\">{code} · {class} · first {first}, last {last}</p>\n<p>{states}</p>\n\
+        "<p class=\"quiet\">{code} · {class} · first {first}, last {last}</p>\n<p>{states} {trend}</p>\n\
          <p class=\"failure\">{message}</p>\n{again}<h2>Jobs</h2>\n{jobs}",
         code = Text(&group.code),
         class = class(group.class),
         first = age(group.first_at, now),
         last = age(group.last_at, now),
         states = states(&group),
+        trend = sparkline(&group.trend),
         message = Text(&group.sample.message),
         again = run_again(&api, &fingerprint, ended),
         jobs = home::table(&jobs, now, api.whose().is_none()),

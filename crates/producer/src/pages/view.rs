@@ -17,6 +17,7 @@ use crate::api::extract::{JobPath, Params, bad_parameter};
 use crate::api::manifests::Resolved;
 use crate::api::view::StateView;
 
+mod compare;
 mod facts;
 mod outputs;
 mod pyramid;
@@ -44,6 +45,9 @@ pub(super) struct ViewParams {
     hfov: Option<f64>,
     /// `1`: the viewer alone, over the whole window, without controls.
     embed: Option<u8>,
+    /// An attempt, and the one to compare it with; without them, the last two.
+    attempt: Option<u32>,
+    with: Option<u32>,
 }
 
 /// The viewers that there are.
@@ -119,7 +123,7 @@ pub(super) async fn view(
         buttons(&api, &job),
         pyramid::section(chosen, &pyramids, &params),
         rest(&job, resolved.as_deref()),
-        timeline::section(&job, &history, now),
+        timeline::section(&job, &history, (params.attempt, params.with), now),
     );
     Ok(page)
 }

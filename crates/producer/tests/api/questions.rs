@@ -332,3 +332,57 @@ async fn nobody_is_told_of_another_tenant_s_jobs() {
         assert!(rows(&fleet.get(&path).await) > 0, "{name}: who runs the fleet sees all");
     }
 }
+
+#[tokio::test]
+async fn a_group_of_failures_has_a_trend_by_the_hour() {
+    let fleet = Fleet::start().await;
+    for hours_ago in [0, 0, 5, 23, 30] {
+        let id = fleet.submitted(&json!({})).await;
+        fleet.attempt(id, "w1", &away("store")).await;
+        // The attempt was so long ago.
+        let moved = format!(
+            "UPDATE setbacks SET at = at - {hours_ago} * 3600000 - 60000 WHERE job = unhex('{}')",
+            id.0.simple()
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(moved)).execute(&fleet.file.writer).await.unwrap();
+    }
+    let groups = fleet.get("/v1/failures").await.ok();
+    let mut trend = vec![0; 24];
+    (trend[23], trend[18], trend[0]) = (2, 1, 1);
+    assert_eq!(groups["groups"][0]["trend"], json!(trend));
+    let page = fleet.get("/failures").await.text();
+    assert!(page.contains("4 attempts failed in the last 24 hours, at most 2 in one"), "{page}");
+    assert_eq!(page.matches("<rect").count(), 24, "{page}");
+}
+
+#[tokio::test]
+async fn two_attempts_stand_side_by_side() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    fleet.attempt(id, "w1", &Report::Abandoned).await;
+    let page = fleet.get(&format!("/view/{id}")).await.text();
+    assert!(!page.contains("side by side"), "there is one only: {page}");
+    fleet.attempt(id, "w2", &Report::Abandoned).await;
+    let page = fleet.get(&format!("/view/{id}")).await.text();
+    assert!(
+        page.contains("<th>Attempt 1</th><th>Attempt 2</th>") && !page.contains("<select"),
+        "{page}"
+    );
+    let differs = "<tr class=\"differs\"><th>Worker</th><td>w1</td><td>w2</td></tr>";
+    let same = "<tr><th>Came to</th><td>abandoned</td><td>abandoned</td></tr>";
+    assert!(page.contains(differs) && page.contains(same), "{page}");
+    fleet.attempt(id, "w2", &away("<store>")).await;
+    let page = fleet.get(&format!("/view/{id}")).await.text();
+    assert!(page.contains("<th>Attempt 2</th><th>Attempt 3</th>"), "the last two: {page}");
+    let page = fleet.get(&format!("/view/{id}?attempt=3&with=1")).await.text();
+    assert!(page.contains("<th>Attempt 3</th><th>Attempt 1</th>"), "{page}");
+    assert!(
+        page.contains("details class=\"compare\" open") && page.contains("&lt;store&gt;"),
+        "{page}"
+    );
+    assert!(page.contains("<option selected>3</option>"), "{page}");
+    assert_eq!(fleet.get(&format!("/view/{id}?attempt=x")).await.status, 400);
+    assert!(
+        fleet.get(&format!("/view/{id}?attempt=9")).await.text().contains("<th>Attempt 2</th>")
+    );
+}

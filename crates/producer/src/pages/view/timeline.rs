@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use panofleet_job_schema::{Timestamp, WorkerId};
 use panofleet_jobs_db::HistoryEntry;
 
+use super::compare;
 use crate::api::JobView;
 use crate::attempts::{Attempt, attempts};
 use crate::pages::html::Text;
@@ -20,6 +21,22 @@ const ROW: f64 = 20.0;
 /// Attempts that are drawn, the last ones.
 const DRAWN: usize = 12;
 
+/// How long its message waited for a worker.
+pub(super) fn waited(attempt: &Attempt<'_>, now: Timestamp) -> String {
+    let to = attempt.claimed_at.unwrap_or(end(attempt, now));
+    attempt.sent_at.map(|from| words::span(millis(from, to))).unwrap_or_default()
+}
+
+/// How long a worker had it.
+pub(super) fn ran(attempt: &Attempt<'_>, now: Timestamp) -> String {
+    let to = end(attempt, now);
+    attempt.claimed_at.map(|from| words::span(millis(from, to))).unwrap_or_default()
+}
+
+fn end(attempt: &Attempt<'_>, now: Timestamp) -> Timestamp {
+    if attempt.is_open() { now } else { attempt.last.0 }
+}
+
 /// Whether it went well, in the words of the style sheet.
 fn class(attempt: &Attempt<'_>) -> &'static str {
     match attempt.is_open() {
@@ -30,16 +47,22 @@ fn class(attempt: &Attempt<'_>) -> &'static str {
 }
 
 /// The section: nothing if there is nothing to tell yet.
-pub(super) fn section(job: &JobView, entries: &[HistoryEntry], now: Timestamp) -> String {
+pub(super) fn section(
+    job: &JobView,
+    entries: &[HistoryEntry],
+    compared: (Option<u32>, Option<u32>),
+    now: Timestamp,
+) -> String {
     if entries.is_empty() {
         return String::new();
     }
     let attempts = attempts(entries);
     let drawn = attempts.get(attempts.len().saturating_sub(DRAWN)..).unwrap_or_default();
     format!(
-        "<h2>What happened</h2>\n{}{}{}",
+        "<h2>What happened</h2>\n{}{}{}{}",
         drawing(job, drawn, now),
         told(&attempts, now),
+        compare::section(&attempts, entries, compared, now),
         log(entries),
     )
 }
@@ -90,14 +113,8 @@ fn told(attempts: &[Attempt<'_>], now: Timestamp) -> String {
         return String::new();
     }
     let row = |attempt: &Attempt<'_>| {
-        let open = attempt.is_open();
-        let (at, reason, detail) = attempt.last;
-        let to = if open { now } else { at };
-        let span = |from: Option<Timestamp>, to: Timestamp| {
-            from.map(|from| words::span(millis(from, to))).unwrap_or_default()
-        };
-        let waited = span(attempt.sent_at, attempt.claimed_at.unwrap_or(to));
-        let ran = span(attempt.claimed_at, to);
+        let (_, reason, detail) = attempt.last;
+        let (waited, ran) = (waited(attempt, now), ran(attempt, now));
         let anew = if attempt.generation > 1 {
             format!(" <small>of generation {}</small>", attempt.generation)
         } else {
@@ -141,6 +158,6 @@ fn log(entries: &[HistoryEntry]) -> String {
     )
 }
 
-fn millis(from: Timestamp, to: Timestamp) -> u64 {
+pub(super) fn millis(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
 }

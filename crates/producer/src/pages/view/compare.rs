@@ -1,0 +1,95 @@
+//! Two attempts of a job, side by side.
+
+use panofleet_job_schema::{Timestamp, WorkerId};
+use panofleet_jobs_db::HistoryEntry;
+
+use super::timeline::{millis, ran, waited};
+use crate::attempts::Attempt;
+use crate::pages::html::Text;
+use crate::pages::words;
+
+/// Events of an attempt that are told.
+const EVENTS_MAX: usize = 50;
+
+/// The section: nothing if there is only one attempt. Without a choice, or with one that there is not, it is the last two.
+pub(super) fn section(
+    attempts: &[Attempt<'_>],
+    entries: &[HistoryEntry],
+    (one, other): (Option<u32>, Option<u32>),
+    now: Timestamp,
+) -> String {
+    let [.., before, last] = attempts else { return String::new() };
+    let chosen = |number: Option<u32>| attempts.iter().find(|it| Some(it.number) == number);
+    let pair = [chosen(one).unwrap_or(before), chosen(other).unwrap_or(last)];
+    let open = if one.is_some() || other.is_some() { " open" } else { "" };
+    let facts = [
+        ("Worker", pair.map(|it| it.worker.unwrap_or_default().to_owned())),
+        ("Sent", pair.map(|it| it.sent_at.map(|at| at.to_string()).unwrap_or_default())),
+        ("Waited", pair.map(|it| waited(it, now))),
+        ("Ran", pair.map(|it| ran(it, now))),
+        ("Came to", pair.map(|it| it.last.1.replace('_', " "))),
+        ("Because", pair.map(|it| it.last.2.unwrap_or_default().to_owned())),
+    ];
+    let rows: String = facts.iter().map(|(name, cells)| row(name, cells)).collect();
+    let told = pair.map(|attempt| events(attempt, entries));
+    format!(
+        "<details class=\"compare\"{open}><summary>Two attempts side by side</summary>\n{}\
+         <table class=\"facts pair\">\n<thead><tr><th></th><th>Attempt {}</th><th>Attempt {}</th></tr></thead>\n\
+         <tbody>\n{rows}<tr><th>Events</th><td>{}</td><td>{}</td></tr>\n</tbody>\n</table>\n</details>\n",
+        form(attempts, pair.map(|attempt| attempt.number)),
+        pair[0].number,
+        pair[1].number,
+        told[0],
+        told[1],
+    )
+}
+
+/// What differs stands out.
+fn row(name: &str, cells: &[String; 2]) -> String {
+    let [one, other] = cells;
+    let class = if one == other { "" } else { " class=\"differs\"" };
+    format!("<tr{class}><th>{name}</th><td>{}</td><td>{}</td></tr>\n", Text(one), Text(other))
+}
+
+/// Which two, if there are more.
+fn form(attempts: &[Attempt<'_>], chosen: [u32; 2]) -> String {
+    if attempts.len() < 3 {
+        return String::new();
+    }
+    let choice = |name: &str, chosen: u32| {
+        let option = |attempt: &Attempt<'_>| {
+            let number = attempt.number;
+            let selected = if number == chosen { " selected" } else { "" };
+            format!("<option{selected}>{number}</option>")
+        };
+        let options: String = attempts.iter().map(option).collect();
+        format!("<label>Attempt <select name=\"{name}\">{options}</select></label>\n")
+    };
+    format!(
+        "<form>{}{}<button>Compare</button></form>\n",
+        choice("attempt", chosen[0]),
+        choice("with", chosen[1]),
+    )
+}
+
+/// What was said of an attempt, and how long after the first word.
+fn events(attempt: &Attempt<'_>, entries: &[HistoryEntry]) -> String {
+    let ours: Vec<&HistoryEntry> = (entries.iter())
+        .filter(|entry| {
+            entry.attempt == Some(attempt.number) && entry.generation == attempt.generation
+        })
+        .take(EVENTS_MAX)
+        .collect();
+    let Some(first) = ours.first() else { return String::new() };
+    let line = |entry: &&HistoryEntry| {
+        let worker = entry.worker.as_ref().map(WorkerId::as_str).unwrap_or_default();
+        format!(
+            "<li>{} <small>after {} {}</small></li>",
+            Text(entry.reason.replace('_', " ")),
+            words::span(millis(first.at, entry.at)),
+            Text(worker),
+        )
+    };
+    let lines: String = ours.iter().map(line).collect();
+    format!("<ol>{lines}</ol>")
+}
