@@ -90,7 +90,8 @@ async fn act(client: &Client, action: Action) -> Result<String> {
         }
         Action::RetryGroup { failure, .. } => {
             let filter = BulkFilter { failure: Some(failure), ..BulkFilter::default() };
-            let request = BulkRequest { action: BulkAction::Retry, filter, dry_run: false };
+            let request =
+                BulkRequest { action: BulkAction::Retry, priority: None, filter, dry_run: false };
             let bulk = client.begin_bulk(&request).await?;
             format!("{} jobs are started anew (bulk action {})", bulk.matched, bulk.id)
         }

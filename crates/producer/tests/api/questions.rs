@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{ClaimEvent, Progress, Report, WorkerInfo};
 use panofleet_job_schema::{Attempt, ClaimId, Failure, JobId, Lane, Region, Timestamp, WorkerId};
-use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb as _};
+use panofleet_jobs_db::{Batch, HeartbeatWrite};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
