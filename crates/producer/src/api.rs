@@ -31,6 +31,7 @@
 //!
 //! Every query is for the tenant of whoever asks: somebody else's job is a job that does not exist.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -38,7 +39,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use panofleet_bus::Bus;
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{RegionKeys, limits};
+use panofleet_job_schema::{RegionKeys, Tenant, limits};
 use panofleet_jobs_db::JobsDb;
 use panofleet_objects::ObjectStore;
 use tokio::sync::Semaphore;
@@ -122,6 +123,7 @@ use auth::uses::Uses;
 use manifests::Manifests;
 use quota::Quotas;
 
+use crate::kept::Kept;
 use crate::scale::KeptBacklog;
 
 /// What the API works with.
@@ -156,6 +158,10 @@ pub(crate) struct Api {
     pub(crate) quotas: Quotas,
     /// What pages say of queues.
     pub(crate) kept_backlog: KeptBacklog,
+    /// What pages say of jobs by state: a tenant's, or of all.
+    pub(crate) kept_counts: Kept<Option<Tenant>, BTreeMap<String, u64>>,
+    /// What pages say of jobs that failed lately: for good, and to be tried again.
+    pub(crate) kept_failed: Kept<Option<Tenant>, (u64, u64)>,
     /// Streams of news that may still be opened.
     pub(crate) streams: Arc<Semaphore>,
     /// Ends long waits, so that they do not hold up the end of the process.
@@ -180,6 +186,8 @@ impl Api {
             uses,
             quotas: Quotas::default(),
             kept_backlog: KeptBacklog::default(),
+            kept_counts: Kept::default(),
+            kept_failed: Kept::default(),
             streams,
             shutdown,
         })

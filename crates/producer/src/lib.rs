@@ -7,6 +7,7 @@
 //! | who goes next, timers, resends, seals | [`dispatcher`] |
 //! | how many workers a queue should have | [`scale`] |
 //! | what webhooks get to read | `webhooks.rs` |
+//! | counts that are kept for a while | `kept.rs` |
 //! | what is counted | [`metrics`] |
 //! | read, decide, write with a compare-and-set | [`transition`] |
 //!
@@ -19,6 +20,7 @@ pub mod api;
 mod attempts;
 mod cron;
 pub mod dispatcher;
+mod kept;
 pub mod metrics;
 pub mod pages;
 pub mod scale;

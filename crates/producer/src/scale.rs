@@ -23,11 +23,10 @@ use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{Lane, Span, Timestamp, WorkerId};
 use panofleet_jobs_db::{Backlog, JobsDb, JobsDbError, OrderRow, Pause, WorkerRow};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::dispatcher::pausing::Pauses;
 use crate::dispatcher::reach::is_unreachable;
+use crate::kept::Kept;
 
 /// Workers that a queue may ask for at most, whatever the settings: no cluster is meant by more.
 const WORKERS_MAX: u32 = 100_000;
@@ -239,34 +238,14 @@ impl Load {
     }
 }
 
-/// How much longer a count is good than it took: to count takes no more than a fiftieth of the time, whoever looks.
-const KEPT_TIMES: u32 = 50;
-/// How long it is good at most.
-const KEPT_MAX: Duration = Duration::from_secs(30);
-
-/// The last count of jobs that have not ended, for pages that many people leave open.
+/// The last count of jobs that have not ended.
 #[derive(Debug, Default)]
-pub(crate) struct KeptBacklog(Mutex<Option<(Instant, Vec<Backlog>)>>);
+pub(crate) struct KeptBacklog(Kept<(), Vec<Backlog>>);
 
 impl KeptBacklog {
     /// Readings whose jobs may have been counted a while ago; everything else is read now.
     pub(crate) async fn readings(&self, db: &dyn JobsDb) -> Result<Readings, JobsDbError> {
-        Readings::read_beside(self.backlog(db).await?, db).await
-    }
-
-    async fn backlog(&self, db: &dyn JobsDb) -> Result<Vec<Backlog>, JobsDbError> {
-        // Of several who look at once, one counts.
-        let mut kept = self.0.lock().await;
-        let begun = Instant::now();
-        if let Some((until, backlog)) = &*kept
-            && begun < *until
-        {
-            return Ok(backlog.clone());
-        }
-        let backlog = db.backlog().await?;
-        let until = Instant::now() + (begun.elapsed() * KEPT_TIMES).min(KEPT_MAX);
-        *kept = Some((until, backlog.clone()));
-        Ok(backlog)
+        Readings::read_beside(self.0.get((), db.backlog()).await?, db).await
     }
 }
 

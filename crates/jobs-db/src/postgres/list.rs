@@ -45,14 +45,23 @@ fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Postgres>> 
     if states == [None] && filter.tenant.is_some() && filter.failure.is_none() {
         states = State::NAMES.map(Some).to_vec();
     }
-    let mut query = QueryBuilder::new("SELECT id, version, doc FROM (");
+    // What failed is found in an index that has all that is asked but the document: that is read of those on the page.
+    let (outer, columns) = if of_failed(filter) {
+        ("SELECT id, version, doc FROM jobs WHERE id IN (SELECT id FROM (", "id")
+    } else {
+        ("SELECT id, version, doc FROM (", "id, version, doc")
+    };
+    let mut query = QueryBuilder::new(outer);
     for (index, state) in states.into_iter().enumerate() {
         query.push(if index == 0 { "(" } else { " UNION ALL (" });
-        query.push("SELECT id, version, doc FROM jobs WHERE TRUE");
+        query.push("SELECT ").push(columns).push(" FROM jobs WHERE TRUE");
         push_filter(&mut query, filter, state);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(limit)).push(")");
     }
     query.push(") AS found ORDER BY id DESC LIMIT ").push_bind(i64::from(limit));
+    if of_failed(filter) {
+        query.push(") ORDER BY id DESC");
+    }
     Some(query)
 }
 
@@ -101,13 +110,20 @@ pub(super) fn push_filter(
     if let Some(since) = filter.failed_since {
         query.push(" AND failure IS NOT NULL AND failed_at >= ").push_bind(since.as_millis());
     }
-    match filter.parent {
-        Some(parent) => query.push(" AND parent = ").push_bind(parent.0),
-        None => query.push(" AND parent IS NULL"),
-    };
+    // Children never count as failed, and the index of what failed does not know of parents.
+    if let Some(parent) = filter.parent {
+        query.push(" AND parent = ").push_bind(parent.0);
+    } else if !of_failed(filter) {
+        query.push(" AND parent IS NULL");
+    }
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(before.0);
     }
+}
+
+/// Whether only jobs that count as failed can match.
+const fn of_failed(filter: &JobFilter) -> bool {
+    filter.failure.is_some() || filter.failed_since.is_some()
 }
 
 pub(super) async fn counts(

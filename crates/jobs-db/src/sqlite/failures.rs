@@ -1,6 +1,7 @@
 //! What failed alike.
 
 use async_trait::async_trait;
+use panofleet_job_schema::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::SqliteJobsDb;
@@ -16,6 +17,9 @@ impl FailuresDb for SqliteJobsDb {
         filter: &JobFilter,
         limit: u32,
     ) -> Result<Vec<FailureGroup>, JobsDbError> {
+        // All that failed did so at some time: the filter is then one of failed jobs, which an index answers alone.
+        let failed_since = filter.failed_since.or(Some(Timestamp::from_millis(i64::MIN)));
+        let filter = &JobFilter { failed_since, ..filter.clone() };
         let mut parts: Vec<GroupColumns<Vec<u8>>> = Vec::new();
         for state in states(filter) {
             let mut query = QueryBuilder::new(

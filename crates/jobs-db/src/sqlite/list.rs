@@ -42,14 +42,23 @@ fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Sqlite>> {
     if states.is_empty() {
         return None;
     }
-    let mut query = QueryBuilder::new("SELECT id, version, doc FROM (");
+    // What failed is found in an index that has all that is asked but the document: that is read of those on the page.
+    let (outer, columns) = if of_failed(filter) {
+        ("SELECT id, version, doc FROM jobs WHERE id IN (SELECT id FROM (", "id")
+    } else {
+        ("SELECT id, version, doc FROM (", "id, version, doc")
+    };
+    let mut query = QueryBuilder::new(outer);
     for (index, state) in states.into_iter().enumerate() {
         query.push(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-        query.push("SELECT id, version, doc FROM jobs WHERE TRUE");
+        query.push("SELECT ").push(columns).push(" FROM jobs WHERE TRUE");
         push_filter(&mut query, filter, state);
         query.push(" ORDER BY id DESC LIMIT ").push_bind(limit).push(")");
     }
     query.push(") ORDER BY id DESC LIMIT ").push_bind(limit);
+    if of_failed(filter) {
+        query.push(") ORDER BY id DESC");
+    }
     Some(query)
 }
 
@@ -95,13 +104,20 @@ pub(super) fn push_filter(
     if let Some(since) = filter.failed_since {
         query.push(" AND failure IS NOT NULL AND failed_at >= ").push_bind(since.as_millis());
     }
-    match filter.parent {
-        Some(parent) => query.push(" AND parent = ").push_bind(job_key(parent)),
-        None => query.push(" AND parent IS NULL"),
-    };
+    // Children never count as failed, and the index of what failed does not know of parents.
+    if let Some(parent) = filter.parent {
+        query.push(" AND parent = ").push_bind(job_key(parent));
+    } else if !of_failed(filter) {
+        query.push(" AND parent IS NULL");
+    }
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(job_key(before));
     }
+}
+
+/// Whether only jobs that count as failed can match.
+const fn of_failed(filter: &JobFilter) -> bool {
+    filter.failure.is_some() || filter.failed_since.is_some()
 }
 
 pub(super) async fn counts(

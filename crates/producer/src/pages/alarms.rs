@@ -38,13 +38,16 @@ async fn failed(api: &Granted, now: Timestamp) -> Result<Vec<String>, ApiError> 
         failed_since: Some(now - LATELY),
         ..api.own_jobs()
     };
+    let count = async {
+        let dead = api.db.count(&lately(&RETRIED)).await?;
+        Ok::<_, ApiError>((dead, api.db.count(&lately(&["waiting"])).await?))
+    };
+    let (dead, waiting) = api.kept_failed.get(api.whose().cloned(), count).await?;
     let mut lines = Vec::new();
-    let dead = api.db.count(&lately(&RETRIED)).await?;
     if dead > 0 {
         let jobs = words::count(dead, "job");
         lines.push(format!("<a href=\"/failures\">{jobs} failed for good within an hour</a>"));
     }
-    let waiting = api.db.count(&lately(&["waiting"])).await?;
     if waiting > 0 {
         let jobs = words::count(waiting, "job");
         let link = "/?state=waiting&amp;failed_within=1h";

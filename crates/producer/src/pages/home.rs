@@ -38,7 +38,9 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     let asked: Asked = pairs.filter(|(_, value)| !value.is_empty()).collect();
     let params = parameters(&address(&asked).parse::<Uri>().unwrap_or_default())?;
     let page = page(&api, params).await?;
-    let counts = api.db.counts(api.whose()).await.map_err(ApiError::from)?;
+    let whose = api.whose();
+    let counts = api.kept_counts.get(whose.cloned(), api.db.counts(whose));
+    let counts = counts.await.map_err(ApiError::from)?;
     let now = api.db.now().await.map_err(ApiError::from)?;
     let counts = JobState::NAMES.into_iter().filter_map(|name| {
         let count = counts.get(name).filter(|count| **count > 0)?;
