@@ -88,7 +88,7 @@ fn template(place: u32, now: Timestamp) -> Result<Template> {
     let acceptance = Acceptance {
         id: JobId(Uuid::nil()),
         tenant: Tenant::new(TENANT)?,
-        source: SourceLocation::Https { url: "https://example.com/reef.jpg".into() },
+        source: SourceLocation::https("https://example.com/reef.jpg"),
         region: Region::new(REGION)?,
         bucket: "outputs".into(),
         events_partition: 0,
@@ -138,6 +138,7 @@ fn template(place: u32, now: Timestamp) -> Result<Template> {
                 outputs: 2,
                 files: 300,
                 total_bytes: 1 << 24,
+                source_bytes: None,
             };
             (State::Succeeded { manifest }, None)
         }
