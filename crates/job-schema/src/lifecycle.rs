@@ -18,7 +18,7 @@
 //! | `lifecycle/timers.rs` | what time brings: leases, timeouts, deadlines, and when to look next |
 //! | `lifecycle/hops.rs` | what time brings to a job that may run in several regions |
 //! | `lifecycle/family.rs` | a job that is split: its children, and the join |
-//! | `lifecycle/endings.rs` | what follows when an attempt or a job ends: retry, closing, seal, replay |
+//! | `lifecycle/endings.rs` | what follows when an attempt or a job ends: retry, closing, seal; what people ask for |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -402,7 +402,7 @@ fn decided(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Refusa
         Event::ReplayRequested { now, parent_waits } => {
             endings::replay_requested(job, *now, *parent_waits, policy)
         }
-        Event::Reprioritised { priority } => reprioritised(job, *priority),
+        Event::Reprioritised { priority } => endings::reprioritised(job, *priority),
     }
 }
 
@@ -456,21 +456,6 @@ fn placed(
         _ => return Err(Refusal::NothingNew),
     }
     Ok(Decision::new(next, Reason::Placed).about(Some(attempt), None))
-}
-
-/// It waits in this band from its next attempt on: one that was sent, or runs, is not called back.
-fn reprioritised(job: &Job, priority: Priority) -> Result<Decision, Refusal> {
-    match job.state {
-        State::Closing { .. } => return Err(Refusal::Closing),
-        _ if job.state.is_terminal() => return Err(Refusal::Ended),
-        _ if job.spec.priority == priority => return Err(Refusal::NothingNew),
-        _ => {}
-    }
-    let mut next = job.clone();
-    next.spec.priority = priority;
-    let mut decision = Decision::new(next, Reason::Reprioritised);
-    decision.note.detail = Some(format!("{} → {}", job.spec.priority.name(), priority.name()));
-    Ok(decision)
 }
 
 impl Decision {

@@ -114,11 +114,7 @@ pub fn job() -> Value {
                 "pattern": "^(https://.+|s3://[^/]+/.+|upload:.+|none)$",
                 "maxLength": limits::SOURCE_BYTES_MAX,
             },
-            "source_sha256": {
-                "description": "what the SHA-256 of the source has to be; another file is rejected",
-                "type": "string",
-                "pattern": "^[0-9a-f]{64}$",
-            },
+            "source_sha256": source_sha256(),
             "outputs": {
                 "description": "what to make of it, by your own names",
                 "type": "object",
@@ -170,6 +166,14 @@ pub fn job() -> Value {
             },
             "labels": labels(),
         },
+    })
+}
+
+fn source_sha256() -> Value {
+    json!({
+        "description": "what the SHA-256 of the source has to be; another file is rejected",
+        "type": "string",
+        "pattern": "^[0-9a-f]{64}$",
     })
 }
 

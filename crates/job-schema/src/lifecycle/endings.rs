@@ -7,6 +7,7 @@ use crate::job::{CloseTarget, Counters, DeadReason, Job, State};
 use crate::limits::{CRASHES_MAX, LOSSES_MAX, RELEASES_MAX};
 use crate::manifest::ManifestSummary;
 use crate::policy::Policy;
+use crate::spec::Priority;
 use crate::time::Timestamp;
 
 /// How an attempt came to its end.
@@ -240,4 +241,19 @@ pub(super) fn replay_requested(
     next.failure = None;
     next.finished_at = None;
     Ok(Decision::new(next, Reason::Replayed).with(vec![Effect::Control]))
+}
+
+/// It waits in this band from its next attempt on: one that was sent, or runs, is not called back.
+pub(super) fn reprioritised(job: &Job, priority: Priority) -> Result<Decision, Refusal> {
+    match job.state {
+        State::Closing { .. } => return Err(Refusal::Closing),
+        _ if job.state.is_terminal() => return Err(Refusal::Ended),
+        _ if job.spec.priority == priority => return Err(Refusal::NothingNew),
+        _ => {}
+    }
+    let mut next = job.clone();
+    next.spec.priority = priority;
+    let mut decision = Decision::new(next, Reason::Reprioritised);
+    decision.note.detail = Some(format!("{} → {}", job.spec.priority.name(), priority.name()));
+    Ok(decision)
 }

@@ -94,10 +94,11 @@ impl RetentionDb for PostgresJobsDb {
             .bind(job.0)
             .execute(&mut *transaction)
             .await?;
-        sqlx::query("DELETE FROM deliveries WHERE job = $1")
-            .bind(job.0)
-            .execute(&mut *transaction)
-            .await?;
+        for of_job in
+            ["DELETE FROM deliveries WHERE job = $1", "DELETE FROM setbacks WHERE job = $1"]
+        {
+            sqlx::query(of_job).bind(job.0).execute(&mut *transaction).await?;
+        }
         sqlx::query("UPDATE idempotency_keys SET removed_at = $1 WHERE job = $2")
             .bind(now.as_millis())
             .bind(job.0)

@@ -89,10 +89,10 @@ impl RetentionDb for SqliteJobsDb {
         if removed.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query("DELETE FROM deliveries WHERE job = ?")
-            .bind(job_key(job))
-            .execute(&mut *transaction)
-            .await?;
+        for of_job in ["DELETE FROM deliveries WHERE job = ?", "DELETE FROM setbacks WHERE job = ?"]
+        {
+            sqlx::query(of_job).bind(job_key(job)).execute(&mut *transaction).await?;
+        }
         sqlx::query("UPDATE idempotency_keys SET removed_at = ? WHERE job = ?")
             .bind(now.as_millis())
             .bind(job_key(job))

@@ -219,6 +219,11 @@ pub(crate) async fn a_refused_write_leaves_no_setback(fixture: &mut dyn Fixture)
     }
     let report = db.setbacks(&since(0, None), SetbackKey::Region, 9).await.unwrap();
     assert_eq!(report.groups.iter().map(|group| group.attempts).sum::<u64>(), 1);
+    // What there is of it goes with the job.
+    let version = get(&*db, job(1).id).await.version;
+    assert!(db.remove_job(job(1).id, version, at(900)).await.unwrap());
+    let report = db.setbacks(&since(0, None), SetbackKey::Region, 9).await.unwrap();
+    assert!(report.groups.is_empty(), "{report:?}");
 }
 
 /// A worker's words may be anything.

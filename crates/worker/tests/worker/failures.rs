@@ -216,7 +216,7 @@ async fn a_source_that_is_not_what_was_announced_is_rejected() {
     site.send(&wrong);
     let failure = site.failure(&wrong).await;
     assert_eq!((failure.class, failure.code.as_str()), (Rejected, "source_checksum_differs"));
-    for said in ["0".repeat(64).as_str(), "upload it again"] {
+    for said in ["0".repeat(64).as_str(), "submit the file"] {
         assert!(failure.message.contains(said), "{}", failure.message);
     }
     site.send(&right);

@@ -16,5 +16,6 @@ CREATE TABLE setbacks (
 
 CREATE INDEX setbacks_by_time ON setbacks (at);
 CREATE INDEX setbacks_by_tenant ON setbacks (tenant, at);
+CREATE INDEX setbacks_of_job ON setbacks (job); -- they go with it
 
 ALTER TABLE progress ADD COLUMN changed_at bigint; -- when the job last said something new; NULL: not known

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::Progress;
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Attempt, Job, JobId, Span, Timestamp};
 use panofleet_jobs_db::{
     SETBACKS_KEPT, SetbackFilter, SetbackGroup, SetbackKey, SetbackKind, Versioned, WorkerRow,
@@ -103,9 +104,16 @@ impl Asked<'_> {
         } else {
             self.api.db.progress(&running).await?
         };
-        let may_cancel = question != Question::OldestQueued;
         let row = |(job, at): &(Job, Timestamp)| {
-            let command = may_cancel.then(|| format!("panofleet cancel {}", job.id));
+            let command = match question {
+                Question::OldestQueued | Question::DeadlineAtRisk
+                    if job.spec.priority != Priority::High =>
+                {
+                    Some(format!("panofleet reprioritise high {}", job.id))
+                }
+                Question::OldestQueued => None,
+                _ => Some(format!("panofleet cancel {}", job.id)),
+            };
             asked_job(job, *at, progress.get(&job.id), command)
         };
         Ok(self.view(question, Rows::Jobs { jobs: found.iter().map(row).collect() }))
