@@ -45,7 +45,7 @@ const LISTS: [(&str, &str); 8] = [
     ("of an album", "/v1/jobs?label=album:a7"),
     ("of an operation", "/v1/jobs?operation=fleet.noop&state=cancelled"),
     ("of a worker", "/v1/jobs?worker=w3"),
-    ("of a kind of failure", "/v1/jobs?failure=f7"),
+    ("of a kind of failure", "/v1/jobs?failure=f10"),
     ("at an attempt", "/v1/jobs?attempt=5&state=dead"),
     ("that failed by why, counted", "/v1/failures"),
 ];
