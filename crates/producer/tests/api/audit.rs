@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use panofleet_bus::{Bus as _, DeadLetter};
 use panofleet_job_schema::job::Placement;
-use panofleet_job_schema::message::WorkerInfo;
-use panofleet_job_schema::{Lane, Region, Timestamp, WorkerId};
 use panofleet_jobs_db::{Batch, HeartbeatWrite};
 use panofleet_producer::api;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Fleet, HOME, spec};
+use crate::harness::{Answer, Fleet, spec, worker_info};
 
 impl Fleet {
     async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -34,17 +32,7 @@ impl Fleet {
 
     /// A worker is heard of, and a letter dies.
     pub(crate) async fn populate(&self) {
-        let info = WorkerInfo {
-            worker: WorkerId::new("w1").unwrap(),
-            region: Region::new(HOME).unwrap(),
-            lanes: vec![Lane::Image],
-            slots: 2,
-            lane_slots: BTreeMap::new(),
-            version: "1".into(),
-            draining: false,
-            order_revision: 0,
-            started_at: Timestamp::from_millis(1),
-        };
+        let info = worker_info("w1");
         let at = self.db.now().await.unwrap();
         let heartbeat = HeartbeatWrite { worker: info, claims: vec![], progress: vec![], at };
         self.db.commit(Batch { heartbeats: vec![heartbeat], ..Batch::default() }).await.unwrap();

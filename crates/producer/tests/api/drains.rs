@@ -1,17 +1,15 @@
 //! Draining a worker, and having it take jobs again.
 
-use std::collections::BTreeMap;
-
 use panofleet_bus::Bus as _;
 use panofleet_job_schema::envelope::{Body, Envelope};
 use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::order::WorkerOrder;
-use panofleet_job_schema::{Lane, Region, Span, Timestamp, WorkerId, limits};
+use panofleet_job_schema::{Region, Span, WorkerId, limits};
 use panofleet_jobs_db::{Batch, HeartbeatWrite};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Fleet, HOME};
+use crate::harness::{Answer, Fleet, HOME, worker_info};
 
 impl Fleet {
     async fn drain(&self, worker: &str, body: &Value) -> Answer {
@@ -26,17 +24,8 @@ impl Fleet {
 
     /// A heartbeat is applied.
     pub(crate) async fn hear(&self, worker: &str, order_revision: u64) {
-        let info = WorkerInfo {
-            worker: WorkerId::new(worker).unwrap(),
-            region: Region::new(HOME).unwrap(),
-            lanes: vec![Lane::Image],
-            slots: 2,
-            lane_slots: BTreeMap::new(),
-            version: "1".into(),
-            draining: order_revision % 2 == 1,
-            order_revision,
-            started_at: Timestamp::from_millis(1),
-        };
+        let info =
+            WorkerInfo { draining: order_revision % 2 == 1, order_revision, ..worker_info(worker) };
         let at = self.db.now().await.unwrap();
         let heartbeat = HeartbeatWrite { worker: info, claims: vec![], progress: vec![], at };
         self.db.commit(Batch { heartbeats: vec![heartbeat], ..Batch::default() }).await.unwrap();

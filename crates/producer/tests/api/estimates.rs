@@ -56,8 +56,9 @@ async fn an_estimate_is_read_off_jobs_of_the_same_kind() {
     let absent = format!("upload:{}", uuid::Uuid::nil());
     ask(json!({ "source": absent })).await.problem(422, "upload_unknown");
     // What is ahead of it.
+    assert_eq!(estimate["ahead"], 0);
     fleet.submitted(&json!({})).await;
-    assert_eq!(fleet.get("/v1/counts").await.ok()["states"]["queued"], 1);
+    assert_eq!(ask(json!({})).await.ok()["ahead"], 1);
 }
 
 #[tokio::test]

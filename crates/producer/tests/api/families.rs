@@ -1,15 +1,13 @@
 //! Jobs that are split, as clients see them.
 
-use std::collections::BTreeMap;
-
 use panofleet_job_schema::family::{ChildSpec, Join, OnChildFailure};
 use panofleet_job_schema::lifecycle::Event;
-use panofleet_job_schema::message::{Progress, Report, WorkerInfo};
-use panofleet_job_schema::{ClaimId, JobId, Lane, Region, Timestamp, WorkerId};
+use panofleet_job_schema::message::{Progress, Report};
+use panofleet_job_schema::{ClaimId, JobId};
 use panofleet_jobs_db::{Batch, FamilyKey, HeartbeatWrite};
 use serde_json::{Value, json};
 
-use crate::harness::{Fleet, HOME};
+use crate::harness::{Answer, Fleet, worker_info};
 
 /// A job in three parts, and the parts.
 async fn split(fleet: &Fleet, on_failure: OnChildFailure) -> (JobId, Vec<JobId>) {
@@ -34,17 +32,7 @@ fn listed(page: &Value) -> Vec<JobId> {
 
 /// A worker says how far a job is.
 async fn say(fleet: &Fleet, id: JobId, claim: ClaimId, fraction: f64) {
-    let worker = WorkerInfo {
-        worker: WorkerId::new("w1").unwrap(),
-        region: Region::new(HOME).unwrap(),
-        lanes: vec![Lane::Image],
-        slots: 1,
-        lane_slots: BTreeMap::new(),
-        version: "test".into(),
-        draining: false,
-        order_revision: 0,
-        started_at: Timestamp::from_millis(1),
-    };
+    let worker = worker_info("w1");
     let progress = Progress { fraction, step: "tiles".into(), uploaded_bytes: 7 };
     let at = fleet.db.now().await.unwrap();
     let beat = HeartbeatWrite { worker, claims: vec![claim], progress: vec![(id, progress)], at };
@@ -81,6 +69,20 @@ async fn a_family_is_one_job_in_lists_and_shows_how_far_its_parts_are() {
     assert_eq!(fleet.get("/v1/jobs?parent=x").await.status, 400);
     assert!(fleet.get("/").await.text().contains("blocked"));
     assert!(fleet.get(&format!("/view/{id}")).await.text().contains("1 of 3 children have ended"));
+}
+
+#[tokio::test]
+async fn a_job_is_moved_to_another_band_with_its_parts() {
+    let fleet = Fleet::start().await;
+    let (id, parts) = split(&fleet, OnChildFailure::WaitForAll).await;
+    fleet.reject(parts[0]).await;
+    let request = fleet.request(reqwest::Method::PATCH, &format!("/v1/jobs/{id}"));
+    let moved = request.json(&json!({ "priority": "high" })).send().await.unwrap();
+    assert_eq!(Answer::of(moved).await.ok()["priority"], "high");
+    for (part, expected) in parts.iter().zip(["normal", "high", "high"]) {
+        let part = seen(&fleet, &format!("/v1/jobs/{part}")).await;
+        assert_eq!(part["priority"], expected, "{part}");
+    }
 }
 
 #[tokio::test]

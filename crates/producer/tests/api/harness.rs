@@ -8,10 +8,10 @@ use panofleet_bus::embedded::{EmbeddedBus, EmbeddedConfig};
 use panofleet_job_schema::envelope::KeyRing;
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::lifecycle::Event;
-use panofleet_job_schema::message::{ClaimEvent, Report};
+use panofleet_job_schema::message::{ClaimEvent, Report, WorkerInfo};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::{
-    Attempt, ClaimId, Failure, Job, JobId, Region, RegionKeys, Timestamp, WorkerId,
+    Attempt, ClaimId, Failure, Job, JobId, Lane, Region, RegionKeys, Timestamp, WorkerId,
 };
 use panofleet_jobs_db::JobsDb;
 use panofleet_jobs_db::postgres::{PostgresConfig, PostgresJobsDb, PostgresTls, PostgresUrl};
@@ -314,7 +314,18 @@ impl Fleet {
 
     /// What a worker reports about the last attempt, as the collector would fold it.
     pub(crate) async fn report(&self, id: JobId, claim: ClaimId, report: &Report) -> Job {
-        let worker = WorkerId::new("w1").unwrap();
+        self.report_of("w1", id, claim, report).await
+    }
+
+    /// What this worker reports about the last attempt.
+    pub(crate) async fn report_of(
+        &self,
+        worker: &str,
+        id: JobId,
+        claim: ClaimId,
+        report: &Report,
+    ) -> Job {
+        let worker = WorkerId::new(worker).unwrap();
         self.apply(id, |now, job| Event::Reported {
             event: ClaimEvent {
                 id: job.attempt_id(Attempt(job.counters.last_attempt)),
@@ -342,6 +353,21 @@ impl Fleet {
         let failure = Failure::rejected("not_a_picture", "the source is not a picture");
         self.report(id, claim, &Report::Failed { failure }).await;
         self.apply(id, |now, job| Event::Sealed { generation: job.generation, now }).await;
+    }
+}
+
+/// A worker with two slots for pictures, as its heartbeats tell of it.
+pub(crate) fn worker_info(name: &str) -> WorkerInfo {
+    WorkerInfo {
+        worker: WorkerId::new(name).unwrap(),
+        region: Region::new(HOME).unwrap(),
+        lanes: vec![Lane::Image],
+        slots: 2,
+        lane_slots: BTreeMap::new(),
+        version: "1".into(),
+        draining: false,
+        order_revision: 0,
+        started_at: Timestamp::from_millis(1),
     }
 }
 

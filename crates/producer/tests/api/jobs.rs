@@ -1,6 +1,5 @@
 //! Looking at jobs: one, pages of many, the history, and waiting for news.
 
-use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use axum::http::Request;
 use futures_util::poll;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, WorkerInfo};
-use panofleet_job_schema::{ClaimId, JobId, Lane, Tenant};
+use panofleet_job_schema::{ClaimId, JobId, Tenant};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite};
 use panofleet_producer::api;
 use serde_json::{Value, json};
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-use crate::harness::{DEADLINE, Fleet};
+use crate::harness::{DEADLINE, Fleet, worker_info};
 
 fn ids(page: &Value) -> Vec<JobId> {
     let jobs = page["jobs"].as_array().unwrap().iter();
@@ -221,17 +220,8 @@ fn progress(fraction: f64) -> Progress {
 }
 
 async fn worker(fleet: &Fleet) -> WorkerInfo {
-    WorkerInfo {
-        worker: "w1".parse().unwrap(),
-        region: "home".parse().unwrap(),
-        lanes: vec![Lane::Image],
-        slots: 2,
-        lane_slots: BTreeMap::new(),
-        version: "test".into(),
-        draining: false,
-        order_revision: 0,
-        started_at: fleet.db.now().await.unwrap(),
-    }
+    let started_at = fleet.db.now().await.unwrap();
+    WorkerInfo { version: "test".into(), started_at, ..worker_info("w1") }
 }
 
 #[tokio::test]

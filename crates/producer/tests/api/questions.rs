@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use panofleet_job_schema::lifecycle::Event;
-use panofleet_job_schema::message::{ClaimEvent, Progress, Report, WorkerInfo};
-use panofleet_job_schema::{Attempt, ClaimId, Failure, JobId, Lane, Region, Timestamp, WorkerId};
+use panofleet_job_schema::message::{Progress, Report, WorkerInfo};
+use panofleet_job_schema::{ClaimId, Failure, JobId, Timestamp};
 use panofleet_jobs_db::{Batch, HeartbeatWrite};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Answer, Fleet, HOME};
+use crate::harness::{Answer, Fleet, HOME, worker_info};
 
 const NAMES: [&str; 12] = [
     "stuck",
@@ -30,19 +30,9 @@ impl Fleet {
     /// A worker takes the job, and reports this.
     async fn attempt(&self, id: JobId, worker: &str, report: &Report) {
         self.send(id).await;
-        let (claim, worker) = (ClaimId(Uuid::new_v4()), WorkerId::new(worker).unwrap());
+        let claim = ClaimId(Uuid::new_v4());
         for report in [&Report::Claimed, report] {
-            self.apply(id, |now, job| Event::Reported {
-                event: ClaimEvent {
-                    id: job.attempt_id(Attempt(job.counters.last_attempt)),
-                    claim,
-                    worker: worker.clone(),
-                    heartbeat_partition: 0,
-                    report: report.clone(),
-                },
-                now,
-            })
-            .await;
+            self.report_of(worker, id, claim, report).await;
         }
     }
 
@@ -53,17 +43,7 @@ impl Fleet {
         (version, started_at): (&str, Timestamp),
         said: Option<JobId>,
     ) {
-        let worker = WorkerInfo {
-            worker: WorkerId::new(worker).unwrap(),
-            region: Region::new(HOME).unwrap(),
-            lanes: vec![Lane::Image],
-            slots: 2,
-            lane_slots: BTreeMap::new(),
-            version: version.to_owned(),
-            draining: false,
-            order_revision: 0,
-            started_at,
-        };
+        let worker = WorkerInfo { version: version.to_owned(), started_at, ..worker_info(worker) };
         let step = || Progress { fraction: 0.25, step: "tiles".into(), uploaded_bytes: 0 };
         let progress = said.into_iter().map(|id| (id, step())).collect();
         let at = self.db.now().await.unwrap();
@@ -73,6 +53,16 @@ impl Fleet {
 
     async fn ask(&self, name: &str) -> Value {
         self.get(&format!("/v1/questions/{name}")).await.ok()
+    }
+
+    /// The attempts of a job that came to nothing were so much longer ago.
+    async fn move_back(&self, id: JobId, ms: i64) {
+        sqlx::query("UPDATE setbacks SET at = at - ? WHERE job = ?")
+            .bind(ms)
+            .bind(id.0.as_bytes().to_vec())
+            .execute(&self.file.writer)
+            .await
+            .unwrap();
     }
 
     async fn histories(&self, jobs: &[JobId]) -> Vec<(JobId, Value)> {
@@ -216,9 +206,8 @@ async fn what_failed_before_the_newest_version_is_not_new() {
     let fleet = Fleet::start().await;
     let old = fleet.submitted(&json!({})).await;
     fleet.attempt(old, "w1", &away("store")).await;
-    let began = fleet.db.now().await.unwrap() + std::time::Duration::from_millis(20);
-    tokio::time::sleep(std::time::Duration::from_millis(40)).await;
-    fleet.beat("w1", ("2.0", began), None).await;
+    fleet.move_back(old, 60_000).await;
+    fleet.beat("w1", ("2.0", fleet.db.now().await.unwrap()), None).await;
     for code in ["store", "disk"] {
         let id = fleet.submitted(&json!({})).await;
         fleet.attempt(id, "w1", &away(code)).await;
@@ -339,12 +328,7 @@ async fn a_group_of_failures_has_a_trend_by_the_hour() {
     for hours_ago in [0, 0, 5, 23, 30] {
         let id = fleet.submitted(&json!({})).await;
         fleet.attempt(id, "w1", &away("store")).await;
-        // The attempt was so long ago.
-        let moved = format!(
-            "UPDATE setbacks SET at = at - {hours_ago} * 3600000 - 60000 WHERE job = unhex('{}')",
-            id.0.simple()
-        );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(moved)).execute(&fleet.file.writer).await.unwrap();
+        fleet.move_back(id, hours_ago * 3_600_000 + 60_000).await;
     }
     let groups = fleet.get("/v1/failures").await.ok();
     let mut trend = vec![0; 24];
