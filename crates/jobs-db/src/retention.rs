@@ -35,8 +35,8 @@ pub trait RetentionDb {
         limit: u32,
     ) -> Result<Vec<Versioned>, JobsDbError>;
 
-    /// Removes a job, its history, its labels, what webhooks were told of it and what is known of its attempts, if it still has this version; its idempotency key stays and remembers since
-    /// when. Whether it was removed.
+    /// Removes a job, its history, its labels, what webhooks were told of it and what is known of its attempts, if it
+    /// still has this version; its idempotency key stays and remembers since when. Whether it was removed.
     ///
     /// # Errors
     /// [`JobsDbError`].

@@ -177,3 +177,32 @@ async fn a_deletion_waits_for_the_object_store() {
     house.deletion(id, "its outputs go", |found| found.outputs_gone_at.is_some()).await;
     house.until_objects(&job, &[]).await;
 }
+
+/// A bucket that cannot be read is trouble of the jobs that lie in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_fails_holds_up_no_other() {
+    let house = House::open().await;
+    let mut jobs = Vec::new();
+    for n in [1, 2] {
+        let id = house.accept(n).await;
+        house.claim(&house.take().await).await;
+        house.until(id, "it runs", is_running).await;
+        house.cancel(id).await;
+        jobs.push(house.until(id, "it is cancelled", |job| job.state == State::Cancelled).await);
+    }
+    let [stuck, other] = &jobs[..] else { unreachable!() };
+    house.put(stuck.id, |job: &mut Job| job.bucket = "not a bucket".into()).await;
+    // Both are due at the same look, the one that fails first.
+    house.stop_dispatcher().await;
+    house.delete(stuck.id).await;
+    house.delete(other.id).await;
+    let house = house.start_dispatcher();
+    house.deletion(other.id, "its outputs go", |found| found.outputs_gone_at.is_some()).await;
+    let waits = house.db.deletion(stuck.id).await.unwrap().unwrap();
+    assert_eq!(waits.outputs_gone_at, None);
+    // Once the bucket is there, it goes too.
+    house.put(stuck.id, |job: &mut Job| job.bucket = BUCKET.into()).await;
+    house.sql("UPDATE deletions SET look_at = 0").await;
+    house.restart_dispatcher().await;
+    house.deletion(stuck.id, "its outputs go", |found| found.outputs_gone_at.is_some()).await;
+}

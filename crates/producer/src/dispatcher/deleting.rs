@@ -15,7 +15,9 @@ use panofleet_jobs_db::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::retention::{Budget, Done, MANIFESTS_OUTLIVE, OBJECTS_MAX, RetentionError, clear};
+use super::retention::{
+    Budget, Done, MANIFESTS_OUTLIVE, OBJECTS_MAX, Pace, RetentionError, clear, folder_of,
+};
 use super::{Dispatcher, span_of};
 use crate::metrics::{self, Gone};
 use crate::transition::{Transition, transition};
@@ -23,7 +25,7 @@ use crate::uploaded;
 
 /// Time between two looks while there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Wait after trouble.
+/// When a deletion that failed for now is looked at again.
 const TROUBLE_WAIT: Duration = Duration::from_secs(10);
 /// Deletions of one look.
 const DELETIONS_MAX: u32 = 64;
@@ -37,43 +39,44 @@ const CHILDREN_MAX: u32 = 256;
 impl Dispatcher {
     /// Deletes what somebody wants gone until `shutdown`. What fails for now is tried at the next look.
     pub(super) async fn delete_requested(&self, shutdown: &CancellationToken) {
-        let mut in_trouble = false;
+        let (busy, idle) = (Duration::ZERO, LOOK_EVERY);
+        let mut pace = Pace { busy, idle, trouble: LOOK_EVERY, in_trouble: false };
         loop {
             let looked = tokio::select! {
                 looked = self.deletion_look() => looked,
                 () = shutdown.cancelled() => return,
             };
-            let wait = match looked {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => LOOK_EVERY,
-                Err(error) => {
-                    metrics::retention_failed();
-                    if !in_trouble {
-                        tracing::warn!(%error, "what is to be deleted by request waits");
-                    }
-                    in_trouble = true;
-                    TROUBLE_WAIT
-                }
-            };
-            in_trouble &= wait == TROUBLE_WAIT;
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(pace.after(looked, "what is to be deleted by request")) => {}
                 () = shutdown.cancelled() => return,
             }
         }
     }
 
-    /// Whether there may be more to do at once.
-    async fn deletion_look(&self) -> Result<bool, RetentionError> {
+    /// A step of each that is due. One that fails is put off and holds up no other.
+    async fn deletion_look(&self) -> Result<Done, RetentionError> {
         let now = self.db.now().await?;
         let due = self.db.deletions_due(now, DELETIONS_MAX).await?;
         let more = due.len() == DELETIONS_MAX as usize;
+        let mut trouble = None;
         for DueDeletion { deletion, .. } in due {
+            let as_it_was = deletion.clone();
             // Boxed: it is large, and every dispatcher's future would have to hold it.
-            let step = Box::pin(self.delete_job(deletion, now)).await?;
+            let step = match Box::pin(self.delete_job(deletion, now)).await {
+                Err(RetentionError::Objects(error)) => {
+                    tracing::debug!(job_id = %as_it_was.job, %error, "a deletion is put off");
+                    trouble = Some(error);
+                    Step::again(as_it_was, now + TROUBLE_WAIT)
+                }
+                step => step?,
+            };
             self.db.write_deletion(&step.deletion, step.look_at).await?;
         }
-        Ok(more)
+        match trouble {
+            Some(error) => Err(error.into()),
+            None if more => Ok(Done::Some),
+            None => Ok(Done::All),
+        }
     }
 
     /// Does what can be done now.
@@ -133,7 +136,7 @@ impl Dispatcher {
                 continue;
             }
             let before = budget.objects;
-            let folder = format!("{}/{}/", job.tenant, job.id);
+            let folder = folder_of(job);
             let place = (job.bucket.as_str(), folder.as_str());
             let cleared =
                 clear(&self.objects, place, |_| false, (&mut budget, Gone::JobObject)).await?;

@@ -15,6 +15,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
+use panofleet_job_schema::Job;
 use panofleet_jobs_db::JobsDbError;
 use panofleet_objects::{ObjectStore, ObjectsError};
 use tokio_util::sync::CancellationToken;
@@ -74,31 +75,50 @@ pub(super) struct Budget {
     pub(super) objects: usize,
 }
 
+/// How long a loop of looks waits between two of them. Trouble is told once, when it begins.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// While there is more to do.
+    pub(super) busy: Duration,
+    /// When all is done.
+    pub(super) idle: Duration,
+    /// After trouble.
+    pub(super) trouble: Duration,
+    pub(super) in_trouble: bool,
+}
+
+impl Pace {
+    /// The wait after a look; `waits` says of what there is trouble with.
+    pub(super) fn after(&mut self, looked: Result<Done, RetentionError>, waits: &str) -> Duration {
+        let error = match looked {
+            Ok(done) => {
+                self.in_trouble = false;
+                return if done == Done::Some { self.busy } else { self.idle };
+            }
+            Err(error) => error,
+        };
+        metrics::retention_failed();
+        if !self.in_trouble {
+            tracing::warn!(%error, "{waits} waits");
+        }
+        self.in_trouble = true;
+        self.trouble
+    }
+}
+
 impl Dispatcher {
     /// Removes what its time has come for until `shutdown`.
     pub(super) async fn retain(&self, shutdown: &CancellationToken) {
         let mut place = EndedPlace::default();
-        let mut in_trouble = false;
+        let (busy, idle) = (BUSY_WAIT, IDLE_WAIT);
+        let mut pace = Pace { busy, idle, trouble: IDLE_WAIT, in_trouble: false };
         loop {
             let looked = tokio::select! {
                 looked = self.retention_look(&mut place) => looked,
                 () = shutdown.cancelled() => return,
             };
-            let wait = match looked {
-                Ok(Done::Some) => BUSY_WAIT,
-                Ok(Done::All) => IDLE_WAIT,
-                Err(error) => {
-                    metrics::retention_failed();
-                    if !in_trouble {
-                        tracing::warn!(%error, "what is to be removed waits");
-                    }
-                    in_trouble = true;
-                    IDLE_WAIT
-                }
-            };
-            in_trouble &= wait == IDLE_WAIT;
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(pace.after(looked, "what is to be removed")) => {}
                 () = shutdown.cancelled() => return,
             }
         }
@@ -112,6 +132,11 @@ impl Dispatcher {
         let access = self.remove_access().await?;
         Ok(swept.and(removed).and(uploads).and(access))
     }
+}
+
+/// The folder that all objects of a job lie below: `tenant/job/`.
+pub(super) fn folder_of(job: &Job) -> String {
+    format!("{}/{}/", job.tenant, job.id)
 }
 
 /// Deletes objects, a few at a time.

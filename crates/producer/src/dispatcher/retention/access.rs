@@ -1,5 +1,5 @@
-//! What is left of people and their programs: entries of the audit log and deletions that are old, sessions that are over, what webhooks
-//! were told long ago, attempts that came to nothing last week.
+//! What is left of people and their programs: entries of the audit log and deletions that are old, sessions that are over,
+//! what webhooks were told long ago, attempts that came to nothing last week.
 
 use panofleet_jobs_db::SETBACKS_KEPT;
 

@@ -8,7 +8,7 @@ use panofleet_jobs_db::{JobFilter, Versioned};
 use tracing::Instrument as _;
 
 use super::config::Keep;
-use super::{Budget, Done, MANIFESTS_OUTLIVE, RetentionError, clear};
+use super::{Budget, Done, MANIFESTS_OUTLIVE, RetentionError, clear, folder_of};
 use crate::dispatcher::{Dispatcher, span_of};
 use crate::metrics::{self, Gone};
 
@@ -109,7 +109,7 @@ impl Dispatcher {
         (now, budget): (Timestamp, &mut Budget),
     ) -> Result<Done, RetentionError> {
         if job.counters.last_attempt > 0 {
-            let folder = format!("{}/{}/", job.tenant, job.id);
+            let folder = folder_of(&job);
             let keeps = |key: &str| !is_of_generations(key, &folder, job.generation.0);
             let place = (job.bucket.as_str(), folder.as_str());
             if clear(&self.objects, place, keeps, (budget, Gone::JobObject)).await? == Done::Some {
