@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use panofleet_job_schema::family::OnChildFailure;
 use panofleet_job_schema::job::{DeadReason, State};
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::spec::Priority;
@@ -10,6 +11,7 @@ use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, Pause, PauseTarget};
 use panofleet_tests::eventually;
 use uuid::Uuid;
 
+use crate::families::{children, claimed, ended, split, succeed};
 use crate::house::{House, PATIENCE};
 
 /// More than a page.
@@ -182,6 +184,28 @@ async fn jobs_are_moved_to_another_band_and_go_first() {
     assert_eq!(house.job(ended).await.spec.priority, Priority::Normal);
     house.db.resume(&tenant).await.unwrap();
     assert_eq!(house.take().await.message.id.job, moved);
+}
+
+/// Those that have not ended: what waits for its parts waits for them in their band.
+#[tokio::test(flavor = "multi_thread")]
+async fn children_are_moved_with_their_parent() {
+    let house = House::open().await;
+    let (first, _) = split(&house, 2, OnChildFailure::WaitForAll).await;
+    let id = first.message.id.job;
+    let done = claimed(&house).await;
+    succeed(&house, &done).await;
+    let done = ended(&house, done.0.message.id.job).await.id;
+    let open = State::OPEN_NAMES.map(str::to_owned).to_vec();
+    let tenant = Some("default".parse().unwrap());
+    let filter = JobFilter { tenant, states: open, ..JobFilter::default() };
+    let bulk = house.bulk_to(BulkAction::Reprioritise, Some(Priority::High), filter).await;
+    let over = house.ended(&bulk).await;
+    assert_eq!((over.matched, over.done, over.refused), (1, 1, 0), "children are not counted");
+    assert_eq!(house.job(id).await.spec.priority, Priority::High);
+    for child in children(&house, id).await {
+        let expected = if child.id == done { Priority::Normal } else { Priority::High };
+        assert_eq!(child.spec.priority, expected, "{}", child.state.name());
+    }
 }
 
 /// Those that have ended and those that have not; another one may be asked for meanwhile.

@@ -172,42 +172,6 @@ pub(super) async fn begin(
     Ok((StatusCode::ACCEPTED, Json(begun)))
 }
 
-impl Granted {
-    /// Has an action done to all jobs that match.
-    pub(super) async fn begin_bulk(
-        &self,
-        (action, priority): (BulkAction, Option<Priority>),
-        filter: JobFilter,
-        matched: u64,
-    ) -> Result<Bulk, ApiError> {
-        let api = self;
-        let tenant = filter.tenant.clone().unwrap_or_else(|| api.tenant().clone());
-        let recent = api.db.bulks(&tenant, SHOWN).await?;
-        if recent.iter().filter(|row| row.bulk.ended_at.is_none()).count() >= OPEN_MAX {
-            let detail =
-                format!("{OPEN_MAX} bulk actions are under way already; wait, or stop some");
-            return Err(ApiError::conflict("too_many_bulk_actions", detail));
-        }
-        let (id, requested_at) = (Uuid::now_v7(), api.db.now().await?);
-        let bulk = Bulk {
-            id,
-            tenant,
-            action,
-            priority,
-            filter,
-            matched,
-            done: 0,
-            refused: 0,
-            requested_at,
-            ended_at: None,
-            stopped: false,
-        };
-        api.db.put_bulk(&bulk).await?;
-        tracing::info!(id = %bulk.id, action = action.name(), matched, "bulk action requested");
-        Ok(bulk)
-    }
-}
-
 /// The newest bulk actions.
 pub(super) async fn list(api: Granted) -> Result<Json<BulkList>, ApiError> {
     let found = api.db.bulks(api.tenant(), SHOWN).await?;
@@ -246,6 +210,39 @@ pub(super) async fn stop(
 }
 
 impl Granted {
+    /// Has an action done to all jobs that match.
+    pub(super) async fn begin_bulk(
+        &self,
+        (action, priority): (BulkAction, Option<Priority>),
+        filter: JobFilter,
+        matched: u64,
+    ) -> Result<Bulk, ApiError> {
+        let tenant = filter.tenant.clone().unwrap_or_else(|| self.tenant().clone());
+        let recent = self.db.bulks(&tenant, SHOWN).await?;
+        if recent.iter().filter(|row| row.bulk.ended_at.is_none()).count() >= OPEN_MAX {
+            let detail =
+                format!("{OPEN_MAX} bulk actions are under way already; wait, or stop some");
+            return Err(ApiError::conflict("too_many_bulk_actions", detail));
+        }
+        let (id, requested_at) = (Uuid::now_v7(), self.db.now().await?);
+        let bulk = Bulk {
+            id,
+            tenant,
+            action,
+            priority,
+            filter,
+            matched,
+            done: 0,
+            refused: 0,
+            requested_at,
+            ended_at: None,
+            stopped: false,
+        };
+        self.db.put_bulk(&bulk).await?;
+        tracing::info!(id = %bulk.id, action = action.name(), matched, "bulk action requested");
+        Ok(bulk)
+    }
+
     pub(crate) async fn bulk(&self, id: &str) -> Result<VersionedBulk, ApiError> {
         let absent = || {
             let detail = format!("there is no bulk action `{id}`; GET /v1/bulk lists them");

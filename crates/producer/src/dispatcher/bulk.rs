@@ -80,27 +80,21 @@ impl Dispatcher {
     async fn do_page(&self, bulk: &Bulk, out: &Out) -> Result<Page, JobsDbError> {
         let left = self.db.list(&bulk.filter, PAGE_JOBS).await?;
         let mut page = Page { last: left.last().map(|found| found.job.id), ..Page::default() };
-        let change = match change(bulk) {
-            Change::Delete => {
-                page.done = left.len() as u64;
-                self.request_deletions(bulk, left).await?;
-                metrics::bulk_done(bulk.action, page.done);
-                return Ok(page);
-            }
-            Change::Nothing => {
-                page.refused = left.len() as u64;
-                return Ok(page);
-            }
-            Change::By(event) => event,
-        };
+        if bulk.action == BulkAction::Delete {
+            page.done = left.len() as u64;
+            self.request_deletions(bulk, left).await?;
+            metrics::bulk_done(bulk.action, page.done);
+            return Ok(page);
+        }
+        // Children go with their parents, and nobody counts them.
         let family = match bulk.action {
             BulkAction::Reprioritise => self.open_children(&left).await?,
             _ => Vec::new(),
         };
-        self.apply_each(&change, left, (&mut page, bulk.action), out).await?;
-        // Children go with their parents, and nobody counts them.
-        let action = BulkAction::Reprioritise;
-        self.apply_each(&change, family, (&mut Page::default(), action), out).await?;
+        self.apply_each(bulk, left, &mut page, out).await?;
+        if !family.is_empty() {
+            self.apply_each(bulk, family, &mut Page::default(), out).await?;
+        }
         Ok(page)
     }
 
@@ -129,19 +123,20 @@ impl Dispatcher {
         Ok(open)
     }
 
-    /// Applies an event to each of these jobs.
+    /// Has it happen to each of these jobs.
     async fn apply_each(
         &self,
-        change: &(dyn Fn(Timestamp) -> Event + Send + Sync),
+        bulk: &Bulk,
         mut left: Vec<Versioned>,
-        (page, action): (&mut Page, BulkAction),
+        page: &mut Page,
         out: &Out,
     ) -> Result<(), JobsDbError> {
         for _ in 0..TRIES_MAX {
             let now = self.db.now().await?;
+            let Some(event) = event_of(bulk, now) else { break };
             let mut decided = Vec::new();
             for Versioned { job, version } in &left {
-                match decide(job, &change(now), &self.policy) {
+                match decide(job, &event, &self.policy) {
                     Ok(decision) => decided.push((decision, *version)),
                     Err(_refusal) => page.refused += 1,
                 }
@@ -151,7 +146,7 @@ impl Dispatcher {
             let written = self.write(decided, now).await?;
             self.carry_out(&written, out).await;
             page.done += written.len() as u64;
-            metrics::bulk_done(action, written.len() as u64);
+            metrics::bulk_done(bulk.action, written.len() as u64);
             tried.retain(|id| written.iter().all(|decision| decision.job.id != *id));
             if tried.is_empty() {
                 return Ok(());
@@ -163,28 +158,14 @@ impl Dispatcher {
     }
 }
 
-/// What a bulk action does to each job.
-enum Change {
-    /// This happens to it.
-    By(Box<dyn Fn(Timestamp) -> Event + Send + Sync>),
-    /// It is to go.
-    Delete,
-    /// It says too little.
-    Nothing,
-}
-
-/// Jobs that are listed are nobody's children: no parent waits for them.
-fn change(bulk: &Bulk) -> Change {
+/// What a bulk action has happen to each job; nothing where a row says too little. Jobs that are listed are nobody's children:
+/// no parent waits for them.
+const fn event_of(bulk: &Bulk, now: Timestamp) -> Option<Event> {
     match (bulk.action, bulk.priority) {
-        (BulkAction::Retry, _) => {
-            Change::By(Box::new(|now| Event::ReplayRequested { now, parent_waits: false }))
-        }
-        (BulkAction::Cancel, _) => Change::By(Box::new(|now| Event::CancelRequested { now })),
-        (BulkAction::Reprioritise, Some(priority)) => {
-            Change::By(Box::new(move |_| Event::Reprioritised { priority }))
-        }
-        (BulkAction::Reprioritise, None) => Change::Nothing,
-        (BulkAction::Delete, _) => Change::Delete,
+        (BulkAction::Retry, _) => Some(Event::ReplayRequested { now, parent_waits: false }),
+        (BulkAction::Cancel, _) => Some(Event::CancelRequested { now }),
+        (BulkAction::Reprioritise, Some(priority)) => Some(Event::Reprioritised { priority }),
+        (BulkAction::Reprioritise, None) | (BulkAction::Delete, _) => None,
     }
 }
 
