@@ -61,8 +61,8 @@ fn check_is_cancelled(refusal: Refusal, job: &Job) -> Result<(), ApiError> {
 
 /// Starts a job that has ended anew, as a new generation with a new deadline.
 pub(super) async fn retry(api: Granted, JobPath(id): JobPath) -> Result<Json<JobView>, ApiError> {
-    api.check_is_kept(&api.job(id).await?.job).await?;
     let parent_waits = api.parent_waits(id).await?;
+    api.check_is_kept(id).await?;
     match api.apply(id, |now, _| Event::ReplayRequested { now, parent_waits }).await? {
         Transition::Changed(decision) => {
             let span = job_span(id, decision.job.trace.as_deref());

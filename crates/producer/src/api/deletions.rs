@@ -16,7 +16,7 @@ use super::bulk::BulkView;
 use super::error::ApiError;
 use super::extract::{JobPath, Params, Segments};
 use super::paging::{cut, page_size};
-use crate::transition::Transition;
+use crate::transition::{Transition, transition};
 use crate::uploaded;
 
 /// Deletions of a page, unless the request says less or more.
@@ -89,9 +89,9 @@ pub(super) async fn delete(
     api.db.request_deletions(&[Deletion::requested(id, job.tenant.clone(), now)]).await?;
     api.manifests.forget(id);
     // The dispatcher cancels it too; this is sooner.
-    if let Transition::Changed(decision) =
-        api.apply(id, |now, _| Event::CancelRequested { now }).await?
-    {
+    let asked = |now, _: &Job| Event::CancelRequested { now };
+    let cancelled = transition(api.db.as_ref(), id, &api.policy, asked).await?;
+    if let Transition::Changed(decision) = cancelled {
         let span = job_span(id, decision.job.trace.as_deref());
         api.carry_out(&decision).instrument(span).await;
     }
@@ -158,8 +158,8 @@ impl Granted {
     }
 
     /// Refuses what is about a job that is to go.
-    pub(super) async fn check_is_kept(&self, job: &Job) -> Result<(), ApiError> {
-        match self.db.deletion(job.id).await? {
+    pub(super) async fn check_is_kept(&self, id: JobId) -> Result<(), ApiError> {
+        match self.db.deletion(id).await? {
             Some(deletion) => Err(is_deleted(&deletion)),
             None => Ok(()),
         }
@@ -175,15 +175,11 @@ impl Granted {
             let page = self.db.keys(Some(tenant), before, BATCH).await?;
             let Some(last) = page.last() else { return Ok(revoked) };
             before = Some(last.key.id);
-            for mut found in page {
-                if found.key.revoked_at.is_some() || Some(found.key.id) == own {
-                    continue;
-                }
-                found.key.revoked_at = Some(now);
-                if self.db.write_key(&found.key, found.version).await? {
+            for found in page {
+                if found.key.revoked_at.is_none() && Some(found.key.id) != own {
+                    self.revoke(found, now).await?;
                     revoked += 1;
                 }
-                self.identities.forget_key(found.key.id);
             }
         }
     }

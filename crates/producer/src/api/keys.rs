@@ -238,13 +238,7 @@ pub(super) async fn revoke(
     if found.key.revoked_at.is_some() {
         return Ok(Json(KeyView::of(found, now)));
     }
-    let key = ApiKey { revoked_at: Some(now), ..found.key };
-    if !api.db.write_key(&key, found.version).await? {
-        return Err(changed(&key));
-    }
-    api.identities.forget_key(key.id);
-    tracing::info!(key = %key.id, name = key.name, "API key revoked by request");
-    Ok(Json(KeyView::of(StoredKey { key, ..found }, now)))
+    Ok(Json(KeyView::of(api.revoke(found, now).await?, now)))
 }
 
 /// Makes a key that takes the place of another, with the same rights, for as long as that one was for: 201. The old one
@@ -304,6 +298,21 @@ impl Granted {
         let found = self.db.key(known).await?.filter(|found| sees(found.key.tenant.as_ref()));
         let found = found.ok_or_else(absent)?;
         found.key.tenant.iter().for_each(|tenant| self.note_tenant(tenant));
+        Ok(found)
+    }
+
+    /// Makes a key be of no use from now on.
+    pub(super) async fn revoke(
+        &self,
+        mut found: StoredKey,
+        now: Timestamp,
+    ) -> Result<StoredKey, ApiError> {
+        found.key.revoked_at = Some(now);
+        if !self.db.write_key(&found.key, found.version).await? {
+            return Err(changed(&found.key));
+        }
+        self.identities.forget_key(found.key.id);
+        tracing::info!(key = %found.key.id, name = found.key.name, "API key revoked by request");
         Ok(found)
     }
 }
