@@ -53,7 +53,7 @@ pub(super) async fn look(api: &Acceptor<'_>, source: &Source) -> Result<Looked, 
             let head = api.objects.head(bucket, key).await;
             match head {
                 Ok(head) => Ok(Looked { region, bytes: Some(head.bytes) }),
-                // The store may be out of reach from here; its region's workers see for themselves.
+                // It may be there by the time the job runs.
                 Err(ObjectsError::NotFound { .. }) => Ok(Looked { region, bytes: None }),
                 Err(error) => Err(error.into()),
             }

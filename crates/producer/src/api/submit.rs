@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::auth::check_regions;
 use super::auth::granted::Granted;
+use super::config::RegionConfig;
 use super::error::ApiError;
 use super::extract::{JsonBody, has_type};
 use super::view::Beside;
@@ -157,7 +158,7 @@ async fn offer(
     trace: String,
     now: Timestamp,
 ) -> Result<Offer, ApiError> {
-    let Acceptor { config, policy, event_partitions, tenant, .. } = *acceptor;
+    let Acceptor { policy, event_partitions, tenant, .. } = *acceptor;
     // Of what was asked for: a preset may come to mean something else, and the same words are the same job all the same.
     let key = spec
         .idempotency_key
@@ -166,10 +167,7 @@ async fn offer(
     let spec = checked(acceptor, spec)?;
     let source = source::resolve(acceptor, &spec.source).await?;
     check_checksum(&spec, &source.location)?;
-    let region = region_of(acceptor, &spec, source.region)?;
-    let Some(settings) = config.regions.get(&region) else {
-        return Err(unknown_region(config, &region));
-    };
+    let (region, settings) = region_of(acceptor, &spec, source.region)?;
     spec.check_start(now).map_err(|bad| refuse(&bad))?;
     let id = JobId(Uuid::now_v7());
     let acceptance = Acceptance {
@@ -209,18 +207,17 @@ pub(super) fn checked(acceptor: &Acceptor<'_>, spec: JobSpec) -> Result<JobSpec,
 }
 
 /// The region that a job begins in: what is asked for, or where its source lies, or the configured one.
-pub(super) fn region_of(
-    acceptor: &Acceptor<'_>,
+pub(super) fn region_of<'a>(
+    acceptor: &Acceptor<'a>,
     spec: &JobSpec,
     of_source: Option<Region>,
-) -> Result<Region, ApiError> {
+) -> Result<(Region, &'a RegionConfig), ApiError> {
     let config = acceptor.config;
     let asked = spec.region.clone().or_else(|| spec.regions.first().cloned()).or(of_source);
     let region = asked.unwrap_or_else(|| config.default_region.clone());
-    if config.regions.contains_key(&region) {
-        Ok(region)
-    } else {
-        Err(unknown_region(config, &region))
+    match config.regions.get(&region) {
+        Some(settings) => Ok((region, settings)),
+        None => Err(unknown_region(config, &region)),
     }
 }
 
