@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use panofleet_service::clock::wall_clock;
 use panofleet_tests::fleet::{Fleet, Kind};
 use panofleet_tests::{eventually, processes, root};
 use serde_json::Value;
@@ -59,7 +60,7 @@ async fn a_folder_of_pictures_is_submitted_and_its_results_are_fetched() {
     let second = format!("a-{}", said[2]["job"]["id"].as_str().unwrap());
     assert_eq!(folders(to), ["a".to_owned(), second, "b".to_owned()]);
 
-    // An estimate of the next one is read off them.
+    // Nothing is left to do, and then they go.
     let counted = panofleet(&fleet, None, &["cancel-all", "--label", "album:42", "--dry-run"]);
     assert!(counted.unwrap().contains("0 jobs match"));
     let deleted = ["delete-all", "--label", "album:42", "--yes", "--json"];
@@ -97,7 +98,19 @@ async fn lines_get_a_verdict_each_and_jobs_are_followed() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let heard = BufReader::new(watch.stdout.take().unwrap());
+    let mut heard = BufReader::new(watch.stdout.take().unwrap());
+    // Once it tells of a job that waits, it hears of all others.
+    let in_an_hour = (wall_clock() + Duration::from_secs(3600)).to_string();
+    let later = ["submit", "none", "--output", "n=fleet.noop", "--label", "from=lines"];
+    let later = [&later[..], &["--start-at", &in_an_hour]].concat();
+    let later = panofleet(&fleet, None, &later).unwrap();
+    let first = tokio::task::spawn_blocking(move || {
+        let mut first = String::new();
+        heard.read_line(&mut first).unwrap();
+        (heard, json(&first))
+    });
+    let (heard, first) = tokio::time::timeout(PATIENCE, first).await.expect("it is heard").unwrap();
+    assert_eq!(first["id"], later.trim());
 
     let lines = ["submit", "--lines", path.to_str().unwrap()];
     let (code, verdicts) = failing(&fleet, &lines);
@@ -124,13 +137,13 @@ async fn lines_get_a_verdict_each_and_jobs_are_followed() {
     assert!(ended.iter().all(|id| verdicts.contains(id)), "{ended:?}: {verdicts}");
 
     // What waits is moved, one or all.
-    let later =
+    let too_late =
         ["submit", "none", "--output", "n=fleet.noop", "--start-at", "2126-01-01T00:00:00Z"];
-    assert!(panofleet(&fleet, None, &later).unwrap_err().contains("start_at"), "too far ahead");
+    assert!(panofleet(&fleet, None, &too_late).unwrap_err().contains("start_at"), "too far ahead");
     let refused = panofleet(&fleet, None, &["reprioritise", "low", &ended[0]]).unwrap_err();
     assert!(refused.contains("job_ended"), "{refused}");
     let moved = ["reprioritise-all", "high", "--label", "from:lines", "--dry-run"];
-    assert!(panofleet(&fleet, None, &moved).unwrap().contains("0 jobs match"));
+    assert!(panofleet(&fleet, None, &moved).unwrap().contains("1 job match"));
 }
 
 /// What an operator asks of a new fleet.

@@ -76,6 +76,16 @@ struct Told {
     has_ended: bool,
 }
 
+impl Told {
+    const fn of(found: &Versioned) -> Self {
+        Self {
+            version: found.version,
+            accepted_at: found.job.accepted_at,
+            has_ended: found.job.state.is_terminal(),
+        }
+    }
+}
+
 /// News of jobs until the client goes, or for an hour.
 pub(super) async fn feed(
     api: Granted,
@@ -110,8 +120,12 @@ pub(super) async fn feed(
 }
 
 impl Feed {
-    /// Every job that has not ended, and those that ended since the client heard of anything.
+    /// Every job that has not ended, and those that ended since the client heard of anything. What has ended otherwise is
+    /// no news.
     async fn begin(&mut self, since: Option<Timestamp>) -> Result<(), ApiError> {
+        let recent = self.recent().await?;
+        let ended = recent.iter().filter(|found| found.job.state.is_terminal());
+        self.told.extend(ended.map(|found| (found.job.id, Told::of(found))));
         let open = self.open().await?;
         if open.len() > FOLLOWED_MAX as usize {
             let detail = format!(
@@ -184,8 +198,9 @@ impl Feed {
         }
         let left: Vec<JobId> = left.into_iter().collect();
         let ended = self.api.db.get(&left).await?;
+        let there: BTreeSet<JobId> = ended.iter().map(|found| found.job.id).collect();
         for id in left {
-            if ended.iter().all(|found| found.job.id != id) {
+            if !there.contains(&id) {
                 self.told.remove(&id);
                 let gone = Event::default().event("gone").json_data(json!({ "id": id }));
                 self.news.extend(gone.ok());
@@ -233,12 +248,7 @@ impl Feed {
     async fn tell(&mut self, jobs: Vec<Versioned>) -> Result<(), ApiError> {
         let id = self.looked_at.as_millis().to_string();
         for (view, found) in self.api.views(&jobs).await?.into_iter().zip(&jobs) {
-            let told = Told {
-                version: found.version,
-                accepted_at: found.job.accepted_at,
-                has_ended: found.job.state.is_terminal(),
-            };
-            self.told.insert(found.job.id, told);
+            self.told.insert(found.job.id, Told::of(found));
             self.news.extend(Event::default().event("job").id(&id).json_data(&view).ok());
         }
         Ok(())
