@@ -13,6 +13,7 @@ pub mod egress;
 pub mod http;
 pub mod metrics;
 pub mod patience;
+pub mod quantiles;
 pub mod readiness;
 pub mod signals;
 pub mod tasks;

@@ -12,6 +12,7 @@ use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::manifest::ManifestSummary;
 use panofleet_job_schema::{Job, JobSpec, Operation};
 use panofleet_jobs_db::JobFilter;
+use panofleet_service::quantiles::nearest_rank;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,13 +73,13 @@ pub(super) async fn estimate(
     let acceptor = api.acceptor();
     let spec = checked(&acceptor, spec)?;
     let found = source::look(&acceptor, &spec.source).await?;
-    let region = region_of(&acceptor, &spec, found.region)?;
+    let (region, _) = region_of(&acceptor, &spec, found.region)?;
     let operations = operations(&spec);
     let past = api.past(&operations).await?;
     let now_bytes = found.bytes.map(|bytes| bytes as f64);
-    let known: Vec<&Past> = past.iter().filter(|past| past.source_bytes.is_some()).collect();
     // All of them, or the figures would be of two kinds.
-    let scaled = now_bytes.is_some() && !past.is_empty() && known.len() == past.len();
+    let all_known = past.iter().all(|past| past.source_bytes.is_some());
+    let scaled = now_bytes.is_some() && !past.is_empty() && all_known;
     let factor = |past: &Past| match (now_bytes, past.source_bytes) {
         (Some(now), Some(then)) if scaled => now / then,
         _ => 1.0,
@@ -143,11 +144,7 @@ impl Likely {
     /// By the nearest rank; nothing of nothing.
     fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
-        let at = |percent: usize| {
-            let rank = (values.len() * percent).div_ceil(100).max(1);
-            values.get(rank - 1).copied()
-        };
-        Some(Self { p50: at(50)?, p90: at(90)? })
+        Some(Self { p50: nearest_rank(&values, 500)?, p90: nearest_rank(&values, 900)? })
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use panofleet_service::quantiles::nearest_rank;
 use panofleet_tests::bench::load::Load;
 use panofleet_tests::bench::wire::Connection;
 use panofleet_tests::fleet::Roles;
@@ -169,10 +170,7 @@ async fn ask(url: &str, what: &str, path: &str) -> Result<()> {
 
 fn show_times(took: &mut [Duration]) {
     took.sort_unstable();
-    let at = |thousandths: usize| {
-        let place = (took.len() * thousandths).div_ceil(1000).max(1) - 1;
-        took.get(place).copied().unwrap_or_default().as_secs_f64() * 1e3
-    };
+    let at = |thousandths| nearest_rank(took, thousandths).unwrap_or_default().as_secs_f64() * 1e3;
     println!(
         "  p50 {:.2} ms, p95 {:.2} ms, p99 {:.2} ms, the longest {:.2} ms",
         at(500),
