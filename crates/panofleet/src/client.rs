@@ -12,7 +12,7 @@ use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobChange, JobView, LetterList,
     LetterView, PresetList, ScaleView, WorkerView,
 };
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ use uuid::Uuid;
 mod deletions;
 pub(crate) mod events;
 mod keys;
+pub(crate) mod lines;
 mod questions;
 pub(crate) mod uploads;
 mod webhooks;
@@ -345,13 +346,6 @@ impl Client {
         }
         let body = answer.bytes().await.context("the answer broke off")?;
         Err(refusal(status, &body))
-    }
-
-    /// Submits jobs that are written already, one a line, and gives the verdicts, one a line.
-    pub(crate) async fn submit_lines(&self, lines: String) -> Result<String> {
-        let request = self.request(Method::POST, "/v1/jobs").timeout(LINES_TIMEOUT);
-        let request = request.header(CONTENT_TYPE, "application/x-ndjson").body(lines);
-        self.stream(request).await?.text().await.context("the answer broke off")
     }
 }
 

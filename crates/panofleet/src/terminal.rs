@@ -1,8 +1,9 @@
 //! What people see: colours and bars on a terminal only, plain lines elsewhere.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Writes a line to standard output; a reader that has gone away is no error.
@@ -16,6 +17,20 @@ pub(crate) fn complain(error: &anyhow::Error) {
     let written =
         writeln!(std::io::stderr().lock(), "{} {error:#}", paint(Paint::Bad, "panofleet:"));
     drop(written);
+}
+
+/// Asks on the terminal, and gives the answer without the space around it. Where nobody can answer it fails, with `otherwise`,
+/// which says what a script does instead.
+pub(crate) fn ask(question: &str, hint: &str, otherwise: &str) -> Result<String> {
+    if !std::io::stdin().is_terminal() {
+        bail!("{question} {otherwise}");
+    }
+    let mut error = std::io::stderr().lock();
+    write!(error, "{question} {hint} ")?;
+    error.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim().to_owned())
 }
 
 /// What a colour means.

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{JobId, Region};
 use panofleet_jobs_db::{BulkAction, HistoryEntry};
 use panofleet_producer::api::{BulkFilter, BulkRequest};
-use serde_json::{Value, json};
+use panofleet_service::quantiles::nearest_rank;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::Shared;
@@ -28,7 +29,7 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 /// Run jobs that do nothing through the fleet, and say how fast that went
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The jobs go through every part, object store excepted. They are deleted at the end, and wait behind everything else unless --priority says otherwise."
+    after_help = "The jobs go through every part, object store excepted. They are deleted at the end, and their rows go up to two days after their deadline. They wait behind everything else unless --priority says otherwise."
 )]
 pub(crate) struct Bench {
     /// How many jobs
@@ -63,6 +64,15 @@ struct Outcome {
     retries: u32,
 }
 
+/// What was seen of the jobs.
+#[derive(Debug)]
+struct Measured {
+    accepted: Duration,
+    ended: Duration,
+    pickup_ms: Quantiles,
+    retries: u32,
+}
+
 #[derive(Debug, serde::Serialize)]
 struct Quantiles {
     p50: f64,
@@ -74,19 +84,16 @@ impl Bench {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let client = shared.client()?;
         let label = Uuid::now_v7().simple().to_string();
-        let begun = Instant::now();
-        let ids = self.submit(&client, &label, shared.json).await?;
-        let accepted = begun.elapsed();
-        let waited = self.wait(&client, &label, shared.json).await;
-        let ended = begun.elapsed();
-        let measured = match waited {
-            Ok(()) => self.measure(&client, &ids).await,
-            Err(error) => Err(error),
+        let measured = self.measure(&client, &label, shared.json).await;
+        // Whatever came between: what was accepted goes.
+        let deleted = match self.keep {
+            true => Ok(()),
+            false => {
+                client.begin_bulk(&of_label(BulkAction::Delete, &label, false)).await.map(drop)
+            }
         };
-        if !self.keep {
-            client.begin_bulk(&of_label(BulkAction::Delete, &label, false)).await?;
-        }
-        let (pickup_ms, retries) = measured?;
+        let Measured { accepted, ended, pickup_ms, retries } = measured?;
+        deleted?;
         let per_s = |time: Duration| f64::from(self.jobs) / time.as_secs_f64();
         let outcome = Outcome {
             jobs: self.jobs,
@@ -106,6 +113,16 @@ impl Bench {
         Ok(ExitCode::SUCCESS)
     }
 
+    async fn measure(&self, client: &Client, label: &str, quiet: bool) -> Result<Measured> {
+        let begun = Instant::now();
+        let ids = self.submit(client, label, quiet).await?;
+        let accepted = begun.elapsed();
+        self.wait(client, label, quiet).await?;
+        let ended = begun.elapsed();
+        let (pickup_ms, retries) = sample(client, &ids).await?;
+        Ok(Measured { accepted, ended, pickup_ms, retries })
+    }
+
     async fn submit(&self, client: &Client, label: &str, quiet: bool) -> Result<Vec<JobId>> {
         let job = json!({
             "source": "none",
@@ -118,10 +135,11 @@ impl Bench {
         while (ids.len() as u32) < self.jobs {
             let count = REQUEST_JOBS.min(self.jobs - ids.len() as u32);
             let verdicts = client.submit_lines(line.repeat(count as usize)).await?;
-            for verdict in verdicts.lines() {
-                let verdict: Value = serde_json::from_str(verdict).context("a verdict")?;
-                let id = verdict["id"].as_str().and_then(|id| id.parse().ok());
-                let Some(id) = id else { bail!("{}", verdict["problem"]["detail"]) };
+            if verdicts.len() != count as usize {
+                bail!("{} of {count} jobs have a verdict", verdicts.len());
+            }
+            for verdict in verdicts {
+                let Some(id) = verdict.id else { bail!("{}", verdict.why()) };
                 ids.push(id);
             }
             bar.set_position(ids.len() as u64);
@@ -153,28 +171,26 @@ impl Bench {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
 
-    /// How soon workers took them, and how many attempts there were too many.
-    async fn measure(&self, client: &Client, ids: &[JobId]) -> Result<(Quantiles, u32)> {
-        let step = ids.len().div_ceil(SAMPLE as usize);
-        let (mut pickups, mut retries) = (Vec::new(), 0);
-        for id in ids.iter().step_by(step) {
-            let entries = client.history(*id).await?;
-            let at = |entry: &HistoryEntry| entry.at.as_millis();
-            let of =
-                |reason: &'static str| entries.iter().filter(move |entry| entry.reason == reason);
-            let (sent, claimed) = (of("dispatched").next().map(at), of("claimed").next().map(at));
-            if let Some((sent, claimed)) = sent.zip(claimed) {
-                pickups.push((claimed - sent).max(0) as f64);
-            }
-            retries +=
-                u32::try_from(of("dispatched").count()).unwrap_or(u32::MAX).saturating_sub(1);
-            if of("succeeded").next().is_none() {
-                bail!("job {id} did not succeed: panofleet job {id} says why");
-            }
+/// How soon workers took them, and how many attempts there were too many.
+async fn sample(client: &Client, ids: &[JobId]) -> Result<(Quantiles, u32)> {
+    let step = ids.len().div_ceil(SAMPLE as usize);
+    let (mut pickups, mut retries) = (Vec::new(), 0);
+    for id in ids.iter().step_by(step) {
+        let entries = client.history(*id).await?;
+        let at = |entry: &HistoryEntry| entry.at.as_millis();
+        let of = |reason: &'static str| entries.iter().filter(move |entry| entry.reason == reason);
+        let (sent, claimed) = (of("dispatched").next().map(at), of("claimed").next().map(at));
+        if let Some((sent, claimed)) = sent.zip(claimed) {
+            pickups.push((claimed - sent).max(0) as f64);
         }
-        Ok((Quantiles::of(pickups), retries))
+        retries += u32::try_from(of("dispatched").count()).unwrap_or(u32::MAX).saturating_sub(1);
+        if of("succeeded").next().is_none() {
+            bail!("job {id} did not succeed: panofleet job {id} says why");
+        }
     }
+    Ok((Quantiles::of(pickups), retries))
 }
 
 fn of_label(action: BulkAction, label: &str, dry_run: bool) -> BulkRequest {
@@ -185,11 +201,8 @@ fn of_label(action: BulkAction, label: &str, dry_run: bool) -> BulkRequest {
 impl Quantiles {
     fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |percent: usize| {
-            let rank = (values.len() * percent).div_ceil(100).max(1);
-            values.get(rank - 1).copied().unwrap_or(f64::NAN)
-        };
-        Self { p50: at(50), p95: at(95), p99: at(99) }
+        let at = |thousandths| nearest_rank(&values, thousandths).unwrap_or(f64::NAN);
+        Self { p50: at(500), p95: at(950), p99: at(990) }
     }
 }
 

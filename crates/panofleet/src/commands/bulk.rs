@@ -1,6 +1,5 @@
 //! `panofleet retry-all`, `cancel-all`, `reprioritise-all`, `delete-all`: one action for all jobs that match.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use panofleet_producer::api::{BulkFilter, BulkRequest, BulkView};
 
 use super::Shared;
 use crate::client::Client;
-use crate::terminal::{say, work_bar};
+use crate::terminal::{ask, say, work_bar};
 
 /// Time between two looks at a bulk action under way.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -130,18 +129,11 @@ impl ReprioritiseAll {
     }
 }
 
-/// Asks on the terminal; a script has to say `--yes`.
 fn confirmed(action: BulkAction, matched: u64) -> Result<bool> {
     let question = format!("{} {}?", action.name(), jobs(matched));
-    if !std::io::stdin().is_terminal() {
-        bail!("{question} Say --yes to do it, or --dry-run to count only");
-    }
-    let mut error = std::io::stderr().lock();
-    write!(error, "{question} [y/N] ")?;
-    error.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let otherwise = "Say --yes to do it, or --dry-run to count only";
+    let answer = ask(&question, "[y/N]", otherwise)?;
+    Ok(matches!(answer.as_str(), "y" | "Y" | "yes"))
 }
 
 /// Stays with it to its end.
@@ -173,7 +165,7 @@ fn summary(bulk: &BulkView) -> String {
         BulkAction::Retry => "started anew",
         BulkAction::Cancel => "cancelled",
         BulkAction::Reprioritise => "moved to another band",
-        BulkAction::Delete => "to be deleted; `panofleet deletions` shows how far that is",
+        BulkAction::Delete => "to be deleted",
     };
     let BulkView { id, done, refused, ended_at, stopped, .. } = bulk;
     let refused = match refused {
@@ -185,7 +177,11 @@ fn summary(bulk: &BulkView) -> String {
         (Some(_), true) => "; somebody stopped it",
         (Some(_), false) => "",
     };
-    format!("{} {did}{refused}{so_far} (bulk action {id})", jobs(*done))
+    let hint = match bulk.action {
+        BulkAction::Delete => "; `panofleet deletions` shows what is gone",
+        _ => "",
+    };
+    format!("{} {did}{refused}{so_far}{hint} (bulk action {id})", jobs(*done))
 }
 
 fn jobs(count: u64) -> String {

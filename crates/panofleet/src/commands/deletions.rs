@@ -1,16 +1,15 @@
 //! `panofleet delete`, `delete-tenant`, `deletions`: what is to go because somebody asks, and how far that is.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use panofleet_job_schema::{JobId, Tenant};
 use panofleet_jobs_db::{Deletion, SourceEnd};
 use uuid::Uuid;
 
 use super::Shared;
-use crate::terminal::say;
+use crate::terminal::{ask, say};
 
 /// Which job is to go
 #[derive(Debug, Args)]
@@ -123,16 +122,8 @@ fn line(deletion: &Deletion) -> String {
     format!("{job} {stands} (asked for {requested_at}, {objects} objects{source})")
 }
 
-/// Asks on the terminal; a script has to say `--yes`.
 fn confirmed(tenant: &Tenant) -> Result<bool> {
     let question = format!("delete all that there is of tenant {tenant}?");
-    if !std::io::stdin().is_terminal() {
-        bail!("{question} Say --yes to do it");
-    }
-    let mut error = std::io::stderr().lock();
-    write!(error, "{question} Type its name: ")?;
-    error.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(answer.trim() == tenant.as_str())
+    let answer = ask(&question, "Type its name:", "Say --yes to do it")?;
+    Ok(answer == tenant.as_str())
 }

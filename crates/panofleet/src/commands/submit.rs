@@ -47,7 +47,7 @@ pub(crate) struct Submit {
     #[arg(long, value_name = "FILE", conflicts_with = "outputs")]
     job: Option<std::path::PathBuf>,
     /// Jobs as JSON instead, one a line; `-` reads them from standard input. Each line gets its own verdict
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["sources", "job", "outputs", "preset", "source_sha256", "wait", "download"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sources", "job", "outputs", "preset", "source_sha256", "region", "regions", "any_region", "hop_after", "priority", "start_at", "timeout", "deadline", "max_attempts", "idempotency_key", "labels", "wait", "download"])]
     lines: Option<std::path::PathBuf>,
     /// What the SHA-256 of the source has to be; another file is rejected
     #[arg(long, value_name = "HEX")]

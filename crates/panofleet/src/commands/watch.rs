@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Shared;
 use crate::client::events::Events;
-use crate::terminal::{Paint, paint, say};
+use crate::terminal::{Paint, complain, paint, say};
 
 /// Wait between two tries to reach a service that has gone away.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -43,14 +43,23 @@ impl Watch {
         query.extend(self.operation.clone().map(|operation| ("operation", operation)));
         query.extend(self.parent.map(|parent| ("parent", parent.to_string())));
         let mut last = None;
-        // What is wrong with the question is said at once; later, only the service can be away.
+        // What is wrong with the question is said at once; later, the service is away more likely than not.
         let mut events: Option<Events> = Some(client.events(&query, None).await?);
+        let mut is_told = false;
         loop {
             let Some(open) = &mut events else {
                 tokio::time::sleep(AGAIN).await;
-                events = client.events(&query, last.as_deref()).await.ok();
+                match client.events(&query, last.as_deref()).await {
+                    Ok(again) => events = Some(again),
+                    Err(error) if !is_told => {
+                        complain(&error.context("no news for now; trying again"));
+                        is_told = true;
+                    }
+                    Err(_) => {}
+                }
                 continue;
             };
+            is_told = false;
             match open.next().await {
                 Ok(Some(event)) => {
                     last = event.id.or(last);

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader};
 
 use crate::client::Client;
+use crate::client::lines::Verdict;
 use crate::commands::EXIT_TROUBLE;
 use crate::terminal::say;
 
@@ -15,22 +15,6 @@ use crate::terminal::say;
 const LINES_MAX: usize = 2500;
 /// Bytes of one request, about.
 const BYTES_MAX: usize = 4 << 20;
-
-/// What is read of a verdict.
-#[derive(Debug, Deserialize)]
-struct Verdict {
-    line: u64,
-    status: u16,
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(default)]
-    problem: Option<Problem>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Problem {
-    detail: String,
-}
 
 /// How many lines came to what.
 #[derive(Debug, Default)]
@@ -57,7 +41,10 @@ pub(super) async fn submit(client: &Client, path: &Path, json: bool) -> Result<E
                 sent + count
             )
         })?;
-        tell(&verdicts, sent, &mut tally, json)?;
+        for mut verdict in verdicts {
+            verdict.line += sent;
+            tell(&verdict, &mut tally, json)?;
+        }
         sent += count;
     }
     if sent == 0 {
@@ -81,22 +68,16 @@ async fn piece(lines: &mut (dyn AsyncBufRead + Unpin + Send)) -> Result<(String,
     Ok((piece, count))
 }
 
-/// Prints verdicts, with places in the whole input.
-fn tell(verdicts: &str, before: u64, tally: &mut Tally, json: bool) -> Result<()> {
-    for text in verdicts.lines() {
-        let mut whole: serde_json::Value = serde_json::from_str(text).context("a verdict")?;
-        let verdict: Verdict = serde_json::from_value(whole.clone()).context("a verdict")?;
-        let (line, is_good) = (before + verdict.line, verdict.status < 300);
-        *(if is_good { &mut tally.accepted } else { &mut tally.refused }) += 1;
-        if json {
-            whole["line"] = line.into();
-            say(whole.to_string());
-        } else if is_good {
-            say(verdict.id.unwrap_or_default());
-        } else {
-            let why = verdict.problem.map(|problem| problem.detail).unwrap_or_default();
-            say(format!("line {line}: {why}"));
-        }
+/// Prints a verdict, whose line is its place in the whole input.
+fn tell(verdict: &Verdict, tally: &mut Tally, json: bool) -> Result<()> {
+    let is_good = verdict.status < 300;
+    *(if is_good { &mut tally.accepted } else { &mut tally.refused }) += 1;
+    if json {
+        say(serde_json::to_string(verdict)?);
+    } else if let Some(id) = verdict.id.filter(|_| is_good) {
+        say(id.to_string());
+    } else {
+        say(format!("line {}: {}", verdict.line, verdict.why()));
     }
     Ok(())
 }

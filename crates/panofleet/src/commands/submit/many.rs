@@ -45,14 +45,15 @@ pub(super) async fn submit(
     });
     let mut done: Vec<Submitted<'_>> = each.buffered(UPLOADS_MAX).collect().await;
     bar.finish_and_clear();
-    if command.wait || command.download.is_some() {
+    let waited = command.wait || command.download.is_some();
+    if waited {
         wait(client, &mut done, shared.json).await;
     }
+    // What became of each is known, whatever can be got of it.
+    report(&done, shared.json)?;
     if let Some(folder) = &command.download {
         download(client, &done, folder).await?;
     }
-    report(&done, shared.json)?;
-    let waited = command.wait || command.download.is_some();
     let has_failed = |job: &JobView| !matches!(job.state, StateView::Succeeded { .. });
     Ok(if done.iter().any(|one| one.job.is_err()) {
         ExitCode::from(EXIT_TROUBLE)
