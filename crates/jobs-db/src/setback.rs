@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::{JobId, Tenant, Timestamp};
 
-use crate::row::{corrupt, integer, time};
+use crate::row::{corrupt, from_doc, integer, time};
 use crate::{JobWrite, JobsDbError};
 
 /// How long setbacks are kept.
@@ -218,10 +219,7 @@ impl NewSetback<'_> {
     }
 
     /// The version of the worker that held it: of the worker's present life, if that is the one.
-    pub(crate) fn version(
-        &self,
-        workers: &BTreeMap<String, (Timestamp, String)>,
-    ) -> Option<String> {
+    pub(crate) fn version(&self, workers: &Lives) -> Option<String> {
         let (started_at, version) = workers.get(self.worker?)?;
         (*started_at <= self.held_since()).then(|| word(version))
     }
@@ -255,6 +253,18 @@ pub(crate) fn setbacks_of<'a>(
 pub(crate) fn workers_of(setbacks: &[NewSetback<'_>]) -> Vec<String> {
     let names: BTreeSet<&str> = setbacks.iter().filter_map(|setback| setback.worker).collect();
     names.into_iter().map(ToOwned::to_owned).collect()
+}
+
+/// Since when workers live, and which version they are.
+pub(crate) type Lives = BTreeMap<String, (Timestamp, String)>;
+
+/// Of workers' rows: their names and what they told last.
+pub(crate) fn lives(rows: Vec<(String, String)>) -> Result<Lives, JobsDbError> {
+    let life = |(worker, doc): (String, String)| {
+        let info: WorkerInfo = from_doc(&doc, || format!("worker {worker}"))?;
+        Ok((worker, (info.started_at, info.version)))
+    };
+    rows.into_iter().map(life).collect()
 }
 
 /// A worker's word as columns take it: PostgreSQL refuses U+0000 in a text.

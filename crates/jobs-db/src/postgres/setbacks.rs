@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::Timestamp;
-use panofleet_job_schema::message::WorkerInfo;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use super::PostgresJobsDb;
-use crate::row::{from_doc, time};
-use crate::setback::{GroupColumns, group, setbacks_of, trend, workers_of};
+use crate::row::time;
+use crate::setback::{GroupColumns, group, lives, setbacks_of, trend, workers_of};
 use crate::{
     JobWrite, JobsDbError, SETBACKS_READ_MAX, SetbackFilter, SetbackKey, SetbackReport, SetbacksDb,
 };
@@ -29,11 +28,7 @@ pub(super) async fn note(
             .bind(workers_of(&setbacks))
             .fetch_all(&mut *connection)
             .await?;
-    let mut workers = BTreeMap::new();
-    for (worker, doc) in rows {
-        let info: WorkerInfo = from_doc(&doc, || format!("worker {worker}"))?;
-        workers.insert(worker, (info.started_at, info.version));
-    }
+    let workers = lives(rows)?;
     sqlx::query(
         "INSERT INTO setbacks (at, job, tenant, region, worker, version, attempt, reason, code, failure, held_ms)
          SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],

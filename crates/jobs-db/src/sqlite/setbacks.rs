@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::Timestamp;
-use panofleet_job_schema::message::WorkerInfo;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::SqliteJobsDb;
 use super::accept::job_key;
-use crate::row::{from_doc, integer, time, to_doc};
-use crate::setback::{GroupColumns, group, setbacks_of, trend, workers_of};
+use crate::row::{integer, time, to_doc};
+use crate::setback::{GroupColumns, group, lives, setbacks_of, trend, workers_of};
 use crate::{
     JobWrite, JobsDbError, SETBACKS_READ_MAX, SetbackFilter, SetbackKey, SetbackReport, SetbacksDb,
 };
@@ -31,11 +30,7 @@ pub(super) async fn note(
     .bind(to_doc(&workers_of(&setbacks)))
     .fetch_all(&mut *connection)
     .await?;
-    let mut workers = BTreeMap::new();
-    for (worker, doc) in rows {
-        let info: WorkerInfo = from_doc(&doc, || format!("worker {worker}"))?;
-        workers.insert(worker, (info.started_at, info.version));
-    }
+    let workers = lives(rows)?;
     for setback in &setbacks {
         sqlx::query(
             "INSERT INTO setbacks (at, job, tenant, region, worker, version, attempt, reason, code, failure, held_ms)
