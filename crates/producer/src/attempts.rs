@@ -29,10 +29,14 @@ impl Attempt<'_> {
         matches!(self.last.1, "succeeded" | "expanded" | "manifest_found" | "cancel_lost_race")
     }
 
+    /// When it ended, or `now`.
+    pub(crate) fn end(&self, now: Timestamp) -> Timestamp {
+        if self.is_open() { now } else { self.last.0 }
+    }
+
     /// How long a worker had it, until it ended or until `now`; nothing if none ever had it.
     pub(crate) fn held(&self, now: Timestamp) -> Duration {
-        let end = if self.is_open() { now } else { self.last.0 };
-        self.claimed_at.map(|claimed_at| end.since(claimed_at)).unwrap_or_default()
+        self.claimed_at.map(|claimed_at| self.end(now).since(claimed_at)).unwrap_or_default()
     }
 }
 

@@ -1,7 +1,5 @@
 //! `GET /questions`: what people ask about retries. `GET /questions/{name}`: an answer, with what acts on it.
 
-use std::time::Duration;
-
 use panofleet_job_schema::{Span, Timestamp};
 use panofleet_jobs_db::Scope;
 
@@ -110,11 +108,10 @@ fn job_row(job: &AskedJob, now: Timestamp, may_cancel: bool) -> String {
 
 /// How long ago something was, or how long it takes until it is.
 fn when(at: Timestamp, now: Timestamp) -> String {
-    let left = at.since(now);
-    if left.is_zero() {
+    if at <= now {
         return age(at, now);
     }
-    format!("<time datetime=\"{at}\" title=\"{at}\">in {}</time>", words::span(millis(left)))
+    format!("<time datetime=\"{at}\" title=\"{at}\">in {}</time>", words::between(now, at))
 }
 
 fn group_table(column: &str, groups: &[AskedGroup], now: Timestamp) -> String {
@@ -174,8 +171,4 @@ fn time_table(times: &[AskedTime], now: Timestamp) -> String {
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

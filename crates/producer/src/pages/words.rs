@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::source::Source;
 
 /// A size with three digits: `12.3 MB`. Powers of ten, as file managers count.
@@ -39,6 +40,11 @@ pub(super) fn span(ms: u64) -> String {
         1000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
         _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
     }
+}
+
+/// How long it is from one time to another.
+pub(super) fn between(from: Timestamp, to: Timestamp) -> String {
+    span(u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What failures of a kind say, as people would shorten it: `the picture has … pixels, not …`.

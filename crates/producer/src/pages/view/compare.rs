@@ -3,7 +3,7 @@
 use panofleet_job_schema::{Timestamp, WorkerId};
 use panofleet_jobs_db::HistoryEntry;
 
-use super::timeline::{millis, ran, waited};
+use super::timeline::{ran, waited};
 use crate::attempts::Attempt;
 use crate::pages::html::Text;
 use crate::pages::words;
@@ -86,7 +86,7 @@ fn events(attempt: &Attempt<'_>, entries: &[HistoryEntry]) -> String {
         format!(
             "<li>{} <small>after {} {}</small></li>",
             Text(entry.reason.replace('_', " ")),
-            words::span(millis(first.at, entry.at)),
+            words::between(first.at, entry.at),
             Text(worker),
         )
     };

@@ -23,26 +23,23 @@ const DRAWN: usize = 12;
 
 /// How long its message waited for a worker.
 pub(super) fn waited(attempt: &Attempt<'_>, now: Timestamp) -> String {
-    let to = attempt.claimed_at.unwrap_or(end(attempt, now));
-    attempt.sent_at.map(|from| words::span(millis(from, to))).unwrap_or_default()
+    let to = attempt.claimed_at.unwrap_or(attempt.end(now));
+    attempt.sent_at.map(|from| words::between(from, to)).unwrap_or_default()
 }
 
 /// How long a worker had it.
 pub(super) fn ran(attempt: &Attempt<'_>, now: Timestamp) -> String {
-    let to = end(attempt, now);
-    attempt.claimed_at.map(|from| words::span(millis(from, to))).unwrap_or_default()
-}
-
-fn end(attempt: &Attempt<'_>, now: Timestamp) -> Timestamp {
-    if attempt.is_open() { now } else { attempt.last.0 }
+    attempt.claimed_at.map(|from| words::between(from, attempt.end(now))).unwrap_or_default()
 }
 
 /// Whether it went well, in the words of the style sheet.
 fn class(attempt: &Attempt<'_>) -> &'static str {
-    match attempt.is_open() {
-        _ if attempt.is_good() => "good",
-        true => "busy",
-        false => "bad",
+    if attempt.is_good() {
+        "good"
+    } else if attempt.is_open() {
+        "busy"
+    } else {
+        "bad"
     }
 }
 
@@ -81,8 +78,7 @@ fn drawing(job: &JobView, attempts: &[Attempt<'_>], now: Timestamp) -> String {
     let x = |at: Timestamp| (at.since(begin).as_secs_f64() / whole).clamp(0.0, 1.0) * WIDTH;
     let mut bars = String::new();
     for (place, attempt) in attempts.iter().enumerate() {
-        let (y, open) = (place as f64 * ROW, attempt.is_open());
-        let to = if open { end } else { attempt.last.0 };
+        let (y, to) = (place as f64 * ROW, attempt.end(end));
         let run = attempt.claimed_at.unwrap_or(to);
         let mut bar = |class: &str, from: Timestamp, to: Timestamp| {
             let (left, width) = (x(from), (x(to) - x(from)).max(1.0));
@@ -104,7 +100,7 @@ fn drawing(job: &JobView, attempts: &[Attempt<'_>], now: Timestamp) -> String {
         "<svg class=\"timeline\" viewBox=\"0 0 {WIDTH} {height}\" preserveAspectRatio=\"none\" role=\"img\" \
          aria-label=\"{} over {}\">\n{bars}</svg>\n",
         words::count(attempts.len() as u64, "attempt"),
-        words::span(millis(begin, end)),
+        words::between(begin, end),
     )
 }
 
@@ -156,8 +152,4 @@ fn log(entries: &[HistoryEntry]) -> String {
          <th>Worker</th><th></th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</details>\n",
         words::count(entries.len() as u64, "event"),
     )
-}
-
-pub(super) fn millis(from: Timestamp, to: Timestamp) -> u64 {
-    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
 }
