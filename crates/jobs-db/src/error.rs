@@ -1,7 +1,7 @@
 //! What can go wrong with the job database, by what the caller does next.
 
 /// A call to the job database that did not do what it should.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum JobsDbError {
     /// A row or an offset was not as expected. Nothing was written: read again and decide again.
     #[error("{0} was changed by somebody else")]

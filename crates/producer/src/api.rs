@@ -122,6 +122,7 @@ use auth::identity::Identities;
 use auth::uses::Uses;
 use manifests::Manifests;
 use quota::Quotas;
+use submit::Together;
 
 use crate::kept::Kept;
 use crate::scale::KeptBacklog;
@@ -156,6 +157,8 @@ pub(crate) struct Api {
     pub(crate) identities: Identities,
     pub(crate) uses: Uses,
     pub(crate) quotas: Quotas,
+    /// Jobs that come at about the same time.
+    pub(crate) together: Together,
     /// What pages say of queues.
     pub(crate) kept_backlog: KeptBacklog,
     /// What pages say of jobs by state: a tenant's, or of all.
@@ -172,7 +175,7 @@ impl Api {
     fn new(state: ApiState, shutdown: CancellationToken) -> Arc<Self> {
         let ApiState { db, bus, objects, keys, policy, config } = state;
         let (manifests, uses) = (Manifests::default(), Uses::default());
-        let identities = Identities::new(&config);
+        let (identities, together) = (Identities::new(&config), Together::new(&db));
         let streams = Arc::new(Semaphore::new(config.http.streams_max as usize));
         Arc::new(Self {
             db,
@@ -185,6 +188,7 @@ impl Api {
             identities,
             uses,
             quotas: Quotas::default(),
+            together,
             kept_backlog: KeptBacklog::default(),
             kept_counts: Kept::default(),
             kept_failed: Kept::default(),

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod clock;
 pub mod crash_points;
 pub mod egress;
+pub mod gather;
 pub mod http;
 pub mod metrics;
 pub mod patience;

@@ -28,6 +28,9 @@ use super::{ApiConfig, source};
 use crate::metrics;
 
 mod batch;
+mod together;
+
+pub(crate) use together::Together;
 
 /// Accepts a job: 201, or 200 with the job that has its idempotency key already. With the content type
 /// `application/x-ndjson` the body has a job on each line, and so has the answer a verdict.
@@ -45,7 +48,7 @@ pub(super) async fn submit(api: Granted, request: Request) -> Result<Response, A
         spec.idempotency_key = key_header(&headers)?;
     }
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    let now = api.db.now().await?;
+    let now = api.together.now().await?;
     let offer = offer(&api.acceptor(), spec, trace::hop(given).to_string(), now).await?;
     let span = trace::job_span(offer.job.id, offer.job.trace.as_deref());
     let mut response = accept(&api, offer).instrument(span).await?;
@@ -53,9 +56,10 @@ pub(super) async fn submit(api: Granted, request: Request) -> Result<Response, A
     Ok(response)
 }
 
-async fn accept(api: &Granted, Offer { job, key }: Offer) -> Result<Response, ApiError> {
+async fn accept(api: &Granted, offer: Offer) -> Result<Response, ApiError> {
+    let job = offer.job.clone();
     panofleet_service::CrashPoint::ApiBeforeCommit.pass();
-    let outcome = api.db.accept(&job, key.as_ref()).await?;
+    let outcome = api.together.accept(offer).await?;
     panofleet_service::CrashPoint::ApiAfterCommit.pass();
     metrics::accepted(&job, &outcome);
     match outcome {

@@ -1,8 +1,10 @@
 //! Submitting: what is accepted, once, and what is refused by which code.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::trace::TraceContext;
 use panofleet_job_schema::{JobId, Region, limits};
@@ -24,6 +26,43 @@ async fn a_source_and_one_output_are_a_job() {
     assert_eq!(job["state"], "queued");
     assert_eq!(job["labels"]["album"], "42");
     assert_eq!(fleet.get(&format!("/v1/jobs/{id}")).await.ok(), job);
+}
+
+/// Jobs that come at the same time are written together: they share a key where they say so, and nothing else.
+#[tokio::test]
+async fn jobs_that_come_together_are_jobs_of_their_own() {
+    let fleet = Fleet::start().await;
+    let odd = fleet.submitted(&json!({ "idempotency_key": "odd" })).await;
+    // A row that nobody can read.
+    sqlx::query("UPDATE jobs SET doc = '{}' WHERE id = ?")
+        .bind(odd.0.as_bytes().to_vec())
+        .execute(&fleet.file.writer)
+        .await
+        .unwrap();
+    let keys: Vec<Value> = (0..60)
+        .map(|number| match number {
+            30 => json!({ "idempotency_key": "odd" }),
+            _ if number % 3 == 0 => json!({ "idempotency_key": "shared" }),
+            _ => json!({}),
+        })
+        .collect();
+    let answers = join_all(keys.iter().map(|key| fleet.submit(key))).await;
+    let of = |key: &Value| -> Vec<&Answer> {
+        answers.iter().zip(&keys).filter(|(_, of)| *of == key).map(|(answer, _)| answer).collect()
+    };
+    let ids = |answers: &[&Answer]| -> BTreeSet<String> {
+        answers.iter().map(|answer| answer.ok()["id"].to_string()).collect()
+    };
+    let count = |answers: &[&Answer], status: u16| {
+        answers.iter().filter(|answer| answer.status == status).count()
+    };
+    let alone = of(&json!({}));
+    assert_eq!((count(&alone, 201), ids(&alone).len()), (40, 40));
+    let shared = of(&json!({ "idempotency_key": "shared" }));
+    assert_eq!((count(&shared, 201), count(&shared, 200), ids(&shared).len()), (1, 18, 1));
+    of(&json!({ "idempotency_key": "odd" }))[0].problem(500, "internal");
+    let total = fleet.get("/v1/counts").await.ok()["total"].clone();
+    assert_eq!(total, 42);
 }
 
 /// A verdict for each line, in order, and nothing of one line depends on another, but for the keys that they share.
