@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::source::Source;
-use panofleet_job_schema::{Job, Operation};
+use panofleet_job_schema::{Job, Operation, Timestamp};
 use uuid::Uuid;
 
 use crate::JobWrite;
@@ -21,6 +21,14 @@ pub(crate) fn upload(job: &Job) -> Option<Uuid> {
         Source::Upload(id) => Some(id),
         _ => None,
     }
+}
+
+/// What no id is below that was made at a moment or later (RFC 9562, 5.7: the first 48 bits are the milliseconds of the clock,
+/// the next four the version).
+pub(crate) fn first_id_at(at: Timestamp) -> Uuid {
+    const LATEST_MS: i64 = (1 << 48) - 1;
+    let ms = at.as_millis().clamp(0, LATEST_MS);
+    Uuid::from_u64_pair(ms.unsigned_abs() << 16, 0)
 }
 
 /// An operation as it stands in such a column.
@@ -53,5 +61,18 @@ mod tests {
         let column = ",pano.tiles,video.poster,";
         assert!(column.contains(&operation("pano.tiles")));
         assert!(!column.contains(&operation("pano")) && !column.contains(&operation("poster")));
+    }
+
+    #[test]
+    fn an_id_lies_in_its_millisecond() {
+        let now = Uuid::now_v7();
+        let (s, ns) = now.get_timestamp().unwrap().to_unix();
+        let at = |more: i64| {
+            let ms = i64::try_from(s).unwrap() * 1000 + i64::from(ns / 1_000_000) + more;
+            first_id_at(Timestamp::from_millis(ms))
+        };
+        assert!(at(0) < now && now < at(1));
+        assert_eq!(first_id_at(Timestamp::from_millis(-5)), Uuid::nil());
+        assert!(first_id_at(Timestamp::from_millis(i64::MAX)) > now);
     }
 }

@@ -473,6 +473,10 @@ pub struct JobFilter {
     pub failure: Option<String>,
     /// That count as failed, and did so then or later.
     pub failed_since: Option<Timestamp>,
+    /// Accepted then or later, by the clock of the API that took them: their ids begin with it.
+    pub accepted_since: Option<Timestamp>,
+    /// Accepted before that moment, by the same clock.
+    pub accepted_until: Option<Timestamp>,
     /// The children of this job, of all its generations; without it, jobs that are nobody's children.
     pub parent: Option<JobId>,
     /// Accepted before this job: the last one of the page before.

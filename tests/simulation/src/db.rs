@@ -176,6 +176,9 @@ impl JobsDb for SimulatedDb {
         if filter.operation.is_some() || filter.worker.is_some() || filter.attempt.is_some() {
             return beside::not_simulated("lists by operation, worker and attempt");
         }
+        if filter.accepted_since.is_some() || filter.accepted_until.is_some() {
+            return beside::not_simulated("lists by when jobs were accepted");
+        }
         let filter = filter.clone();
         self.read("list", move |db| db.list(&filter, limit)).await
     }

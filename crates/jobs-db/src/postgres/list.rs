@@ -7,7 +7,7 @@ use panofleet_job_schema::job::State;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 
 use super::row::{JobRow, versioned};
-use crate::filter::operation;
+use crate::filter::{first_id_at, operation};
 use crate::row::corrupt;
 use crate::{JobFilter, JobsDbError, Versioned};
 
@@ -36,13 +36,15 @@ pub(super) async fn count(pool: &PgPool, filter: &JobFilter) -> Result<u64, Jobs
 /// The query, or `None` if the filter names no state that there is.
 ///
 /// Each state is a query of its own: it walks its index from the newest job and stops at the limit, which
-/// `state IN (…)` with an order cannot do. All states of a tenant are asked for one by one too.
+/// `state IN (…)` with an order cannot do. All states of a tenant are asked for one by one too, but where a worker or a
+/// failure has an index of its own.
 fn list_query(filter: &JobFilter, limit: u32) -> Option<QueryBuilder<Postgres>> {
     let mut states = states(filter);
     if states.is_empty() {
         return None;
     }
-    if states == [None] && filter.tenant.is_some() && filter.failure.is_none() {
+    let has_an_index = filter.failure.is_some() || filter.worker.is_some();
+    if states == [None] && filter.tenant.is_some() && !has_an_index {
         states = State::NAMES.map(Some).to_vec();
     }
     // What failed is found in an index that has all that is asked but the document: that is read of those on the page.
@@ -118,6 +120,12 @@ pub(super) fn push_filter(
     }
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(before.0);
+    }
+    if let Some(since) = filter.accepted_since {
+        query.push(" AND id >= ").push_bind(first_id_at(since));
+    }
+    if let Some(until) = filter.accepted_until {
+        query.push(" AND id < ").push_bind(first_id_at(until));
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use super::accept::job_key;
 use super::row::{JobRow, versioned};
-use crate::filter::operation;
+use crate::filter::{first_id_at, operation};
 use crate::row::corrupt;
 use crate::{JobFilter, JobsDbError, Versioned};
 
@@ -76,11 +76,13 @@ pub(super) fn push_filter(
     filter: &JobFilter,
     state: Option<&str>,
 ) {
+    // With a plus, a column is not looked up by: a worker's jobs are fewer than a tenant's or those in a state.
+    let plus = if filter.worker.is_some() { "+" } else { "" };
     if let Some(state) = state {
-        query.push(" AND state = ").push_bind(state.to_owned());
+        query.push(format_args!(" AND {plus}state = ")).push_bind(state.to_owned());
     }
     if let Some(tenant) = &filter.tenant {
-        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
+        query.push(format_args!(" AND {plus}tenant = ")).push_bind(tenant.as_str().to_owned());
     }
     if let Some((key, value)) = &filter.label {
         query.push(" AND id IN (SELECT job FROM labels WHERE key = ").push_bind(key.clone());
@@ -112,6 +114,12 @@ pub(super) fn push_filter(
     }
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(job_key(before));
+    }
+    if let Some(since) = filter.accepted_since {
+        query.push(" AND id >= ").push_bind(first_id_at(since).as_bytes().to_vec());
+    }
+    if let Some(until) = filter.accepted_until {
+        query.push(" AND id < ").push_bind(first_id_at(until).as_bytes().to_vec());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::operation::Operation;
-use panofleet_job_schema::{Attempt, Job, JobId, OutputName};
+use panofleet_job_schema::{Attempt, Job, JobId, OutputName, Tenant, Timestamp};
 use panofleet_jobs_db::{Batch, JobFilter, JobWrite, JobsDb};
 use uuid::Uuid;
 
@@ -69,4 +69,36 @@ pub(crate) async fn jobs_are_found_by_operation_worker_and_attempt(fixture: &mut
     assert_eq!(found(&*db, at(1)).await, []);
     let joined = JobFilter { states: vec!["expired".to_owned()], ..of("pano.tiles") };
     assert_eq!(found(&*db, JobFilter { worker: Some(worker("w2")), ..joined }).await, [2]);
+}
+
+pub(crate) async fn jobs_are_found_by_when_they_were_accepted(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    // The first and the last that an id can be that was made in a millisecond.
+    let first = |ms: u128| ms << 80 | 7 << 76;
+    let last = |ms: u128| first(ms) | ((1 << 76) - 1);
+    let [early, begin, end, late] = [last(998), first(999), last(1000), first(1001)];
+    for number in [early, begin, end, late] {
+        accept(&*db, &job(number)).await;
+    }
+    let ms = |ms| Some(Timestamp::from_millis(ms));
+    let between = |accepted_since, accepted_until| JobFilter {
+        accepted_since,
+        accepted_until,
+        ..JobFilter::default()
+    };
+    assert_eq!(found(&*db, between(ms(999), None)).await, [late, end, begin]);
+    assert_eq!(found(&*db, between(None, ms(999))).await, [early]);
+    assert_eq!(found(&*db, between(ms(999), ms(1001))).await, [end, begin]);
+    assert_eq!(found(&*db, between(ms(1001), ms(999))).await, []);
+    assert_eq!(found(&*db, between(ms(-1), ms(i64::MAX))).await, [late, end, begin, early]);
+    let page = JobFilter { before: Some(JobId(Uuid::from_u128(end))), ..between(ms(999), None) };
+    assert_eq!(found(&*db, page).await, [begin]);
+    let of = |tenant: &str, state: &str| JobFilter {
+        tenant: Some(Tenant::new(tenant).unwrap()),
+        states: vec![state.to_owned()],
+        ..between(ms(999), ms(1001))
+    };
+    assert_eq!(found(&*db, of("acme", "queued")).await, [end, begin]);
+    assert_eq!(found(&*db, of("acme", "dead")).await, []);
+    assert_eq!(found(&*db, of("other", "queued")).await, []);
 }

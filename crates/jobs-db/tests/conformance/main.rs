@@ -84,6 +84,7 @@ macro_rules! beside_jobs {
             }
             filters {
                 jobs_are_found_by_operation_worker_and_attempt
+                jobs_are_found_by_when_they_were_accepted
             }
             bulks {
                 bulk_actions_are_changed_as_they_were_seen

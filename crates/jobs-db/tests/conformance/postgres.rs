@@ -138,7 +138,7 @@ async fn processes_that_start_together_make_one_schema() {
         .fetch_one(&mut admin(&url).await)
         .await
         .unwrap();
-    assert_eq!(migrations, 18);
+    assert_eq!(migrations, 19);
 }
 
 #[tokio::test]
@@ -370,6 +370,7 @@ async fn queries_of_the_hot_path_walk_an_index() {
         ("TRUE AND state = 'succeeded' AND tenant = 't' ORDER BY id DESC", "jobs_by_tenant_state"),
         ("TRUE AND state = 'dead' ORDER BY id DESC", "jobs_set_aside"),
         ("failure IS NOT NULL AND failure = 'f' AND tenant = 't' ORDER BY id DESC", "jobs_failed"),
+        ("TRUE AND worker = 'w' ORDER BY id DESC", "jobs_by_worker"),
         ("TRUE ORDER BY id DESC", "jobs_pkey"),
     ] {
         let explain =

@@ -146,6 +146,10 @@ async fn queries_of_the_hot_path_walk_an_index() {
         ("TRUE AND state = 'dead' AND tenant = 't' ORDER BY id DESC", "jobs_by_tenant_state"),
         ("TRUE AND state = 'dead' ORDER BY id DESC", "jobs_by_state"),
         ("TRUE AND tenant = 't' ORDER BY id DESC", "jobs_by_tenant"),
+        (
+            "TRUE AND +state = 'dead' AND +tenant = 't' AND worker = 'w' ORDER BY id DESC",
+            "jobs_by_worker",
+        ),
         ("TRUE ORDER BY id DESC", "sqlite_autoindex_jobs_1"),
     ] {
         let explain =

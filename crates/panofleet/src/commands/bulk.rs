@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Attempt, Region, Span, WorkerId};
+use panofleet_job_schema::{Attempt, Region, Span, Timestamp, WorkerId};
 use panofleet_jobs_db::BulkAction;
 use panofleet_producer::api::{BulkFilter, BulkRequest, BulkView};
 
 use super::Shared;
+use super::jobs::moment;
 use crate::client::Client;
 use crate::terminal::{ask, say, work_bar};
 
@@ -47,6 +48,12 @@ pub(crate) struct All {
     /// Only jobs that failed at most so long ago, such as 24h
     #[arg(long, value_name = "TIME")]
     failed_within: Option<Span>,
+    /// Only jobs accepted then or later: a time such as 2026-11-30T14:00:00Z, or so long ago, such as 2h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    accepted_since: Option<Timestamp>,
+    /// Only jobs accepted before that: a time, or so long ago
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    accepted_until: Option<Timestamp>,
     /// Only say how many there are
     #[arg(long)]
     dry_run: bool,
@@ -109,6 +116,8 @@ impl All {
             attempt: self.attempt.map(Attempt),
             failure: self.failure.clone(),
             failed_within: self.failed_within,
+            accepted_since: self.accepted_since,
+            accepted_until: self.accepted_until,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use panofleet_job_schema::{Span, Timestamp};
 use panofleet_producer::api::JobView;
 use panofleet_service::clock::wall_clock;
 
@@ -37,6 +38,12 @@ pub(crate) struct Jobs {
     /// Only jobs that failed at most so long ago, such as 24h
     #[arg(long, value_name = "TIME")]
     failed_within: Option<String>,
+    /// Only jobs accepted then or later: a time such as 2026-11-30T14:00:00Z, or so long ago, such as 2h
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    accepted_since: Option<Timestamp>,
+    /// Only jobs accepted before that: a time, or so long ago
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    accepted_until: Option<Timestamp>,
     /// The parts that this job was split into; without it, they are not listed
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
@@ -62,6 +69,8 @@ impl Jobs {
         add("attempt", &self.attempt.map(|attempt| attempt.to_string()));
         add("failure", &self.failure);
         add("failed_within", &self.failed_within);
+        add("accepted_since", &self.accepted_since.map(|at| at.to_string()));
+        add("accepted_until", &self.accepted_until.map(|at| at.to_string()));
         add("parent", &self.parent);
         add("before", &self.before);
         let page = shared.client()?.jobs(&query).await?;
@@ -76,6 +85,14 @@ impl Jobs {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A time, or how long ago it was by this machine's clock.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    let ago = || text.parse::<Span>().ok().map(|span| wall_clock() - span.0);
+    text.parse().ok().or_else(ago).ok_or_else(|| {
+        "it is neither a time such as 2026-11-30T14:00:00Z nor so long ago, such as 2h".to_owned()
+    })
 }
 
 fn row(job: &JobView) -> Vec<String> {

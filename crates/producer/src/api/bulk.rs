@@ -74,6 +74,12 @@ pub struct BulkFilter {
     /// That failed at most so long ago.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_within: Option<Span>,
+    /// That were accepted at this moment or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_since: Option<Timestamp>,
+    /// That were accepted before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_until: Option<Timestamp>,
 }
 
 /// What a dry run found.
@@ -116,6 +122,12 @@ pub struct BulkView {
     /// That failed then or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_since: Option<Timestamp>,
+    /// Accepted at which moment or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_since: Option<Timestamp>,
+    /// Accepted before which moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_until: Option<Timestamp>,
     /// How many matched when it was asked for.
     pub matched: u64,
     /// Jobs that it was done to so far.
@@ -276,19 +288,19 @@ impl Granted {
 impl BulkFilter {
     /// Those of `all` that match.
     pub(super) async fn of(self, api: &Granted, all: JobFilter) -> Result<JobFilter, ApiError> {
-        let Self { states, label, region, operation, worker, attempt, failure, failed_within } =
-            self;
-        check_states(&states)?;
-        check_operation(operation.as_deref())?;
+        check_states(&self.states)?;
+        check_operation(self.operation.as_deref())?;
         Ok(JobFilter {
-            states,
-            label: label.as_deref().map(label_of).transpose()?,
-            region,
-            operation,
-            worker,
-            attempt,
-            failure,
-            failed_since: api.ago(failed_within).await?,
+            states: self.states,
+            label: self.label.as_deref().map(label_of).transpose()?,
+            region: self.region,
+            operation: self.operation,
+            worker: self.worker,
+            attempt: self.attempt,
+            failure: self.failure,
+            failed_since: api.ago(self.failed_within).await?,
+            accepted_since: self.accepted_since,
+            accepted_until: self.accepted_until,
             ..all
         })
     }
@@ -321,6 +333,8 @@ impl BulkView {
             attempt: filter.attempt,
             failure: filter.failure,
             failed_since: filter.failed_since,
+            accepted_since: filter.accepted_since,
+            accepted_until: filter.accepted_until,
             matched,
             done,
             refused,

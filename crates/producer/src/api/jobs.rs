@@ -147,6 +147,10 @@ pub(crate) struct ListParams {
     failure: Option<String>,
     /// They failed at most so long ago, such as `24h`.
     failed_within: Option<Span>,
+    /// They were accepted at this moment or later, such as `2026-11-30T14:00:00Z`.
+    accepted_since: Option<Timestamp>,
+    /// They were accepted before this moment.
+    accepted_until: Option<Timestamp>,
     /// The children of this job; without it, jobs that are nobody's children.
     parent: Option<JobId>,
     /// The `next` of the page before.
@@ -192,13 +196,25 @@ async fn filter(api: &Granted, params: ListParams) -> Result<JobFilter, ApiError
         attempt,
         failure,
         failed_within,
+        accepted_since,
+        accepted_until,
         parent,
         before,
-        ..
+        limit: _,
     } = params;
     let states = state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
-    let which =
-        BulkFilter { states, label, region, operation, worker, attempt, failure, failed_within };
+    let which = BulkFilter {
+        states,
+        label,
+        region,
+        operation,
+        worker,
+        attempt,
+        failure,
+        failed_within,
+        accepted_since,
+        accepted_until,
+    };
     Ok(JobFilter { parent, before, ..which.of(api, api.own_jobs()).await? })
 }
 

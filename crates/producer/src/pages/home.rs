@@ -19,11 +19,13 @@ use crate::api::jobs::page;
 use crate::api::view::StateView;
 
 /// What one may look for: the parameter of `GET /v1/jobs`, what to call it, how it is written.
-const FIELDS: [(&str, &str, &str); 6] = [
+const FIELDS: [(&str, &str, &str); 8] = [
     ("label", "Label", "album:42"),
     ("region", "Region", ""),
     ("worker", "Worker", ""),
     ("attempt", "Attempt", "1"),
+    ("accepted_since", "Accepted since", "2026-11-30T14:00:00Z"),
+    ("accepted_until", "Accepted until", "2026-11-30T15:00:00Z"),
     ("failed_within", "Failed within", "24h"),
     ("failure", "Failure", "fingerprint"),
 ];

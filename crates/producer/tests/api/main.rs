@@ -13,6 +13,7 @@ mod events;
 mod failures;
 mod families;
 mod feed;
+mod filters;
 mod guards;
 mod harness;
 mod jobs;
