@@ -2,6 +2,7 @@
 //! file of its own.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod commands;
 mod crash_table;
 mod faults;
 mod keys;

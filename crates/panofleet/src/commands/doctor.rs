@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use panofleet_jobs_db::JobsDb as _;
 use panofleet_jobs_db::sqlite::{SqliteFile, SqliteJobsDb};
-use panofleet_producer::api::{ApiConfig, Auth};
+use panofleet_producer::api::{ApiConfig, Auth, WhoView};
 use panofleet_worker::check::check_runner;
 use panofleet_worker::config::find_runner;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use crate::terminal::{Paint, paint, say};
 
 mod fleet;
 
-/// Check what this machine and the service need
+/// Check what this machine and the service need; with --api, whether that API is ready and takes the key
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {}
 
@@ -55,8 +55,13 @@ impl Doctor {
         let config = shared.load()?.config;
         let mut findings = vec![check_folder(&config.data_dir), check_auth(&config.api)];
         findings.extend(check_sandbox(&config).await);
+        if shared.api.is_some() {
+            findings.extend(check_api(&shared.client()?).await);
+        }
         match (&config.fleet, up::Address::read(&config.data_dir)) {
             (Some(servers), _) => findings.extend(Box::pin(fleet::check(&config, servers)).await),
+            // It was asked about an API elsewhere.
+            (None, _) if shared.api.is_some() => {}
             (None, Some(address)) => findings.extend(check_service(&address, &config).await),
             (None, None) => findings.extend(check_start(&config).await),
         }
@@ -156,6 +161,27 @@ async fn check_sandbox(config: &Config) -> Vec<Finding> {
 
 fn on(is_on: bool) -> &'static str {
     if is_on { "on" } else { "off" }
+}
+
+/// The API that was named is ready, and takes the key at hand.
+async fn check_api(client: &Client) -> Vec<Finding> {
+    if let Err(error) = client.ready().await {
+        let advice = "look at its log, and at whether --api is its address";
+        let found = format!("{} is not ready: {error:#}", client.url());
+        return vec![Finding::bad("api", found, advice)];
+    }
+    let is_ready = Finding::good("api", format!("{} is ready", client.url()));
+    let key = match client.whoami().await {
+        Ok(WhoView { auth: Auth::Open, .. }) => Finding::good("your key", "nobody asks for one"),
+        Ok(WhoView { actor, scopes, .. }) => {
+            let names: Vec<_> = scopes.iter().map(|scope| scope.name()).collect();
+            Finding::good("your key", format!("{actor}: {}", names.join(", ")))
+        }
+        Err(error) => {
+            Finding::bad("your key", format!("{error:#}"), "docs/keys.md says how to get one")
+        }
+    };
+    vec![is_ready, key]
 }
 
 /// A service is running: it answers, and its store keeps its promise.
