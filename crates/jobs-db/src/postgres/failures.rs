@@ -1,12 +1,12 @@
 //! What failed alike.
 
 use async_trait::async_trait;
-use panofleet_job_schema::{JobId, Timestamp};
+use panofleet_job_schema::JobId;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::PostgresJobsDb;
-use super::list::{push_filter, states};
+use super::list::{push_columns, states};
 use crate::failure::{GroupColumns, Groups};
 use crate::{FailureGroup, FailuresDb, JobFilter, JobsDb as _, JobsDbError};
 
@@ -17,9 +17,6 @@ impl FailuresDb for PostgresJobsDb {
         filter: &JobFilter,
         limit: u32,
     ) -> Result<Vec<FailureGroup>, JobsDbError> {
-        // All that failed did so at some time: the filter is then one of failed jobs, which an index answers alone.
-        let failed_since = filter.failed_since.or(Some(Timestamp::from_millis(i64::MIN)));
-        let filter = &JobFilter { failed_since, ..filter.clone() };
         let mut parts: Vec<GroupColumns<Uuid>> = Vec::new();
         for state in states(filter) {
             // PostgreSQL 15 has no greatest uuid; as text they have the same order.
@@ -28,7 +25,8 @@ impl FailuresDb for PostgresJobsDb {
                     max(id::text COLLATE "C")::uuid
                  FROM jobs WHERE failure IS NOT NULL"#,
             );
-            push_filter(&mut query, filter, state);
+            // Children never count as failed.
+            push_columns(&mut query, filter, state);
             query.push(" GROUP BY failure, region, state");
             parts.extend(query.build_query_as().fetch_all(&self.pool).await?);
         }

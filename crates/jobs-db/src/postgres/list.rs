@@ -76,7 +76,21 @@ pub(super) fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
     State::NAMES.into_iter().filter(asked).map(Some).collect()
 }
 
-pub(super) fn push_filter(
+/// Jobs that match; children only of the parent that is named.
+fn push_filter(
+    query: &mut QueryBuilder<Postgres>,
+    filter: &JobFilter,
+    state: Option<&'static str>,
+) {
+    push_columns(query, filter, state);
+    // Children never count as failed, and the index of what failed does not know of parents.
+    if filter.parent.is_none() && !of_failed(filter) {
+        query.push(" AND parent IS NULL");
+    }
+}
+
+/// The same with children.
+pub(super) fn push_columns(
     query: &mut QueryBuilder<Postgres>,
     filter: &JobFilter,
     state: Option<&'static str>,
@@ -112,11 +126,8 @@ pub(super) fn push_filter(
     if let Some(since) = filter.failed_since {
         query.push(" AND failure IS NOT NULL AND failed_at >= ").push_bind(since.as_millis());
     }
-    // Children never count as failed, and the index of what failed does not know of parents.
     if let Some(parent) = filter.parent {
         query.push(" AND parent = ").push_bind(parent.0);
-    } else if !of_failed(filter) {
-        query.push(" AND parent IS NULL");
     }
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(before.0);

@@ -1,11 +1,10 @@
 //! What failed alike.
 
 use async_trait::async_trait;
-use panofleet_job_schema::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::SqliteJobsDb;
-use super::list::{push_filter, states};
+use super::list::{push_columns, states};
 use super::row::job_id;
 use crate::failure::{GroupColumns, Groups};
 use crate::{FailureGroup, FailuresDb, JobFilter, JobsDb as _, JobsDbError};
@@ -17,16 +16,14 @@ impl FailuresDb for SqliteJobsDb {
         filter: &JobFilter,
         limit: u32,
     ) -> Result<Vec<FailureGroup>, JobsDbError> {
-        // All that failed did so at some time: the filter is then one of failed jobs, which an index answers alone.
-        let failed_since = filter.failed_since.or(Some(Timestamp::from_millis(i64::MIN)));
-        let filter = &JobFilter { failed_since, ..filter.clone() };
         let mut parts: Vec<GroupColumns<Vec<u8>>> = Vec::new();
         for state in states(filter) {
             let mut query = QueryBuilder::new(
                 "SELECT failure, region, state, count(*), min(failed_at), max(failed_at), max(id)
                  FROM jobs WHERE failure IS NOT NULL",
             );
-            push_filter(&mut query, filter, state);
+            // Children never count as failed.
+            push_columns(&mut query, filter, state);
             query.push(" GROUP BY failure, region, state");
             parts.extend(query.build_query_as().fetch_all(&self.file.readers).await?);
         }

@@ -71,7 +71,17 @@ pub(super) fn states(filter: &JobFilter) -> Vec<Option<&'static str>> {
     State::NAMES.into_iter().filter(asked).map(Some).collect()
 }
 
-pub(super) fn push_filter(
+/// Jobs that match; children only of the parent that is named.
+fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &JobFilter, state: Option<&str>) {
+    push_columns(query, filter, state);
+    // Children never count as failed, and the index of what failed does not know of parents.
+    if filter.parent.is_none() && !of_failed(filter) {
+        query.push(" AND parent IS NULL");
+    }
+}
+
+/// The same with children.
+pub(super) fn push_columns(
     query: &mut QueryBuilder<Sqlite>,
     filter: &JobFilter,
     state: Option<&str>,
@@ -106,11 +116,8 @@ pub(super) fn push_filter(
     if let Some(since) = filter.failed_since {
         query.push(" AND failure IS NOT NULL AND failed_at >= ").push_bind(since.as_millis());
     }
-    // Children never count as failed, and the index of what failed does not know of parents.
     if let Some(parent) = filter.parent {
         query.push(" AND parent = ").push_bind(job_key(parent));
-    } else if !of_failed(filter) {
-        query.push(" AND parent IS NULL");
     }
     if let Some(before) = filter.before {
         query.push(" AND id < ").push_bind(job_key(before));
