@@ -1,12 +1,9 @@
 //! H.264 in MP4: NAL units with their length, and the `avcC` that describes them.
 //!
-//! Sources: ITU-T H.264, 7.3.1, 7.3.2.1.1 and annex B; ISO/IEC 14496-15, 5.3.3 (`avcC`); RFC 6381, 3.3.
+//! Sources: ITU-T H.264, 7.3.2.1.1; ISO/IEC 14496-15, 5.3.3 (`avcC`); RFC 6381, 3.3.
 
 use crate::bits::Bits;
-use crate::{BoxError, FourCc, write_box};
-
-/// NAL units of one access unit that are looked at.
-const UNITS_MAX: usize = 4096;
+use crate::{BoxError, FourCc, nal, write_box};
 
 const IDR: u8 = 5;
 const SEI: u8 = 6;
@@ -20,83 +17,28 @@ const UNREGISTERED_USER_DATA: u8 = 5;
 /// Profiles whose parameter sets say what chroma and depth are.
 const WITH_CHROMA: [u8; 4] = [100, 110, 122, 244];
 
-/// One NAL unit: a byte that names its type, then what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NalUnit<'a>(&'a [u8]);
-
-impl<'a> NalUnit<'a> {
-    fn kind(self) -> u8 {
-        self.0.first().map_or(0, |head| head & 0x1f)
-    }
-
-    /// Whether it belongs to a picture that nothing before it is needed for, and nothing after it looks back beyond.
-    pub fn is_idr(self) -> bool {
-        self.kind() == IDR
-    }
-
-    /// Whether it has no place in a sample of an `avc1` track: parameter sets lie in the sample entry, delimiters
-    /// are not needed, and a writer's notes are nobody's business.
-    fn is_left_out(self) -> bool {
-        match self.kind() {
-            SEQUENCE | PICTURE | DELIMITER => true,
-            SEI => self.0.get(1) == Some(&UNREGISTERED_USER_DATA),
-            _ => false,
-        }
-    }
-
-    /// All its bytes.
-    pub const fn bytes(self) -> &'a [u8] {
-        self.0
-    }
+fn kind(unit: &[u8]) -> u8 {
+    unit.first().map_or(0, |head| head & 0x1f)
 }
 
-/// The NAL units of a stream of bytes with start codes (annex B).
-///
-/// # Errors
-/// [`BoxError::TooMany`].
-pub fn nal_units(stream: &[u8]) -> Result<Vec<NalUnit<'_>>, BoxError> {
-    let mut units = Vec::new();
-    let mut begin = None;
-    let mut at = 0;
-    // A start code is 00 00 01; a byte above 1 two places on ends every one that could begin here.
-    while let Some(third) = stream.get(at + 2) {
-        match (stream[at], stream[at + 1], *third) {
-            (_, _, 2..) => at += 3,
-            (0, 0, 1) => {
-                if let Some(begin) = begin {
-                    units.push(trimmed(&stream[begin..at]));
-                }
-                if units.len() > UNITS_MAX {
-                    return Err(BoxError::TooMany { kind: FourCc(*b"avc1"), max: UNITS_MAX });
-                }
-                at += 3;
-                begin = Some(at);
-            }
-            _ => at += 1,
-        }
+/// Whether a unit has no place in a sample of an `avc1` track: parameter sets lie in the sample entry, delimiters are
+/// not needed, and a writer's notes are nobody's business.
+fn is_left_out(unit: &[u8]) -> bool {
+    match kind(unit) {
+        SEQUENCE | PICTURE | DELIMITER => true,
+        SEI => unit.get(1) == Some(&UNREGISTERED_USER_DATA),
+        _ => false,
     }
-    units.extend(begin.map(|begin| trimmed(&stream[begin..])));
-    units.retain(|unit| !unit.0.is_empty());
-    Ok(units)
-}
-
-/// A unit ends with a byte that is not zero; zeros behind it belong to the stream.
-fn trimmed(bytes: &[u8]) -> NalUnit<'_> {
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    NalUnit(&bytes[..end])
 }
 
 /// Appends a sample: each unit that belongs into one behind its length in four bytes. True if it is an IDR picture.
 ///
 /// # Errors
-/// As [`nal_units`].
+/// [`BoxError::TooMany`].
 pub fn write_sample(stream: &[u8], to: &mut Vec<u8>) -> Result<bool, BoxError> {
-    let units = nal_units(stream)?;
-    for unit in units.iter().filter(|unit| !unit.is_left_out()) {
-        to.extend((unit.0.len() as u32).to_be_bytes());
-        to.extend(unit.0);
-    }
-    Ok(units.iter().any(|unit| unit.is_idr()))
+    let units = nal::units(stream)?;
+    units.iter().filter(|unit| !is_left_out(unit)).for_each(|unit| nal::write(unit, to));
+    Ok(units.iter().any(|unit| kind(unit) == IDR))
 }
 
 /// What a decoder must know before the first sample.
@@ -113,11 +55,11 @@ impl AvcConfiguration {
     /// [`BoxError::Value`] if there is not exactly one set of each kind, or if one is too long.
     pub fn from_stream(stream: &[u8]) -> Result<Self, BoxError> {
         let wrong = |said| BoxError::Value { kind: FourCc(*b"avcC"), said };
-        let units = nal_units(stream)?;
-        let one = |kind: u8| {
-            let mut found = units.iter().filter(|unit| unit.kind() == kind);
+        let units = nal::units(stream)?;
+        let one = |wanted: u8| {
+            let mut found = units.iter().filter(|unit| kind(unit) == wanted);
             match (found.next(), found.next()) {
-                (Some(unit), None) => Ok(unit.0.to_vec()),
+                (Some(unit), None) => Ok(unit.to_vec()),
                 _ => Err(wrong("an encoder has one parameter set of each kind")),
             }
         };
@@ -190,14 +132,6 @@ mod tests {
     fn configuration(sequence: &[u8]) -> Result<AvcConfiguration, BoxError> {
         let stream = [&[0, 0, 0, 1], sequence, &[0, 0, 1], PICTURE_SET].concat();
         AvcConfiguration::from_stream(&stream)
-    }
-
-    #[test]
-    fn units_lie_between_start_codes() {
-        let stream = b"\0\0\0\x01\x09\xf0\0\0\x01\x65a\0\0\x03\x01b\0\0\0\x01\x41\x01\0\0";
-        let units: Vec<_> = nal_units(stream).unwrap().iter().map(|unit| unit.bytes()).collect();
-        assert_eq!(units, [&b"\x09\xf0"[..], b"\x65a\0\0\x03\x01b", b"\x41\x01"]);
-        assert_eq!(nal_units(b"no start code"), Ok(Vec::new()));
     }
 
     #[test]

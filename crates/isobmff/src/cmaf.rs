@@ -8,8 +8,10 @@
 
 mod fragment;
 mod init;
+mod video;
 
 pub use fragment::{
     FRAGMENT_BYTES_MAX, Fragment, Sample, SyncSamples, Written, write_segment_type,
 };
 pub use init::{AudioTrack, Colour, Media, VideoTrack, init_segment};
+pub use video::VideoConfiguration;

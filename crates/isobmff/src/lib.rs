@@ -15,7 +15,7 @@
 //! | boxes made | [`write_box`], [`write_full_box`] |
 //! | boxes put into a finished `moov` | [`MovieEdit`] |
 //! | init segments and fragments of CMAF | [`cmaf`] |
-//! | H.264 and AAC as MP4 holds them, and what playlists call them | [`avc`], [`aac`] |
+//! | H.264, HEVC, AV1 and AAC as MP4 holds them, and what playlists call them | [`avc`], [`hevc`], [`av1`], [`aac`] |
 //!
 //! Numbers are big-endian, as everywhere in these files.
 //!
@@ -32,6 +32,7 @@
 
 pub mod aac;
 pub mod apple;
+pub mod av1;
 pub mod avc;
 mod bits;
 mod boxes;
@@ -41,7 +42,9 @@ mod edit;
 mod error;
 mod four_cc;
 mod fragment;
+pub mod hevc;
 mod movie;
+mod nal;
 mod sample_entry;
 mod spatial_audio;
 pub mod v1;

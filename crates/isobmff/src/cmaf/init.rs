@@ -1,7 +1,7 @@
 //! What comes before all fragments of a track.
 
+use super::VideoConfiguration;
 use crate::aac::AacConfiguration;
-use crate::avc::AvcConfiguration;
 use crate::{BoxError, write_box, write_full_box};
 
 /// The only track of a file.
@@ -19,13 +19,13 @@ pub(super) const SYNC: u32 = 0x0200_0000;
 /// What the samples of a track are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Media {
-    /// H.264.
+    /// Pictures.
     Video(VideoTrack),
     /// AAC.
     Audio(AudioTrack),
 }
 
-/// A track of H.264, in square pixels.
+/// A track of pictures, in square pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VideoTrack {
     /// Width of a frame.
@@ -33,7 +33,7 @@ pub struct VideoTrack {
     /// Height of a frame.
     pub height_px: u16,
     /// What a decoder must know.
-    pub configuration: AvcConfiguration,
+    pub configuration: VideoConfiguration,
     /// What the samples mean, if anybody knows.
     pub colour: Option<Colour>,
     /// Boxes for the sample entry, behind the codec's configuration: the sphere.
@@ -79,6 +79,9 @@ pub fn init_segment(timescale: u32, media: &Media) -> Result<Vec<u8>, BoxError> 
     write_box(&mut to, b"ftyp", |to| {
         to.extend(b"cmfc\0\0\0\0");
         to.extend(b"cmfciso6cmf2");
+        if let Media::Video(video) = media {
+            to.extend(video.configuration.brand());
+        }
     });
     write_box(&mut to, b"moov", |to| {
         write_full_box(to, b"mvhd", 0, 0, |to| {
@@ -184,7 +187,7 @@ impl Media {
 impl VideoTrack {
     fn write_entry(&self, to: &mut Vec<u8>) -> Result<(), BoxError> {
         let mut written = Ok(());
-        write_box(to, b"avc1", |to| {
+        write_box(to, self.configuration.entry(), |to| {
             // Six bytes reserved, the first data reference; then sixteen that are zero.
             to.extend([0, 0, 0, 0, 0, 0, 0, 1]);
             to.extend([0; 16]);

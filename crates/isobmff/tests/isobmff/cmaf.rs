@@ -3,8 +3,8 @@
 use panofleet_isobmff::aac::AacConfiguration;
 use panofleet_isobmff::avc::AvcConfiguration;
 use panofleet_isobmff::cmaf::{
-    AudioTrack, Colour, Fragment, Media, Sample, SyncSamples, VideoTrack, init_segment,
-    write_segment_type,
+    AudioTrack, Colour, Fragment, Media, Sample, SyncSamples, VideoConfiguration, VideoTrack,
+    init_segment, write_segment_type,
 };
 use panofleet_isobmff::v2::{Bounds, Pose, Projection, Spherical, StereoMode};
 use panofleet_isobmff::{BoxError, Boxes, FourCc, Movie, fragment_samples};
@@ -20,7 +20,7 @@ fn video() -> VideoTrack {
     VideoTrack {
         width_px: 320,
         height_px: 160,
-        configuration: AvcConfiguration::from_stream(HIGH).unwrap(),
+        configuration: VideoConfiguration::Avc(AvcConfiguration::from_stream(HIGH).unwrap()),
         colour: None,
         entry_boxes: Vec::new(),
         track_boxes: Vec::new(),
