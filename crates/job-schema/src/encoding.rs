@@ -42,6 +42,40 @@ impl EncoderPreset {
     }
 }
 
+/// How pictures are coded.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum VideoCodec {
+    /// What everything plays.
+    #[default]
+    H264,
+    /// What headsets, phones and Safari play, in frames that H.264 has no level for.
+    Hevc,
+    /// What newer browsers and devices play.
+    Av1,
+}
+
+impl VideoCodec {
+    /// The words of the parameter.
+    pub const WORDS: &'static [&'static str] = &["h264", "hevc", "av1"];
+
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize]
+    }
+
+    /// What people call it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::H264 => "H.264",
+            Self::Hevc => "HEVC",
+            Self::Av1 => "AV1",
+        }
+    }
+}
+
 /// What to do with a damaged video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

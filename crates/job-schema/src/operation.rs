@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::encoding::{DamagePolicy, EncoderPreset};
+pub use crate::encoding::{DamagePolicy, EncoderPreset, VideoCodec};
 use crate::failure::Failure;
 pub use crate::fit::{Enlarge, Fit};
 use crate::footage;
@@ -384,6 +384,13 @@ mod tests {
             }
             ParameterKind::Choice { of } => {
                 (of.iter().map(|word| json!(word)).collect(), vec![json!("nonsense")])
+            }
+            ParameterKind::Choices { of } => {
+                let one = |word: &&str| json!([word]);
+                (
+                    of.iter().map(one).chain([json!(of)]).collect(),
+                    vec![json!([]), json!(["nonsense"]), json!([of[0], of[0]])],
+                )
             }
             ParameterKind::Switch => {
                 (vec![json!(true), json!(false)], vec![json!("yes"), json!(1)])

@@ -67,6 +67,11 @@ pub enum ParameterKind {
         /// The words.
         of: &'static [&'static str],
     },
+    /// Some of a few words, at least one, each once.
+    Choices {
+        /// The words.
+        of: &'static [&'static str],
+    },
     /// `#rrggbb`.
     Color,
     /// `true` or `false`.
@@ -120,6 +125,27 @@ impl OperationDoc {
     }
 }
 
+fn lens_schema() -> Value {
+    let number = |min: f64, max: f64| json!({ "type": "number", "minimum": min, "maximum": max });
+    json!({
+        "type": "object",
+        "properties": {
+            "center_x_px": number(1.0, LENS_PX_MAX),
+            "center_y_px": number(1.0, LENS_PX_MAX),
+            "radius_px": number(1.0, LENS_PX_MAX),
+            "fov_deg": number(FOV_DEG_MIN, FOV_DEG_MAX),
+            "yaw_deg": number(-TURN_DEG_MAX, TURN_DEG_MAX),
+            "pitch_deg": number(-TURN_DEG_MAX, TURN_DEG_MAX),
+            "roll_deg": number(-180.0, 180.0),
+            "k1": number(-DISTORTION_MAX, DISTORTION_MAX),
+            "k2": number(-DISTORTION_MAX, DISTORTION_MAX),
+            "k3": number(-DISTORTION_MAX, DISTORTION_MAX),
+            "k4": number(-DISTORTION_MAX, DISTORTION_MAX),
+        },
+        "additionalProperties": false,
+    })
+}
+
 impl ParameterDoc {
     fn json_schema(&self) -> Value {
         let mut schema = match self.kind {
@@ -135,6 +161,12 @@ impl ParameterDoc {
                 json!({ "type": "number", "minimum": min, "maximum": max })
             }
             ParameterKind::Choice { of } => json!({ "enum": of }),
+            ParameterKind::Choices { of } => json!({
+                "type": "array",
+                "items": { "enum": of },
+                "minItems": 1,
+                "uniqueItems": true,
+            }),
             ParameterKind::Switch => json!({ "type": "boolean" }),
             ParameterKind::Url => {
                 json!({ "type": "string", "format": "uri", "pattern": "^https?://[^/?#][^?#]*$" })
@@ -155,28 +187,7 @@ impl ParameterDoc {
                 },
             }),
             ParameterKind::Lenses { count_max } => {
-                let number = |min: f64, max: f64| json!({ "type": "number", "minimum": min, "maximum": max });
-                json!({
-                    "type": "array",
-                    "maxItems": count_max,
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "center_x_px": number(1.0, LENS_PX_MAX),
-                            "center_y_px": number(1.0, LENS_PX_MAX),
-                            "radius_px": number(1.0, LENS_PX_MAX),
-                            "fov_deg": number(FOV_DEG_MIN, FOV_DEG_MAX),
-                            "yaw_deg": number(-TURN_DEG_MAX, TURN_DEG_MAX),
-                            "pitch_deg": number(-TURN_DEG_MAX, TURN_DEG_MAX),
-                            "roll_deg": number(-180.0, 180.0),
-                            "k1": number(-DISTORTION_MAX, DISTORTION_MAX),
-                            "k2": number(-DISTORTION_MAX, DISTORTION_MAX),
-                            "k3": number(-DISTORTION_MAX, DISTORTION_MAX),
-                            "k4": number(-DISTORTION_MAX, DISTORTION_MAX),
-                        },
-                        "additionalProperties": false,
-                    },
-                })
+                json!({ "type": "array", "maxItems": count_max, "items": lens_schema() })
             }
             ParameterKind::Color => json!({ "type": "string", "pattern": "^#[0-9a-f]{6}$" }),
         };

@@ -33,7 +33,7 @@ mod transcode;
 
 pub use film::{Film, FilmSettings};
 pub use frame::VideoFrame;
-pub use ladder::{Laddered, Piece, encoder_bytes, ladder};
+pub use ladder::{LadderMeans, Laddered, Piece, encoder_bytes, ladder, passes};
 pub use picture::{FramePictures, look};
 pub(crate) use reader::has_light_levels;
 pub use reader::{DecodeReport, VideoReader};

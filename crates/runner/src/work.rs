@@ -64,11 +64,13 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
     memory::check_jobs(task, threads, &media, &jobs)?;
     memory::check_deep(task, threads, &media, &deep)?;
     memory::check_videos(task, threads, &videos)?;
+    let memory_bytes = memory::for_videos(task, threads);
+    let footage = Footage { source: Path::new(&task.source), threads, memory_bytes };
     report.expect(
         decode_px(&media)
             + jobs.iter().map(|job| job.plan.work_px()).sum::<u64>()
             + deep::work_px(&media, &deep)
-            + videos.iter().map(|(_, step)| step.work_px()).sum::<u64>(),
+            + videos.iter().map(|(_, step)| step.work_px(footage)).sum::<u64>(),
     );
     let work = Work { task, report, media: &media };
     for name in probes {
@@ -76,7 +78,6 @@ fn run(task: &Task, report: &Report) -> Result<Vec<StepTiming>, Failure> {
     }
     work.do_jobs(&jobs, &mut steps)?;
     work.do_deep(&deep, &mut steps)?;
-    let footage = Footage { source: Path::new(&task.source), threads };
     for (name, step) in &videos {
         work.output(name, &mut steps, step.name(), |output| step.run(footage, output))?;
     }

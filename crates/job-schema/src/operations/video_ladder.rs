@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::shared::{self, Eye, StereoLayout};
-use crate::encoding::{self, DamagePolicy, EncoderPreset};
+use crate::encoding::{self, DamagePolicy, EncoderPreset, VideoCodec};
 use crate::failure::Failure;
 use crate::footage::{self, FootagePlan, FootageSource};
 use crate::frame_rate;
@@ -12,10 +12,12 @@ use crate::media_info::{EyeLayout, MediaInfo, SphereInfo, SphereProjection};
 use crate::operation_doc::{OperationDoc, ParameterDoc, ParameterKind};
 use crate::rungs::{Field, Rung};
 
-/// Makes segments of H.264 and AAC in several sizes, which HLS and DASH share.
+/// Makes segments in several sizes, which HLS and DASH share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VideoLadder {
+    /// How pictures are coded: a ladder for each.
+    pub codecs: Vec<VideoCodec>,
     /// Widths of the sizes; if empty, what is usual up to the source's own.
     pub widths_px: Vec<u32>,
     /// How long a segment plays, as near as whole frames allow.
@@ -37,7 +39,7 @@ pub struct VideoLadder {
 pub struct LadderPlan {
     /// The track.
     pub footage: FootagePlan,
-    /// The sizes, smallest first.
+    /// The sizes, those of a codec together, smallest first.
     pub rungs: Vec<Rung>,
     /// Frames a second, as a fraction; they come at even times.
     pub frame_rate: (i32, i32),
@@ -77,6 +79,7 @@ pub struct LadderAudio {
 impl Default for VideoLadder {
     fn default() -> Self {
         Self {
+            codecs: vec![VideoCodec::H264],
             widths_px: Vec::new(),
             segment_s: 4.0,
             crf: 23,
@@ -89,7 +92,7 @@ impl Default for VideoLadder {
 }
 
 const OP: &str = "video.ladder";
-const WIDTH_PX: (u32, u32) = (64, 4096);
+const WIDTH_PX: (u32, u32) = (64, 8192);
 const SEGMENT_S: (f64, f64) = (1.0, 10.0);
 
 /// Longest time between keyframes: a player can begin, and show a frame while it winds, at each.
@@ -107,6 +110,14 @@ impl VideoLadder {
         for width_px in &self.widths_px {
             shared::check_integer("widths_px", *width_px, WIDTH_PX.0, WIDTH_PX.1)?;
         }
+        if self.codecs.is_empty() {
+            return Err("codecs is empty; name at least one, such as h264".to_owned());
+        }
+        if let Some(twice) =
+            (1..self.codecs.len()).find(|at| self.codecs[..*at].contains(&self.codecs[*at]))
+        {
+            return Err(format!("codecs has {} twice", self.codecs[twice].as_str()));
+        }
         shared::check_angle("segment_s", Some(self.segment_s), SEGMENT_S.0, SEGMENT_S.1)?;
         encoding::check_crf(self.crf)?;
         shared::check_integer("frame_rate_max", self.frame_rate_max, 1, 60)?;
@@ -121,10 +132,10 @@ impl VideoLadder {
         let (rate, said) = frame_rate::even_rate(track, self.frame_rate_max);
         assumptions.extend(said);
         let a_second = frame_rate::value(rate);
-        let (rungs, said) = Field::new(&footage, track, a_second).rungs(&self.widths_px)?;
+        let (rungs, said) =
+            Field::new(&footage, track, a_second).rungs(&self.codecs, &self.widths_px)?;
         assumptions.extend(said);
-        let segment_frames = (self.segment_s * a_second).round().max(1.0) as u32;
-        let groups = (f64::from(segment_frames) / a_second / GROUP_S_MAX - 0.01).ceil().max(1.0);
+        let (segment_frames, segment_groups) = self.segment(a_second);
         let audio = footage::first_sound(media, &mut assumptions).map(|sound| LadderAudio {
             track: sound.index,
             kbps: self.audio_kbps,
@@ -145,7 +156,7 @@ impl VideoLadder {
             rungs,
             frame_rate: rate,
             segment_frames,
-            segment_groups: (groups as u32).min(segment_frames),
+            segment_groups,
             frames_max,
             crf: self.crf,
             preset: self.preset,
@@ -156,6 +167,21 @@ impl VideoLadder {
             footage,
             assumptions,
         })
+    }
+}
+
+impl VideoLadder {
+    /// Frames of a segment, and groups that it is divided into.
+    fn segment(&self, a_second: f64) -> (u32, u32) {
+        let frames = (self.segment_s * a_second).round().max(1.0) as u32;
+        let groups = (f64::from(frames) / a_second / GROUP_S_MAX - 0.01).ceil().max(1.0);
+        let groups = (groups as u32).min(frames);
+        if self.codecs.contains(&VideoCodec::Av1) {
+            // Its encoder counts frames, and takes no orders: all groups are as long.
+            let each = (f64::from(frames) / f64::from(groups)).round().max(1.0) as u32;
+            return (each * groups, groups);
+        }
+        (frames, groups)
     }
 }
 
@@ -180,11 +206,17 @@ fn video_layout(sphere: &SphereInfo) -> Option<&'static str> {
 
 pub(crate) const DOC: OperationDoc = OperationDoc {
     name: OP,
-    summary: "a video in several sizes for HLS and DASH, from segments of H.264 and AAC that both share; spherical metadata \
-              stays, true to the pixels",
+    summary: "a video in several sizes for HLS and DASH, from segments of H.264, HEVC or AV1 and of AAC that both share; \
+              spherical metadata stays, true to the pixels",
     writes: "master.m3u8, manifest.mpd; a folder for each size and one for the sound with init.mp4, playlist.m3u8 and \
              00000.m4s and so on; iframes.m3u8 for each size",
     parameters: &[
+        ParameterDoc {
+            name: "codecs",
+            kind: ParameterKind::Choices { of: VideoCodec::WORDS },
+            default: "[\"h264\"]",
+            summary: "how pictures are coded; of several, each has sizes of its own, and players take what they can",
+        },
         ParameterDoc {
             name: "widths_px",
             kind: ParameterKind::Integers {
@@ -194,7 +226,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             },
             default: "[]",
             summary: "widths of upright frames, in pixels; the usual sizes up to the source's own if not given; frames are \
-                      never made larger",
+                      never made larger, and H.264 ends at about 4096",
         },
         ParameterDoc {
             name: "segment_s",
@@ -203,7 +235,8 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
             summary: "how long a segment plays, in seconds, as near as whole frames allow",
         },
         ParameterDoc {
-            summary: "rate factor: less is better and larger; each size has a bit rate that it stays below",
+            summary: "rate factor as H.264 counts it, and what looks the same in others: less is better and larger; each size \
+                      has a bit rate that it stays below",
             ..encoding::CRF
         },
         ParameterDoc { default: "\"fast\"", ..encoding::PRESET },
@@ -216,7 +249,7 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
         encoding::AUDIO_KBPS,
         encoding::DAMAGE,
     ],
-    example: r#"{"op": "video.ladder", "widths_px": [640, 1280, 1920], "segment_s": 6}"#,
+    example: r#"{"op": "video.ladder", "codecs": ["h264", "hevc"], "widths_px": [640, 1280, 1920]}"#,
 };
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fs::File;
 
 use ffmpeg_next::Rational;
 use panofleet_isobmff::{MovieEdit, TrackEdit};
+use panofleet_job_schema::operation::{EncoderPreset, VideoCodec};
 use panofleet_raster::{Picture, Size};
 
 use super::convert::Converter;
@@ -88,8 +89,9 @@ impl Film {
 
     fn encoder_settings(&self) -> EncoderSettings {
         EncoderSettings {
+            codec: VideoCodec::H264,
             crf: self.settings.crf,
-            preset: "medium",
+            preset: EncoderPreset::Medium,
             keyframe_frames: 250,
             frame_rate: Rational::new(self.settings.frame_rate as i32, 1),
             tick: self.tick(),

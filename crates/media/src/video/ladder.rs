@@ -3,34 +3,38 @@
 //! | you look for | file |
 //! |---|---|
 //! | frames at even times | `even` |
+//! | which sizes are made at once | `share` |
+//! | the source gone over once | `pass` |
 //! | one size: converted, encoded, cut | `rung` |
 //! | the sound | `sound` |
 //! | segments, what they weigh, where their keyframes lie | `segments` |
 //! | playlists of HLS, the manifest of DASH | `hls`, `dash` |
 //!
-//! The source is decoded once. Frame `n` of every size is shown at `n / rate`, a keyframe is ordered at the same
-//! frames of every size, and nothing refers across one: so segments of all sizes begin together, each with an IDR
-//! picture. Picture and sound begin at 0; the sound ends with the picture.
+//! The source is decoded once for as many sizes of a codec as there is memory for. Frame `n` of every size is shown at
+//! `n / rate`, a keyframe is ordered at the same frames of every size, and nothing refers across one: so segments of all
+//! sizes begin together, each with an IDR picture or AV1's key frame. Picture and sound begin at 0; the sound ends with the
+//! picture.
 
 mod dash;
 mod even;
 mod hls;
+mod pass;
 mod rung;
 mod segments;
+mod share;
 mod sound;
+
+pub use share::{LadderMeans, encoder_bytes, passes};
 
 use std::path::Path;
 
-use panofleet_job_schema::operation::{DamagePolicy, LadderPlan, Rung};
-use rayon::prelude::*;
+use panofleet_job_schema::operation::LadderPlan;
 
-use super::convert::UprightFrame;
-use super::frame::VideoFrame;
-use super::reader::VideoReader;
 use crate::error::MediaError;
-use even::EvenFrames;
-use rung::RungWork;
+use pass::Pass;
+use rung::FinishedRung;
 use segments::TrackSegments;
+use share::shares;
 use sound::LadderSound;
 
 /// Ticks a second that a track has at least.
@@ -38,10 +42,6 @@ const TIMESCALE_MIN: u32 = 10_000;
 
 /// How much longer the sound may be before its loss is told, in seconds.
 const LOST_S: f64 = 0.5;
-
-/// A size is made of the smallest one that is so many times as wide: what two filters leave of it is then what one
-/// would, and the source is not gone over again for each.
-const FINE: f64 = 1.9;
 
 /// What comes of a ladder, bit by bit.
 #[derive(Clone, Copy, Debug)]
@@ -129,139 +129,42 @@ impl Grid {
     }
 }
 
-/// Makes the files that a plan asks for; `tell` gets each as it is ready, and hears of each frame.
+/// Makes the files that a plan asks for; `tell` gets each as it is ready, and hears of each frame, once in each of the
+/// [`passes`].
 ///
 /// # Errors
 /// `Rejected` errors for what the file is or lacks, for damage if the plan says so; `Encode`; what `tell` says.
 pub fn ladder<E: From<MediaError>>(
     source: &Path,
     plan: &LadderPlan,
-    threads: usize,
+    means: LadderMeans,
     mut tell: impl FnMut(Piece<'_>) -> Result<(), E>,
 ) -> Result<Laddered, E> {
     let tell: Tell<'_, E> = &mut tell;
     let grid = Grid::of(plan);
-    let reader = VideoReader::open(source, plan.footage.track, threads)?;
-    let mut frames = EvenFrames::new(reader, grid, plan.frames_max);
-    let Some(mut shown) = frames.next()? else { return Err(MediaError::NoFrames.into()) };
-    let start_s = frames.start_s();
-    let mut sound = plan
-        .audio
-        .map(|audio| LadderSound::open(source, audio, start_s, grid, plan.segment_frames))
-        .transpose()?;
-    let mut rungs: Vec<RungWork> = Vec::new();
-    let mut frame = 0;
-    loop {
-        let mut pictures = upright(plan, &mut rungs, shown.frame, (grid, threads))?;
-        while frame < shown.until {
-            let work = rungs.par_iter_mut().zip(&mut pictures);
-            work.try_for_each(|(rung, picture)| rung.encode(frame, picture))?;
-            for rung in &mut rungs {
-                pass_on(rung.files(), tell)?;
-            }
-            frame += 1;
-            if let Some(sound) = &mut sound {
-                sound.write_until(grid.seconds(frame))?;
-                pass_on(sound.files(), tell)?;
-            }
-            tell(Piece::Frame)?;
+    let (mut rungs, mut sound): (Vec<FinishedRung>, Option<LadderSound>) = (Vec::new(), None);
+    let mut made = Laddered::default();
+    for share in shares(plan, means) {
+        let is_first = rungs.is_empty();
+        let with_sound = plan.audio.filter(|_| is_first);
+        let mut pass = Pass { plan, share, grid, decoder_threads: means.threads, work: Vec::new() };
+        let (finished, laddered) = pass.run(source, (with_sound, &mut sound), tell)?;
+        rungs.extend(finished);
+        if is_first {
+            made = laddered;
         }
-        let Some(next) = frames.next()? else { break };
-        shown = next;
     }
-    let mut made = Laddered { frames: frame, warnings: Vec::new() };
-    judge(plan, &frames, &mut made.warnings)?;
-    rungs.par_iter_mut().try_for_each(RungWork::finish)?;
-    for rung in &mut rungs {
-        pass_on(rung.files(), tell)?;
-    }
-    if let Some(sound) = &mut sound {
-        sound.finish(grid.seconds(frame))?;
-        pass_on(sound.files(), tell)?;
-        made.warnings.extend(sound.warning(grid.seconds(frame)));
-    }
-    made.warnings.extend(rungs.first().map(RungWork::warnings).unwrap_or_default());
+    made.warnings.extend(rungs.first().map(|rung| rung.warnings.clone()).unwrap_or_default());
     let tracks = Tracks {
         grid,
         layout: plan.video_layout.as_deref(),
-        rungs: rungs.iter().map(RungWork::track).collect(),
+        rungs: &rungs,
         sound: sound.as_ref().map(LadderSound::track),
     };
     for file in hls::files(&tracks).into_iter().chain([dash::file(&tracks)]) {
         tell_file(&file, tell)?;
     }
     Ok(made)
-}
-
-/// Bytes that the encoders of all sizes take at most, where `threads` are used.
-///
-/// x264 keeps pictures that wait (their planes, and a small copy to look ahead in: 3 bytes a pixel) and pictures that
-/// others refer to (with three copies that lie half a pixel off: 7 bytes a pixel).
-pub fn encoder_bytes(plan: &LadderPlan, threads: usize) -> u64 {
-    // Beside those that are looked ahead at: B-frames, and what is on its way in and out.
-    const WAITING: u64 = 8;
-    // As many as level 5.2 allows large frames to have, and the one in work.
-    const REFERRED: u64 = 6;
-    let bytes = |rung: &Rung| {
-        let threads = rung::encoder_threads(plan, rung, threads) as u64;
-        let waiting = u64::from(rung::lookahead(plan.preset, rung)) + WAITING + threads;
-        let each = 3 * waiting + 7 * (REFERRED + threads);
-        each * u64::from(rung.width_px) * u64::from(rung.height_px)
-    };
-    plan.rungs.iter().map(bytes).sum()
-}
-
-/// A frame in every size; the first one opens the encoders.
-fn upright(
-    plan: &LadderPlan,
-    rungs: &mut Vec<RungWork>,
-    frame: VideoFrame,
-    (grid, threads): (Grid, usize),
-) -> Result<Vec<ffmpeg_next::util::frame::Video>, MediaError> {
-    let converters: Vec<_> = plan.rungs.iter().map(rung::converter).collect::<Result<_, _>>()?;
-    let as_it_is = match converters.last() {
-        Some(last) => plan.footage.rotation_deg == 0 && last.fits(&frame)?,
-        None => false,
-    };
-    let made = if as_it_is { converters.len() - 1 } else { converters.len() };
-    let mut pictures = Vec::with_capacity(converters.len());
-    if made > 0 {
-        // The source, then what was made of it, each smaller than the one before.
-        let mut larger = vec![UprightFrame::of(&frame, plan.footage.rotation_deg)?];
-        for converter in converters[..made].iter().rev() {
-            let least_px = f64::from(converter.size().width_px()) * FINE;
-            let enough = larger.iter().rposition(|one| f64::from(one.width_px()) >= least_px);
-            let (picture, made) = converter.make(&larger[enough.unwrap_or(0)], &frame)?;
-            pictures.push(picture);
-            larger.push(made);
-        }
-        pictures.reverse();
-    }
-    if let (true, Some(last)) = (as_it_is, converters.last()) {
-        pictures.push(last.convert(frame)?);
-    }
-    if rungs.is_empty() {
-        for (rung, picture) in plan.rungs.iter().zip(&pictures) {
-            rungs.push(RungWork::new(plan, rung, picture, (grid, threads))?);
-        }
-    }
-    Ok(pictures)
-}
-
-/// Says what was wrong with the video, or refuses it for that.
-fn judge(
-    plan: &LadderPlan,
-    frames: &EvenFrames,
-    warnings: &mut Vec<String>,
-) -> Result<(), MediaError> {
-    warnings.extend(frames.warnings());
-    match frames.verdict(plan.declared_frames) {
-        Some(said) if plan.damage == DamagePolicy::Reject => Err(MediaError::VideoDamaged(said)),
-        said => {
-            warnings.extend(said);
-            Ok(())
-        }
-    }
 }
 
 fn pass_on<E: From<MediaError>>(files: Vec<NewFile>, tell: Tell<'_, E>) -> Result<(), E> {
@@ -278,17 +181,9 @@ struct Tracks<'a> {
     grid: Grid,
     /// `REQ-VIDEO-LAYOUT`.
     layout: Option<&'a str>,
-    /// Smallest first.
-    rungs: Vec<PictureTrack<'a>>,
+    /// Those of a codec together, smallest first.
+    rungs: &'a [FinishedRung],
     sound: Option<SoundTrack<'a>>,
-}
-
-/// One size.
-struct PictureTrack<'a> {
-    width_px: u32,
-    height_px: u32,
-    codecs: String,
-    segments: &'a TrackSegments,
 }
 
 /// The sound.

@@ -6,7 +6,7 @@ use std::path::Path;
 use ffmpeg_next::util::frame::Video as RawFrame;
 use ffmpeg_next::{Packet, Rational};
 use panofleet_isobmff::{MovieEdit, TrackEdit};
-use panofleet_job_schema::operation::{DamagePolicy, TranscodePlan};
+use panofleet_job_schema::operation::{DamagePolicy, TranscodePlan, VideoCodec};
 use panofleet_raster::Size;
 
 use super::convert::Converter;
@@ -59,8 +59,9 @@ pub fn transcode<E: From<MediaError>>(
     };
     let tick = frames.reader.tick();
     let settings = EncoderSettings {
+        codec: VideoCodec::H264,
         crf: plan.crf,
-        preset: plan.preset.as_str(),
+        preset: plan.preset,
         keyframe_frames: plan.keyframe_frames,
         frame_rate: Rational::new(plan.frame_rate.0, plan.frame_rate.1),
         tick,

@@ -77,6 +77,7 @@ fn interval(kind: &ParameterKind) -> String {
         ParameterKind::Integer { min, max } => format!("{min} to {max}"),
         ParameterKind::Number { min, max } => format!("{min:.1} to {max:.1}"),
         ParameterKind::Choice { of } => of.join(" | "),
+        ParameterKind::Choices { of } => format!("[{}, …]", of.join(" | ")),
         ParameterKind::Integers { min, max, count_max } => {
             format!("[{min} to {max}, …], {count_max} at most")
         }

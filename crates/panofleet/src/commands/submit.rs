@@ -267,11 +267,18 @@ fn parse_output(output: &str) -> Result<(OutputName, Operation)> {
     for word in words {
         let (key, text) =
             word.split_once('=').ok_or_else(|| anyhow!("`{word}` needs the form key=value"))?;
-        // A number where it is one, text otherwise.
-        let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-        fields.insert(key.to_owned(), value);
+        fields.insert(key.to_owned(), parse_value(text));
     }
     Ok((name.parse()?, serde_json::from_value(Value::Object(fields))?))
+}
+
+/// A number where it is one, text otherwise; words between brackets are a list, which a shell leaves as it is.
+fn parse_value(text: &str) -> Value {
+    let words = || {
+        let words = text.strip_prefix('[')?.strip_suffix(']')?;
+        Some(words.split(',').map(|word| parse_value(word.trim())).collect())
+    };
+    serde_json::from_str(text).ok().or_else(words).unwrap_or_else(|| json!(text))
 }
 
 fn parse_labels(labels: &[String]) -> Result<BTreeMap<&str, &str>> {
@@ -295,12 +302,14 @@ mod tests {
             "tiles=pano.tiles,quality=90,format=webp".to_owned(),
             "small=image.thumbnail,width_px=512".to_owned(),
             "set=image.convert,widths_px=[320,640],format=webp".to_owned(),
+            "stream=video.ladder,codecs=[h264, hevc],crf=20".to_owned(),
         ])
         .unwrap();
         let parsed_json = serde_json::to_value(&parsed).unwrap();
         assert_eq!(parsed_json["set"]["widths_px"], json!([320, 640]));
+        assert_eq!(parsed_json["stream"]["codecs"], json!(["h264", "hevc"]));
         assert_eq!(parsed_json["tiles"]["quality"], 90);
-        assert_eq!(parsed.len(), 3);
+        assert_eq!(parsed.len(), 4);
         let refusal =
             |output: &str| format!("{:#}", parse_outputs(&[output.to_owned()]).unwrap_err());
         for (output, expected) in [

@@ -249,9 +249,9 @@ async fn the_key_may_come_as_a_header_and_the_body_wins() {
 async fn of_many_submits_with_one_key_one_makes_the_job() {
     let fleet = Fleet::start().await;
     let extra = json!({ "idempotency_key": "race" });
-    let answers = futures_util::future::join_all((0..16).map(|_| fleet.submit(&extra))).await;
+    let answers = join_all((0..16).map(|_| fleet.submit(&extra))).await;
     let created = answers.iter().filter(|answer| answer.status == 201).count();
-    let ids: std::collections::BTreeSet<_> =
+    let ids: BTreeSet<_> =
         answers.iter().map(|answer| answer.ok()["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!((created, ids.len()), (1, 1));
     assert_eq!(fleet.get("/v1/counts").await.ok()["total"], 1);

@@ -38,11 +38,12 @@ pub(crate) enum VideoStep {
     Ladder(Box<LadderPlan>),
 }
 
-/// What every such output reads, and with how many threads.
+/// What every such output reads, with how many threads, and in how much memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Footage<'a> {
     pub(crate) source: &'a Path,
     pub(crate) threads: usize,
+    pub(crate) memory_bytes: u64,
 }
 
 impl VideoStep {
@@ -74,31 +75,35 @@ impl VideoStep {
     }
 
     /// Pixels that it goes over.
-    pub(crate) fn work_px(&self) -> u64 {
+    pub(crate) fn work_px(&self, footage: Footage<'_>) -> u64 {
         match self {
             Self::Poster(plan) => poster::work_px(plan),
             Self::Sprites(plan) => sprites::work_px(plan),
             Self::Transcode(plan) => transcode::work_px(plan),
-            Self::Ladder(plan) => ladder::work_px(plan),
+            Self::Ladder(plan) => ladder::work_px(plan, footage),
         }
     }
 
-    /// Bytes that it takes at most: the decoder's frames, one as a picture in every state, and the result.
+    /// Bytes that it takes at most, or at least if it can do with less: the decoder's frames, one as a picture in every
+    /// state, and the result.
     pub(crate) fn memory_bytes(&self, threads: usize) -> u64 {
         let (footage, result_px) = match self {
             Self::Poster(plan) => (&plan.footage, poster::result_px(plan)),
             Self::Sprites(plan) => (&plan.footage, sprites::result_px(plan)),
             // Of one and a half bytes each, of the six that results count for.
             Self::Transcode(plan) => (&plan.footage, transcode::encoder_px(plan) / 4),
-            Self::Ladder(plan) => {
-                (&plan.footage, encoder_bytes(plan, threads).div_ceil(RESULT_BYTES))
-            }
+            Self::Ladder(plan) => (&plan.footage, encoder_bytes(plan).div_ceil(RESULT_BYTES)),
         };
-        let sample_bytes = if footage.bits_per_sample > 8 { 2 } else { 1 };
-        // 4:4:4 where it is 4:2:0, then RGB, then 8 bits, then turned.
-        let decoded = (HELD_FRAMES + threads as u64) * 3 * sample_bytes / 2;
-        frame_px(footage) * (decoded + 3 * sample_bytes * 2 + 6) + RESULT_BYTES * result_px
+        decoder_bytes(footage, threads) + RESULT_BYTES * result_px
     }
+}
+
+/// The decoder's frames, and one as a picture in every state.
+fn decoder_bytes(footage: &FootagePlan, threads: usize) -> u64 {
+    let sample_bytes = if footage.bits_per_sample > 8 { 2 } else { 1 };
+    // 4:4:4 where it is 4:2:0, then RGB, then 8 bits, then turned.
+    let decoded = (HELD_FRAMES + threads as u64) * 3 * sample_bytes / 2;
+    frame_px(footage) * (decoded + 3 * sample_bytes * 2 + 6)
 }
 
 fn frame_px(footage: &FootagePlan) -> u64 {

@@ -90,6 +90,11 @@ pub(super) fn check_videos(
     fits("video", task, needed_bytes + THREAD_BYTES * 2 * threads as u64)
 }
 
+/// What videos may take of a task's memory.
+pub(super) fn for_videos(task: &Task, threads: usize) -> u64 {
+    task.limits.memory_bytes.saturating_sub(OWN_BYTES + THREAD_BYTES * 2 * threads as u64)
+}
+
 fn channels(media: &MediaInfo) -> u64 {
     3 + u64::from(media.picture.as_ref().is_some_and(|picture| picture.alpha))
 }

@@ -60,7 +60,7 @@ pub(crate) fn psnr_of(plane: &str, result: &Path, source: &Path, filters: &str) 
 ///
 /// FFmpeg is not asked: to what has offsets below zero, it adds the lowest of them (`dts_shift` in its `mov.c`), up
 /// to version 7 at least.
-fn shown(segment: &[u8]) -> (Vec<i64>, Vec<u32>) {
+pub(crate) fn shown(segment: &[u8]) -> (Vec<i64>, Vec<u32>) {
     let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
     let (mut times, mut flags) = (Vec::new(), Vec::new());
     for found in Boxes::new(FourCc(*b"file"), segment).map(Result::unwrap) {
@@ -86,7 +86,7 @@ fn shown(segment: &[u8]) -> (Vec<i64>, Vec<u32>) {
 }
 
 /// Streams of a playlist or manifest as FFmpeg opens it: kind, width, start, and frames that come out.
-fn streams(path: &Path) -> Vec<(String, u64, f64, usize)> {
+pub(crate) fn streams(path: &Path) -> Vec<(String, u64, f64, usize)> {
     let one = |(index, stream): (usize, &serde_json::Value)| {
         let kind = stream["codec_type"].as_str().unwrap().to_owned();
         let width_px = stream["width"].as_u64().unwrap_or(0);

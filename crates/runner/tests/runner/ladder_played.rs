@@ -70,3 +70,21 @@ fn a_browser_plays_every_size_with_its_sound_in_time() {
         }
     }
 }
+
+/// What newer codecs' segments are worth in a browser that has a decoder: AV1's are put together right.
+#[test]
+fn a_browser_plays_av1() {
+    let footage = Footage::new();
+    let film = films::clap(&footage, "clap.mp4", 48_000, "-c:a aac");
+    let asked =
+        r#", "codecs": ["av1"], "preset": "veryfast", "segment_s": 1.0, "widths_px": [128]"#;
+    let run = ladder(&film, asked).done();
+    let moments = [14, 15, 16, 75].map(|frame| (f64::from(frame) + 0.5) / 30.0);
+    let report = play(&run.path("v", ""), &moments);
+    let size = &report["sizes"][0];
+    assert_eq!(size["width"], 128, "{report}");
+    let bright: Vec<bool> =
+        size["frames"].as_array().unwrap().iter().map(|f| f[1].as_f64().unwrap() > 128.0).collect();
+    assert_eq!(bright, [false, true, false, true], "{report}");
+    assert!(size["ended"].as_f64().unwrap() > 2.99, "{report}");
+}

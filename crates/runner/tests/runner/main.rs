@@ -14,6 +14,7 @@ mod eyes;
 mod films;
 #[cfg(test)]
 mod ladder;
+mod ladder_codecs;
 #[cfg(test)]
 mod ladder_played;
 #[cfg(test)]

@@ -4,8 +4,9 @@
 
 use std::fmt::Write as _;
 
+use super::rung::FinishedRung;
 use super::segments::{INIT, TrackSegments};
-use super::{NewFile, PictureTrack, SoundTrack, Tracks};
+use super::{NewFile, SoundTrack, Tracks};
 
 /// Seconds that a player has read before it begins, and that bandwidths are true for.
 const BUFFER_S: u64 = 4;
@@ -17,7 +18,7 @@ pub(super) fn file(tracks: &Tracks<'_>) -> NewFile {
 }
 
 fn manifest(tracks: &Tracks<'_>) -> String {
-    let all = tracks.rungs.iter().map(|track| track.segments);
+    let all = tracks.rungs.iter().map(|track| &track.segments);
     let all = all.chain(tracks.sound.iter().map(|sound| sound.segments));
     let millis = all.map(|track| (track.ticks() * 1000).div_ceil(u64::from(track.timescale)));
     let millis = millis.max().unwrap_or(0);
@@ -32,24 +33,31 @@ fn manifest(tracks: &Tracks<'_>) -> String {
     );
     text.push_str(&pictures(tracks));
     if let Some(sound) = &tracks.sound {
-        text.push_str(&self::sound(sound));
+        let sets = tracks.rungs.chunk_by(|a, b| a.codec == b.codec).count();
+        text.push_str(&self::sound(sound, sets));
     }
     text + "  </Period>\n</MPD>\n"
 }
 
+/// A set for each codec: a player takes one of them, and goes from size to size in it.
 fn pictures(tracks: &Tracks<'_>) -> String {
-    let Some(largest) = tracks.rungs.last() else { return String::new() };
+    let sets = tracks.rungs.chunk_by(|a, b| a.codec == b.codec);
+    sets.enumerate().map(|(number, rungs)| set(tracks, number, rungs)).collect()
+}
+
+fn set(tracks: &Tracks<'_>, number: usize, rungs: &[FinishedRung]) -> String {
+    let Some(largest) = rungs.last() else { return String::new() };
     let (frames, seconds) = tracks.grid.rate;
     let rate = if seconds == 1 { frames.to_string() } else { format!("{frames}/{seconds}") };
     let mut text = format!(
-        "    <AdaptationSet id=\"0\" contentType=\"video\" mimeType=\"video/mp4\" segmentAlignment=\"true\"\n        \
+        "    <AdaptationSet id=\"{number}\" contentType=\"video\" mimeType=\"video/mp4\" segmentAlignment=\"true\"\n        \
              startWithSAP=\"1\" maxWidth=\"{}\" maxHeight=\"{}\" frameRate=\"{rate}\" sar=\"1:1\">\n{}",
         largest.width_px,
         largest.height_px,
         // All sizes have the same times.
-        template(largest.segments)
+        template(&largest.segments)
     );
-    for PictureTrack { width_px, height_px, codecs, segments } in &tracks.rungs {
+    for FinishedRung { width_px, height_px, codecs, segments, .. } in rungs {
         let (id, bps) = (&segments.folder, bandwidth(segments));
         writeln!(
             text,
@@ -61,7 +69,7 @@ fn pictures(tracks: &Tracks<'_>) -> String {
     text + "    </AdaptationSet>\n"
 }
 
-fn sound(sound: &SoundTrack<'_>) -> String {
+fn sound(sound: &SoundTrack<'_>, number: usize) -> String {
     let SoundTrack { channels, rate_hz, codecs, segments } = sound;
     let (id, bps) = (&segments.folder, bandwidth(segments));
     let channels = match channels {
@@ -72,7 +80,7 @@ fn sound(sound: &SoundTrack<'_>) -> String {
         _ => String::new(),
     };
     format!(
-        "    <AdaptationSet id=\"1\" contentType=\"audio\" mimeType=\"audio/mp4\" segmentAlignment=\"true\"\n        \
+        "    <AdaptationSet id=\"{number}\" contentType=\"audio\" mimeType=\"audio/mp4\" segmentAlignment=\"true\"\n        \
              startWithSAP=\"1\">\n{}      \
            <Representation id=\"{id}\" codecs=\"{codecs}\" audioSamplingRate=\"{rate_hz}\" bandwidth=\"{bps}\">\n\
          {channels}      </Representation>\n    </AdaptationSet>\n",

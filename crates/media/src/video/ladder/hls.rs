@@ -5,8 +5,9 @@
 
 use std::fmt::Write as _;
 
+use super::rung::FinishedRung;
 use super::segments::{INIT, TrackSegments, bps};
-use super::{NewFile, PictureTrack, SoundTrack, Tracks};
+use super::{NewFile, SoundTrack, Tracks};
 
 const CONTENT_TYPE: &str = "application/vnd.apple.mpegurl";
 
@@ -35,10 +36,10 @@ pub(super) fn files(tracks: &Tracks<'_>) -> Vec<NewFile> {
     let mut add = |path: String, text: String| {
         files.push(NewFile { path, bytes: text.into_bytes(), content_type: CONTENT_TYPE });
     };
-    for track in &tracks.rungs {
+    for track in tracks.rungs {
         let folder = &track.segments.folder;
-        add(format!("{folder}/{PLAYLIST}"), playlist(track.segments, target_s));
-        add(format!("{folder}/{KEYFRAMES}"), keyframes(track.segments));
+        add(format!("{folder}/{PLAYLIST}"), playlist(&track.segments, target_s));
+        add(format!("{folder}/{KEYFRAMES}"), keyframes(&track.segments));
     }
     if let Some(sound) = &tracks.sound {
         let folder = &sound.segments.folder;
@@ -50,7 +51,7 @@ pub(super) fn files(tracks: &Tracks<'_>) -> Vec<NewFile> {
 
 /// The longest segment of all in whole seconds: playlists that may be changed for each other have the same.
 fn target_s(tracks: &Tracks<'_>) -> u64 {
-    let all = tracks.rungs.iter().map(|track| track.segments);
+    let all = tracks.rungs.iter().map(|track| &track.segments);
     let all = all.chain(tracks.sound.iter().map(|sound| sound.segments));
     let rounded = all.flat_map(|track| {
         let timescale = u64::from(track.timescale);
@@ -71,19 +72,19 @@ fn master(tracks: &Tracks<'_>, target_s: u64) -> String {
         )
         .expect("text takes every line");
     }
-    for track in &tracks.rungs {
+    for track in tracks.rungs {
         text.push_str(&variant(tracks, track, target_s));
     }
     text.push('\n');
-    for track in &tracks.rungs {
+    for track in tracks.rungs {
         text.push_str(&keyframe_variant(tracks, track));
     }
     text
 }
 
 /// One size with the sound: what both need together.
-fn variant(tracks: &Tracks<'_>, track: &PictureTrack<'_>, target_s: u64) -> String {
-    let PictureTrack { width_px, height_px, codecs, segments } = track;
+fn variant(tracks: &Tracks<'_>, track: &FinishedRung, target_s: u64) -> String {
+    let FinishedRung { width_px, height_px, codecs, segments, .. } = track;
     let (mut peak, mut average) = (segments.peak_bps(target_s), segments.average_bps());
     let (mut codecs, mut group) = (codecs.clone(), "");
     if let Some(sound) = &tracks.sound {
@@ -105,8 +106,8 @@ fn variant(tracks: &Tracks<'_>, track: &PictureTrack<'_>, target_s: u64) -> Stri
     )
 }
 
-fn keyframe_variant(tracks: &Tracks<'_>, track: &PictureTrack<'_>) -> String {
-    let PictureTrack { width_px, height_px, codecs, segments } = track;
+fn keyframe_variant(tracks: &Tracks<'_>, track: &FinishedRung) -> String {
+    let FinishedRung { width_px, height_px, codecs, segments, .. } = track;
     let (folder, layout) = (&segments.folder, layout(tracks));
     let groups = segments.segments.iter().flat_map(|segment| &segment.groups);
     // A keyframe stands for its group.

@@ -6,13 +6,18 @@ use ffmpeg_next::color::{Primaries, Range, Space, TransferCharacteristic};
 use ffmpeg_next::ffi::{AVColorPrimaries, AVColorSpace, AVColorTransferCharacteristic};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::util::frame::Video as RawFrame;
-use panofleet_isobmff::avc::{self, AvcConfiguration};
-use panofleet_isobmff::cmaf::{Colour, Media, SyncSamples, VideoTrack, init_segment};
-use panofleet_job_schema::operation::{EncoderPreset, LadderPlan, Rung};
+use panofleet_isobmff::BoxError;
+use panofleet_isobmff::av1::Av1Configuration;
+use panofleet_isobmff::avc::AvcConfiguration;
+use panofleet_isobmff::cmaf::{
+    Colour, Media, SyncSamples, VideoConfiguration, VideoTrack, init_segment,
+};
+use panofleet_isobmff::hevc::HevcConfiguration;
+use panofleet_job_schema::operation::{EncoderPreset, LadderPlan, Rung, VideoCodec};
 use panofleet_raster::Size;
 
 use super::segments::{TrackSegments, failed};
-use super::{Grid, NewFile, PictureTrack};
+use super::{Grid, NewFile};
 use crate::error::MediaError;
 use crate::video::convert::Converter;
 use crate::video::encode::{EncoderSettings, SegmentSettings, VideoEncoder};
@@ -21,8 +26,9 @@ use crate::video::sphere_boxes::SphereBoxes;
 /// Threads of one encoder at most: each holds frames of its own.
 const ENCODER_THREADS_MAX: usize = 4;
 
-/// Frames that x264 looks ahead by its own presets.
-const LOOKAHEAD: [u32; 9] = [0, 0, 10, 20, 30, 40, 50, 60, 60];
+/// Frames that x264 and x265 look ahead by their own presets. x265 must look further than it has B-frames in a row: 8 at most.
+const LOOKAHEAD_X264: [u32; 9] = [0, 0, 10, 20, 30, 40, 50, 60, 60];
+const LOOKAHEAD_X265: [u32; 9] = [5, 10, 15, 15, 15, 20, 25, 40, 40];
 
 /// Frames that the encoder of one of several sizes looks ahead at most: memory is what sizes share.
 const LOOKAHEAD_MAX: u32 = 20;
@@ -35,16 +41,48 @@ const LARGE_PX: u32 = 1920 * 1088 + 1;
 
 /// Encoder and segments of one size.
 pub(super) struct RungWork {
+    codec: VideoCodec,
     width_px: u32,
     height_px: u32,
     grid: Grid,
     encoder: VideoEncoder,
-    configuration: AvcConfiguration,
+    configuration: VideoConfiguration,
+    colour: Option<Colour>,
     segments: TrackSegments,
     files: Vec<NewFile>,
     warnings: Vec<String>,
     /// Frames that came out of the encoder.
     decoded: u64,
+}
+
+/// The folder of a size: sizes of H.264 have had it by their sides alone.
+fn folder(rung: &Rung) -> String {
+    let Rung { codec, width_px, height_px, .. } = rung;
+    match codec {
+        VideoCodec::H264 => format!("{width_px}x{height_px}"),
+        codec => format!("{}-{width_px}x{height_px}", codec.as_str()),
+    }
+}
+
+/// What a decoder must know, out of what an encoder says before its first frame.
+fn configuration(codec: VideoCodec, stream: &[u8]) -> Result<VideoConfiguration, BoxError> {
+    Ok(match codec {
+        VideoCodec::H264 => VideoConfiguration::Avc(AvcConfiguration::from_stream(stream)?),
+        VideoCodec::Hevc => VideoConfiguration::Hevc(HevcConfiguration::from_stream(stream)?),
+        VideoCodec::Av1 => VideoConfiguration::Av1(Av1Configuration::from_stream(stream)?),
+    })
+}
+
+/// What playlists say of a size.
+pub(super) struct FinishedRung {
+    pub(super) codec: VideoCodec,
+    pub(super) width_px: u32,
+    pub(super) height_px: u32,
+    /// The codec in the words of `CODECS`.
+    pub(super) codecs: String,
+    pub(super) segments: TrackSegments,
+    /// What the metadata of a sphere could not say.
+    pub(super) warnings: Vec<String>,
 }
 
 /// What makes frames of a size.
@@ -55,19 +93,52 @@ pub(super) fn converter(rung: &Rung) -> Result<Converter, MediaError> {
 
 /// Frames that the encoder of a size looks ahead.
 pub(super) fn lookahead(preset: EncoderPreset, rung: &Rung) -> u32 {
+    let own = match rung.codec {
+        VideoCodec::H264 => LOOKAHEAD_X264,
+        VideoCodec::Hevc | VideoCodec::Av1 => LOOKAHEAD_X265,
+    };
     let large = rung.width_px * rung.height_px >= LARGE_PX;
-    LOOKAHEAD[preset as usize].min(if large { LOOKAHEAD_LARGE_MAX } else { LOOKAHEAD_MAX })
+    own[preset as usize].min(if large { LOOKAHEAD_LARGE_MAX } else { LOOKAHEAD_MAX })
 }
 
-/// Threads of the encoder of a size: its share of all pixels. Sizes are encoded beside each other too.
-pub(super) fn encoder_threads(plan: &LadderPlan, rung: &Rung, threads: usize) -> usize {
+/// Threads of the encoder of a size: its share of the pixels of all. Sizes are encoded beside each other too.
+pub(super) fn encoder_threads(rungs: &[Rung], rung: &Rung, threads: usize) -> usize {
     let px = |rung: &Rung| f64::from(rung.width_px) * f64::from(rung.height_px);
-    let share = px(rung) / plan.rungs.iter().map(px).sum::<f64>();
-    ((threads as f64 * share).round() as usize).clamp(1, ENCODER_THREADS_MAX)
+    let share = px(rung) / rungs.iter().map(px).sum::<f64>();
+    let most = match rung.codec {
+        // Its threads take more memory than small frames do.
+        VideoCodec::Av1 if px(rung) < f64::from(LARGE_PX) => 1,
+        _ => ENCODER_THREADS_MAX,
+    };
+    ((threads as f64 * share).round() as usize).clamp(1, most)
+}
+
+/// Bytes that the encoder of a size takes at most, in address space.
+pub(super) fn encoder_bytes(preset: EncoderPreset, rung: &Rung, threads: usize) -> u64 {
+    const MIB: u64 = 1 << 20;
+    // Beside those that are looked ahead at: B-frames, and what is on its way in and out.
+    const WAITING: u64 = 8;
+    // As many as level 5.2 allows large frames to have, and the one in work.
+    const REFERRED: u64 = 6;
+    let ahead = u64::from(lookahead(preset, rung));
+    let (fixed, of_a_pixel) = match rung.codec {
+        // x264 keeps pictures that wait (their planes, and a small copy to look ahead in: 3 bytes a pixel) and pictures
+        // that others refer to (with three copies that lie half a pixel off: 7 bytes a pixel).
+        VideoCodec::H264 => {
+            let (waiting, threads) = (ahead + WAITING, threads as u64);
+            (0, 3 * (waiting + threads) + 7 * (REFERRED + threads))
+        }
+        // Measured: x265 3.5, of one frame at a time.
+        VideoCodec::Hevc => (56 * MIB, 102 + 4 * ahead),
+        // Measured: SVT-AV1 1.4. It has some twenty threads for each that it is to use, and more frames in work beside one.
+        VideoCodec::Av1 if threads == 1 => (272 * MIB, 100),
+        VideoCodec::Av1 => (512 * MIB, 290),
+    };
+    fixed + of_a_pixel * u64::from(rung.width_px) * u64::from(rung.height_px)
 }
 
 impl RungWork {
-    /// For frames like this one.
+    /// For frames like this one, by an encoder of so many threads.
     ///
     /// # Errors
     /// `Encode`.
@@ -79,39 +150,42 @@ impl RungWork {
     ) -> Result<Self, MediaError> {
         let (frames, seconds) = grid.rate;
         let settings = EncoderSettings {
+            codec: rung.codec,
             crf: plan.crf,
-            preset: plan.preset.as_str(),
+            preset: plan.preset,
             // The ordered keyframes come before it would set one by itself.
             keyframe_frames: grid.segment_frames.div_ceil(grid.groups) as u32,
             frame_rate: Rational::new(frames, seconds),
             tick: Rational::new(seconds, frames),
-            threads: encoder_threads(plan, rung, threads),
+            threads,
             segments: Some(SegmentSettings {
                 kbps_max: rung.kbps_max,
                 lookahead_frames: lookahead(plan.preset, rung),
             }),
         };
         let encoder = VideoEncoder::new(&settings, first)?;
-        let configuration =
-            AvcConfiguration::from_stream(encoder.parameter_sets()).map_err(failed)?;
+        let configuration = configuration(rung.codec, encoder.parameter_sets()).map_err(failed)?;
+        let colour = colour(first);
         let sphere = SphereBoxes::of(rung.sphere.as_ref());
         let too_large = || MediaError::NoFrames;
         let track = VideoTrack {
             width_px: u16::try_from(rung.width_px).ok().ok_or_else(too_large)?,
             height_px: u16::try_from(rung.height_px).ok().ok_or_else(too_large)?,
             configuration: configuration.clone(),
-            colour: colour(first),
+            colour,
             entry_boxes: sphere.entry_boxes,
             track_boxes: sphere.track_boxes,
         };
         let segments = TrackSegments::new(
-            format!("{}x{}", rung.width_px, rung.height_px),
+            folder(rung),
             "video/mp4",
             (grid.timescale, grid.frame_ticks),
             SyncSamples::First,
         );
         let init = init_segment(grid.timescale, &Media::Video(track)).map_err(failed)?;
         Ok(Self {
+            codec: rung.codec,
+            colour,
             width_px: rung.width_px,
             height_px: rung.height_px,
             grid,
@@ -138,15 +212,23 @@ impl RungWork {
         self.receive()
     }
 
-    /// Encodes what is left, and ends the last segment.
+    /// Encodes what is left, and ends the last segment. Also, the files that are ready with it.
     ///
     /// # Errors
     /// `Encode`.
-    pub(super) fn finish(&mut self) -> Result<(), MediaError> {
+    pub(super) fn finish(mut self) -> Result<(FinishedRung, Vec<NewFile>), MediaError> {
         self.encoder.send(None)?;
         self.receive()?;
         self.files.extend(self.segments.end_segment()?);
-        Ok(())
+        let finished = FinishedRung {
+            codec: self.codec,
+            width_px: self.width_px,
+            height_px: self.height_px,
+            codecs: self.configuration.codecs(self.colour),
+            segments: self.segments,
+            warnings: self.warnings,
+        };
+        Ok((finished, self.files))
     }
 
     fn receive(&mut self) -> Result<(), MediaError> {
@@ -167,14 +249,19 @@ impl RungWork {
         } else if wanted {
             self.segments.end_fragment()?;
         }
-        let odd = |said: &'static str| MediaError::Encode { format: "H.264", source: said.into() };
+        let format = self.codec.title();
+        let odd = |said: &str| MediaError::Encode { format, source: said.into() };
         let shown = packet.pts().ok_or_else(|| odd("a frame without a time came out"))?;
         let after = (shown - number.cast_signed()) * i64::from(grid.frame_ticks);
         let after = i32::try_from(after).ok().ok_or_else(|| odd("a frame came out too early"))?;
         let bytes = packet.data().unwrap_or_default();
-        let is_key = self.segments.add(after, |to| avc::write_sample(bytes, to))?;
+        let configuration = &self.configuration;
+        let is_key = self.segments.add(after, |to| configuration.write_sample(bytes, to))?;
         if is_key != wanted || (wanted && after != 0) {
-            return Err(odd("keyframes came where none was ordered, or none came"));
+            let [came, was] = [is_key, wanted].map(|key| if key { "a keyframe" } else { "none" });
+            let said =
+                format!("frame {number}, shown as {shown}, is {came} where {was} was ordered");
+            return Err(odd(&said));
         }
         Ok(())
     }
@@ -182,20 +269,6 @@ impl RungWork {
     /// Files that are ready.
     pub(super) fn files(&mut self) -> Vec<NewFile> {
         std::mem::take(&mut self.files)
-    }
-
-    /// What the metadata of a sphere could not say.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
-    }
-
-    pub(super) fn track(&self) -> PictureTrack<'_> {
-        PictureTrack {
-            width_px: self.width_px,
-            height_px: self.height_px,
-            codecs: self.configuration.codecs(),
-            segments: &self.segments,
-        }
     }
 }
 

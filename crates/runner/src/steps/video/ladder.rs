@@ -1,9 +1,9 @@
 //! `video.ladder`: a video in several sizes, for HLS and DASH.
 
 use panofleet_job_schema::operation::LadderPlan;
-use panofleet_media::video::{Laddered, Piece, ladder};
+use panofleet_media::video::{LadderMeans, Laddered, Piece, ladder, passes};
 
-use super::{Footage, frame_px};
+use super::{Footage, decoder_bytes, frame_px};
 use crate::error::StepError;
 use crate::output::Output;
 use crate::steps::Summary;
@@ -28,7 +28,7 @@ pub(super) fn run(
             output.write(path, bytes, content_type)
         }
     };
-    let made: Laddered = ladder(footage.source, plan, footage.threads, tell)?;
+    let made: Laddered = ladder(footage.source, plan, means(plan, footage), tell)?;
     let mut summary = Summary { warnings: plan.assumptions.clone(), ..Summary::default() };
     summary.warnings.extend(made.warnings);
     summary.entry("hls", "master.m3u8");
@@ -36,9 +36,17 @@ pub(super) fn run(
     Ok(summary)
 }
 
-/// Pixels that it goes over: those of the source, at the even times of the result.
-pub(super) fn work_px(plan: &LadderPlan) -> u64 {
+/// Pixels that it goes over: those of the source, at the even times of the result, as often as it is decoded.
+pub(super) fn work_px(plan: &LadderPlan, footage: Footage<'_>) -> u64 {
     let (frames, seconds) = plan.frame_rate;
     let frames = plan.footage.duration_s * f64::from(frames) / f64::from(seconds);
-    frame_px(&plan.footage) * (frames.ceil() as u64).max(1)
+    let passes = passes(plan, means(plan, footage)) as u64;
+    frame_px(&plan.footage) * (frames.ceil() as u64).max(1) * passes.max(1)
+}
+
+/// What the encoders may use: what decoding leaves.
+fn means(plan: &LadderPlan, footage: Footage<'_>) -> LadderMeans {
+    let Footage { threads, memory_bytes, .. } = footage;
+    let decoder_bytes = decoder_bytes(&plan.footage, threads);
+    LadderMeans { threads, encoder_bytes_max: memory_bytes.saturating_sub(decoder_bytes) }
 }
