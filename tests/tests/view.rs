@@ -10,6 +10,7 @@ use panofleet_media::decode;
 use panofleet_producer::api::JobView;
 use panofleet_projection::{Orientation, Rectilinear, Size, View};
 use panofleet_raster::{Panorama, Picture, Rect, Sampling, remap};
+use panofleet_service::clock::wall_clock;
 use panofleet_tests::fleet::{Fleet, Kind};
 use panofleet_tests::{eventually, root};
 use serde_json::{Value, json};
@@ -140,4 +141,51 @@ async fn viewers_show_what_the_source_shows() {
             assert!(mirrored > 2.0 * RMS_MAX, "{viewer} {name}: mirrored {mirrored:.2}");
         }
     }
+}
+
+/// What a support person does without a mouse, and what buttons do to one job and to all that match.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "the browser is a program of its own")]
+async fn keys_and_buttons_do_what_they_say() {
+    let fleet = Fleet::start(Kind::OneProcess, &[]).await;
+    let words = fleet.api.upload(b"this is no picture".to_vec()).await.unwrap();
+    let outputs = json!({ "small": { "op": "image.thumbnail" } });
+    let labels = json!({ "who": "me" });
+    let spec = json!({ "source": words, "outputs": outputs, "labels": labels });
+    let dead = fleet.api.submit(&spec).await.unwrap().id;
+    let in_an_hour = (wall_clock() + Duration::from_secs(3600)).to_string();
+    for _ in 0..2 {
+        let later = json!({
+            "source": "none", "outputs": { "n": { "op": "fleet.noop" } }, "labels": labels, "start_at": in_an_hour,
+        });
+        fleet.api.submit(&later).await.unwrap();
+    }
+    eventually("the job ends", Duration::from_secs(120), async || {
+        fleet.api.job(dead).await.ok().filter(JobView::is_terminal)
+    })
+    .await;
+    let output = Command::new("node")
+        .arg(root().join("tests/browser/keys.mjs"))
+        .args([&fleet.api.url, &dead.to_string()])
+        .output()
+        .expect("node is there; ./dev test brings it and the browser");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let seen: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("it said: {said}"));
+    assert_eq!(seen["errors"], json!([]), "{seen}");
+    assert_eq!((&seen["typing"], &seen["typed"]), (&json!("label"), &json!("jk/r")));
+    assert_eq!(seen["bands"], json!(["Move to normal", "Move to low"]));
+    let asked = seen["asked"].as_array().unwrap();
+    let asked: Vec<&str> = asked.iter().map(|one| one.as_str().unwrap()).collect();
+    let wanted =
+        ["Run this job again?", "Let 2 jobs go before those of other bands?", "Delete the job"];
+    assert!(
+        asked.len() == 3 && asked.iter().zip(wanted).all(|(said, wanted)| said.contains(wanted)),
+        "{asked:?}"
+    );
+    // By then its rows may be gone.
+    let deleted = seen["deleted"].as_str().unwrap();
+    assert!(
+        deleted.contains("Deleted: asked for") || deleted.contains("there is no job"),
+        "{deleted}"
+    );
 }

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use axum::extract::RawQuery;
 use axum::http::Uri;
 use panofleet_job_schema::job::State as JobState;
+use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Operation, Timestamp};
+use panofleet_jobs_db::{BulkAction, Scope};
+use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::alarms::alarms;
-use super::html::{Page, PageError, Text, age};
+use super::html::{Button, Page, PageError, Text, age};
 use super::words;
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
@@ -62,8 +65,9 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
         older.insert("before".to_owned(), next.to_string());
         format!("<p><a href=\"{}\">Older</a></p>\n", Text(address(&older)))
     });
+    let all = if page.jobs.is_empty() { String::new() } else { all_that_match(&api, &asked) };
     let main = format!(
-        "<h1>Jobs</h1>\n{}<div id=\"live\" data-refresh-s=\"3\">\n{alarms}<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
+        "<h1>Jobs</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\">\n{alarms}<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
         search(&asked),
     );
     Ok(Page { title: "Jobs".to_owned(), main, ..Page::of(&api) })
@@ -102,6 +106,51 @@ fn search(asked: &Asked) -> String {
         "<details class=\"search\"{open}><summary>Look for</summary>\n<form action=\"/\">\n{fields}\
          <button>Look</button> <a href=\"/\">All</a>\n</form>\n</details>\n"
     )
+}
+
+/// What may be done to all jobs that are looked for, once somebody has seen how many there are.
+fn all_that_match(api: &Granted, asked: &Asked) -> String {
+    let filter = bulk_filter(asked);
+    let of_parent = asked.contains_key("parent");
+    if !api.has(Scope::JobsWrite) || api.whose().is_none() || filter.is_empty() || of_parent {
+        return String::new();
+    }
+    let button = |text: &str, action: BulkAction, priority: Option<Priority>, count: &str| {
+        let mut body = json!({ "action": action, "filter": filter });
+        if let Some(priority) = priority {
+            body["priority"] = json!(priority);
+        }
+        let body = body.to_string();
+        Button::new(text).posts("/v1/bulk", &body).then("/bulk/").counts(count).to_string()
+    };
+    let buttons = [
+        button("Start anew", BulkAction::Retry, None, "Start {} anew?"),
+        button("Cancel", BulkAction::Cancel, None, "End {} without a result?"),
+        button(
+            "Move to high",
+            BulkAction::Reprioritise,
+            Some(Priority::High),
+            "Let {} go before those of other bands?",
+        ),
+        button(
+            "Delete",
+            BulkAction::Delete,
+            None,
+            "Delete {} with outputs, uploads and all that is known of them? Nobody can undo this.",
+        ),
+    ];
+    format!("<p class=\"buttons\">All that match: {}</p>\n", buttons.join(" "))
+}
+
+/// What was looked for as a bulk action takes it.
+fn bulk_filter(asked: &Asked) -> Map<String, Value> {
+    let field = |(name, value): (&String, &String)| match name.as_str() {
+        "before" | "limit" | "parent" => None,
+        "state" => Some(("states".to_owned(), json!(value.split(',').collect::<Vec<_>>()))),
+        "attempt" => Some((name.clone(), json!(value.parse::<u32>().ok()?))),
+        _ => Some((name.clone(), json!(value))),
+    };
+    asked.iter().filter_map(field).collect()
 }
 
 fn empty() -> String {

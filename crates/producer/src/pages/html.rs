@@ -60,12 +60,13 @@ pub(super) struct Button<'a> {
     body: &'a str,
     then: &'a str,
     question: &'a str,
+    count: &'a str,
 }
 
 impl<'a> Button<'a> {
     /// A button that calls nothing yet.
     pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, method: "POST", path: "", body: "", then: "", question: "" }
+        Self { text, method: "POST", path: "", body: "", then: "", question: "", count: "" }
     }
 
     /// It posts a JSON body, or none.
@@ -78,6 +79,11 @@ impl<'a> Button<'a> {
         Self { method: "PUT", path, body, ..self }
     }
 
+    /// It patches with a JSON body.
+    pub(super) const fn patches(self, path: &'a str, body: &'a str) -> Self {
+        Self { method: "PATCH", path, body, ..self }
+    }
+
     /// It deletes.
     pub(super) const fn deletes(self, path: &'a str) -> Self {
         Self { method: "DELETE", path, ..self }
@@ -88,6 +94,11 @@ impl<'a> Button<'a> {
         Self { question, ..self }
     }
 
+    /// Once a dry run has counted, and somebody has said yes to this with the count in place of `{}`.
+    pub(super) const fn counts(self, count: &'a str) -> Self {
+        Self { count, ..self }
+    }
+
     /// Afterwards the browser goes to the page of what came of it: this, and its id. Otherwise the page is shown anew.
     pub(super) const fn then(self, then: &'a str) -> Self {
         Self { then, ..self }
@@ -96,9 +107,11 @@ impl<'a> Button<'a> {
 
 impl fmt::Display for Button<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { text, method, path, body, then, question } = self;
+        let Self { text, method, path, body, then, question, count } = self;
         write!(f, "<button data-method=\"{method}\" data-path=\"{}\"", Text(path))?;
-        for (name, value) in [("body", body), ("then", then), ("confirm", question)] {
+        for (name, value) in
+            [("body", body), ("then", then), ("confirm", question), ("count", count)]
+        {
             if !value.is_empty() {
                 write!(f, " data-{name}=\"{}\"", Text(value))?;
             }

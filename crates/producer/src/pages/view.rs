@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use panofleet_job_schema::JobId;
-use panofleet_jobs_db::Scope;
+use panofleet_job_schema::spec::Priority;
+use panofleet_job_schema::{JobId, Timestamp};
+use panofleet_jobs_db::{Deletion, Scope};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::assets;
 use super::home::badge;
-use super::html::{Button, Page, PageError, Text};
+use super::html::{Button, Page, PageError, Text, age};
 use super::words;
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
@@ -116,11 +118,12 @@ pub(super) async fn view(
     }
     let history = api.db.history(id).await.map_err(ApiError::from)?;
     let now = api.db.now().await.map_err(ApiError::from)?;
+    let deletion = api.db.deletion(job.id).await.map_err(ApiError::from)?;
     let (title, id) = (Text(&page.title), job.id);
     page.main = format!(
         "<h1>{title} {}</h1>\n<p class=\"quiet\">job {id}</p>\n{}{}{}{}",
         badge(&job),
-        buttons(&api, &job),
+        deletion.map_or_else(|| buttons(&api, &job), |deletion| deleted(&deletion, now)),
         pyramid::section(chosen, &pyramids, &params),
         rest(&job, resolved.as_deref()),
         timeline::section(&job, &history, (params.attempt, params.with), now),
@@ -128,23 +131,48 @@ pub(super) async fn view(
     Ok(page)
 }
 
+/// Nothing may be done to it any more.
+fn deleted(deletion: &Deletion, now: Timestamp) -> String {
+    let Deletion { job, requested_at, outputs_gone_at, .. } = deletion;
+    let outputs = match outputs_gone_at {
+        Some(at) => format!("its outputs went {}", age(*at, now)),
+        None => "its outputs are about to go".to_owned(),
+    };
+    format!(
+        "<p class=\"failure\">Deleted: asked for {}; {outputs}, and this page goes with the rest. \
+         <a href=\"/v1/deletions/{job}\">How far it is</a></p>\n",
+        age(*requested_at, now),
+    )
+}
+
 /// What may be done to the job by whoever looks at it.
 fn buttons(api: &Granted, job: &JobView) -> String {
     if !api.has(Scope::JobsWrite) || matches!(job.state, StateView::Closing { .. }) {
         return String::new();
     }
-    let button = if job.is_terminal() {
+    let path = format!("/v1/jobs/{}", job.id);
+    let mut buttons = Vec::new();
+    if job.is_terminal() {
         let question = match job.state {
             StateView::Succeeded { .. } => "It has a result. Run it once more?",
             _ => "",
         };
-        let path = format!("/v1/jobs/{}/retry", job.id);
-        Button::new("Run again").posts(&path, "").asks(question).to_string()
+        let path = format!("{path}/retry");
+        buttons.push(Button::new("Run again").posts(&path, "").asks(question).to_string());
     } else {
-        let path = format!("/v1/jobs/{}/cancel", job.id);
-        Button::new("Cancel").posts(&path, "").asks("End this job without a result?").to_string()
-    };
-    format!("<p>{button}</p>\n")
+        let path = format!("{path}/cancel");
+        let question = "End this job without a result?";
+        buttons.push(Button::new("Cancel").posts(&path, "").asks(question).to_string());
+    }
+    if matches!(job.state, StateView::Queued { .. } | StateView::Waiting { .. }) {
+        for band in Priority::ALL.into_iter().filter(|band| *band != job.priority) {
+            let (text, body) = (format!("Move to {}", band.name()), json!({ "priority": band }));
+            buttons.push(Button::new(&text).patches(&path, &body.to_string()).to_string());
+        }
+    }
+    let question = "Delete the job with its outputs, its upload and all that is known of it? Nobody can undo this.";
+    buttons.push(Button::new("Delete").deletes(&path).asks(question).to_string());
+    format!("<p class=\"buttons\">{}</p>\n", buttons.join(" "))
 }
 
 async fn read(api: &Granted, id: JobId) -> Result<(JobView, Option<Arc<Resolved>>), ApiError> {

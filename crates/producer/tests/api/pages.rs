@@ -187,6 +187,30 @@ async fn a_job_without_a_result_says_why() {
 }
 
 #[tokio::test]
+async fn what_can_be_done_to_one_job_or_to_all_that_match_is_offered() {
+    let fleet = Fleet::start().await;
+    let in_an_hour = fleet.db.now().await.unwrap() + std::time::Duration::from_secs(3600);
+    let later = json!({ "start_at": in_an_hour, "priority": "low", "labels": { "a": "b" } });
+    let id = fleet.submitted(&later).await;
+    let page = fleet.get(&format!("/view/{id}")).await.text();
+    assert!(page.contains("Is not to begin before") && !page.contains("failed"), "{page}");
+    for text in [">Cancel<", ">Move to high<", ">Move to normal<", ">Delete<"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(!page.contains(">Move to low<") && !page.contains(">Run again<"), "{page}");
+    let list = fleet.get("/?label=a%3Ab&state=waiting,dead&attempt=&before=").await.text();
+    let filter = "&quot;filter&quot;:{&quot;label&quot;:&quot;a:b&quot;,&quot;states&quot;:[&quot;waiting&quot;,&quot;dead&quot;]}";
+    assert_eq!(list.matches(filter).count(), 4, "{list}");
+    assert!(list.contains("Start {} anew?") && list.contains("All that match"), "{list}");
+    for none in ["/", "/?label=c%3Ad", &format!("/?parent={id}"), "/?limit=5"] {
+        assert!(!fleet.get(none).await.text().contains("All that match"), "{none}");
+    }
+    fleet.request(Method::DELETE, &format!("/v1/jobs/{id}")).send().await.unwrap();
+    let page = fleet.get(&format!("/view/{id}")).await.text();
+    assert!(page.contains("Deleted: asked for") && !page.contains("<button"), "{page}");
+}
+
+#[tokio::test]
 async fn a_job_that_makes_nothing_has_no_manifest_to_show() {
     let fleet = Fleet::start().await;
     let noop = json!({ "source": "none", "outputs": { "n": { "op": "fleet.noop" } } });

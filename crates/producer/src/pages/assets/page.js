@@ -54,24 +54,71 @@ async function refresh(everyMs) {
   }
 }
 
+async function call(method, path, body) {
+  const headers = body ? { "content-type": "application/json" } : {};
+  const response = await fetch(path, { method, headers, body });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.detail || response.statusText);
+  return answer;
+}
+
+/** Whether somebody says yes to what a dry run has counted. */
+async function isMeant({ method, path, body, count }) {
+  const { matched } = await call(method, path, JSON.stringify({ ...JSON.parse(body), dry_run: true }));
+  if (matched === 0) {
+    alert("No job matches.");
+    return false;
+  }
+  return confirm(count.replace("{}", matched === 1 ? "1 job" : `${matched} jobs`));
+}
+
 /** A button calls the API, once somebody has said yes, and goes on to the page of what came of it, or shows this one anew. */
 async function press(button) {
-  const { method, path, body, then, confirm: question } = button.dataset;
+  const { method, path, body, then, confirm: question, count } = button.dataset;
   if (question && !confirm(question)) return;
   button.disabled = true;
   try {
-    const headers = body ? { "content-type": "application/json" } : {};
-    const response = await fetch(path, { method, headers, body });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(answer.detail || response.statusText);
-    if (then) location.assign(then + answer.id);
-    else location.reload();
+    if (!count || (await isMeant(button.dataset))) {
+      const answer = await call(method, path, body);
+      if (then) return location.assign(then + answer.id);
+      return location.reload();
+    }
   } catch (error) {
     alert(error.message);
-    button.disabled = false;
   }
+  button.disabled = false;
 }
 
+/** The link of the row that is so many rows below the one with the focus; of the first or last row if none has it. */
+function rowLink(step) {
+  const links = [...document.querySelectorAll("main tbody tr")].map((row) => row.querySelector("a")).filter(Boolean);
+  const row = document.activeElement.closest("tbody tr");
+  const at = row ? links.indexOf(row.querySelector("a")) + step : step > 0 ? 0 : links.length - 1;
+  return links[Math.max(0, Math.min(at, links.length - 1))];
+}
+
+/** Keys: / looks for jobs, j and k go down and up the rows, r runs the job of the page again. */
+function onKey(event) {
+  const isTyping = event.target.closest("input, select, textarea, [contenteditable], .viewer");
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  const search = document.querySelector("details.search");
+  const again = document.querySelector('button[data-path$="/retry"]');
+  if (event.key === "/" && search) {
+    search.open = true;
+    search.querySelector("input").select();
+  } else if (event.key === "/") {
+    location.assign("/");
+  } else if (event.key === "j" || event.key === "k") {
+    rowLink(event.key === "j" ? 1 : -1)?.focus();
+  } else if (event.key === "r" && again) {
+    if (again.dataset.confirm || confirm("Run this job again?")) press(again);
+  } else {
+    return;
+  }
+  event.preventDefault();
+}
+
+document.addEventListener("keydown", onKey);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-path]");
   if (button) press(button);

@@ -33,6 +33,9 @@ pub(super) fn unfinished(job: &JobView) -> String {
         StateView::Running { .. } | StateView::Blocked => {
             return format!("{failure}{}", progress(job));
         }
+        StateView::Waiting { due_at } if job.attempt.is_none() => {
+            format!("Is not to begin before {due_at}.")
+        }
         StateView::Waiting { due_at } => {
             format!("The last attempt failed; it is tried again at {due_at}.")
         }
