@@ -350,6 +350,12 @@ pub trait JobsDb:
     /// [`JobsDbError`].
     async fn upload(&self, id: Uuid) -> Result<Option<Upload>, JobsDbError>;
 
+    /// Bytes of all uploads of a tenant, as they were announced, until each is retired.
+    ///
+    /// # Errors
+    /// [`JobsDbError`].
+    async fn upload_bytes(&self, tenant: &Tenant) -> Result<u64, JobsDbError>;
+
     /// Takes the lead under a name, or finds that somebody else has it: another process, or another part of this one.
     ///
     /// # Errors

@@ -313,6 +313,10 @@ impl JobsDb for PostgresJobsDb {
         uploads::get(&self.pool, id).await
     }
 
+    async fn upload_bytes(&self, tenant: &Tenant) -> Result<u64, JobsDbError> {
+        uploads::bytes(&self.pool, tenant).await
+    }
+
     async fn try_lead(&self, name: &str) -> Result<Option<Box<dyn Lead>>, JobsDbError> {
         let lead = leader::try_lead(&self.options, self.connect_timeout, name).await?;
         Ok(lead.map(|lead| Box::new(lead) as Box<dyn Lead>))

@@ -270,6 +270,10 @@ impl JobsDb for SqliteJobsDb {
         uploads::get(&self.file.readers, id).await
     }
 
+    async fn upload_bytes(&self, tenant: &Tenant) -> Result<u64, JobsDbError> {
+        uploads::bytes(&self.file.readers, tenant).await
+    }
+
     async fn try_lead(&self, name: &str) -> Result<Option<Box<dyn Lead>>, JobsDbError> {
         let lead = self.leads.try_take(name);
         Ok(lead.map(|lead| Box::new(lead) as Box<dyn Lead>))

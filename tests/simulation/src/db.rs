@@ -292,6 +292,10 @@ impl JobsDb for SimulatedDb {
         self.read("upload", move |db| db.uploads.get(&id).cloned()).await
     }
 
+    async fn upload_bytes(&self, _: &Tenant) -> Result<u64, JobsDbError> {
+        beside::not_simulated("quotas of uploads")
+    }
+
     async fn try_lead(&self, name: &str) -> Result<Option<Box<dyn Lead>>, JobsDbError> {
         leads::try_lead(&self.0, name).await
     }

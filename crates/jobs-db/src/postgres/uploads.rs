@@ -1,9 +1,10 @@
 //! Sources that are being uploaded.
 
+use panofleet_job_schema::Tenant;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::row::{integer, is_new};
+use crate::row::{corrupt, integer, is_new};
 use crate::upload::{UploadColumns, upload};
 use crate::{JobsDbError, Upload};
 
@@ -38,6 +39,16 @@ pub(super) async fn get(pool: &PgPool, id: Uuid) -> Result<Option<Upload>, JobsD
     .fetch_optional(pool)
     .await?;
     row.map(of_row).transpose()
+}
+
+pub(super) async fn bytes(pool: &PgPool, tenant: &Tenant) -> Result<u64, JobsDbError> {
+    let bytes: i64 = sqlx::query_scalar(
+        "SELECT coalesce(sum(bytes), 0)::bigint FROM uploads WHERE tenant = $1 AND retired_at IS NULL",
+    )
+    .bind(tenant.as_str())
+    .fetch_one(pool)
+    .await?;
+    u64::try_from(bytes).map_err(|error| corrupt("a sum of bytes", error))
 }
 
 pub(super) type Columns = UploadColumns<Uuid>;

@@ -1,5 +1,6 @@
 //! Sources that are being uploaded.
 
+use panofleet_job_schema::Tenant;
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
@@ -39,6 +40,16 @@ pub(super) async fn get(readers: &SqlitePool, id: Uuid) -> Result<Option<Upload>
     .fetch_optional(readers)
     .await?;
     row.map(of_row).transpose()
+}
+
+pub(super) async fn bytes(readers: &SqlitePool, tenant: &Tenant) -> Result<u64, JobsDbError> {
+    let bytes: i64 = sqlx::query_scalar(
+        "SELECT coalesce(sum(bytes), 0) FROM uploads WHERE tenant = ? AND retired_at IS NULL",
+    )
+    .bind(tenant.as_str())
+    .fetch_one(readers)
+    .await?;
+    u64::try_from(bytes).map_err(|error| corrupt("a sum of bytes", error))
 }
 
 pub(super) type Columns = UploadColumns<Vec<u8>>;

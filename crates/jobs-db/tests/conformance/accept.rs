@@ -147,6 +147,9 @@ pub(crate) async fn an_upload_comes_back_as_it_was_put(fixture: &mut dyn Fixture
     };
     fixture.db().put_upload(&in_parts).await.unwrap();
     fixture.db().put_upload(&upload).await.unwrap();
+    let bytes = async |of: &str| fixture.db().upload_bytes(&tenant(of)).await.unwrap();
+    assert_eq!(bytes(upload.tenant.as_str()).await, upload.bytes + in_parts.bytes);
+    assert_eq!(bytes("nobody").await, 0);
     fixture.crash().await;
     assert_eq!(fixture.db().upload(upload.id).await.unwrap(), Some(upload.clone()));
     assert_eq!(fixture.db().upload(in_parts.id).await.unwrap(), Some(in_parts));

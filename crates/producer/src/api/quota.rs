@@ -1,4 +1,4 @@
-//! How much a tenant may ask for: jobs a second, and jobs that have not ended.
+//! How much a tenant may ask for: jobs a second, jobs that have not ended, bytes that are uploaded.
 //!
 //! Each process keeps its own buckets: behind a load balancer a tenant may have the rate once for each producer. How many
 //! jobs have not ended is counted at most once a second, so the quota may be exceeded by what comes within that second.
@@ -21,7 +21,7 @@ use config::Rate;
 
 /// Tenants whose buckets and counts are remembered. Of more, those are forgotten that have asked for nothing lately.
 const TENANTS_MAX: usize = 10_000;
-/// Shortest time between two counts of a tenant's jobs.
+/// Shortest time between two counts of a tenant's jobs or bytes.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// And so many times as long as the last count took.
 const COUNT_SHARE: u32 = 10;
@@ -97,10 +97,19 @@ impl Bucket {
     }
 }
 
-/// How many jobs of a tenant have not ended, as far as is known.
+/// What of a tenant's is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum What {
+    /// Jobs that have not ended.
+    OpenJobs,
+    /// Bytes of uploads that have not been retired.
+    UploadBytes,
+}
+
+/// How much there is of it, as far as is known.
 #[derive(Clone, Copy, Debug)]
-struct Open {
-    jobs: u64,
+struct Known {
+    amount: u64,
     counted_at: Instant,
     took: Duration,
 }
@@ -109,7 +118,7 @@ struct Open {
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
     buckets: Mutex<HashMap<Tenant, Bucket>>,
-    open: Mutex<HashMap<Tenant, Open>>,
+    known: Mutex<HashMap<(Tenant, What), Known>>,
 }
 
 impl Quotas {
@@ -129,25 +138,25 @@ impl Quotas {
     }
 
     /// The count, if it is fresh.
-    fn open(&self, tenant: &Tenant) -> Option<u64> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = open.get(tenant)?;
+    fn known(&self, tenant: &Tenant, what: What) -> Option<u64> {
+        let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.get(&(tenant.clone(), what))?;
         let good_for = COUNT_EVERY.max(known.took * COUNT_SHARE);
-        (known.counted_at.elapsed() < good_for).then_some(known.jobs)
+        (known.counted_at.elapsed() < good_for).then_some(known.amount)
     }
 
-    fn counted(&self, tenant: &Tenant, counted: Open) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= TENANTS_MAX {
-            open.clear();
+    fn counted(&self, tenant: &Tenant, what: What, counted: Known) {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= TENANTS_MAX {
+            all.clear();
         }
-        open.insert(tenant.clone(), counted);
+        all.insert((tenant.clone(), what), counted);
     }
 
-    fn add(&self, tenant: &Tenant, jobs: u32) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = open.get_mut(tenant) {
-            known.jobs += u64::from(jobs);
+    fn add(&self, tenant: &Tenant, what: What, amount: u64) {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.get_mut(&(tenant.clone(), what)) {
+            known.amount = known.amount.saturating_add(amount);
         }
     }
 }
@@ -157,7 +166,7 @@ impl Granted {
     pub(super) async fn admit(&self, jobs: u32) -> Result<Option<RateState>, ApiError> {
         let limits = self.config.limits.of(self.tenant());
         if let Some(most) = limits.open_jobs_max {
-            let open = self.open_jobs().await?;
+            let open = self.amount(What::OpenJobs).await?;
             if open + u64::from(jobs) > most {
                 let tenant = self.tenant();
                 let detail = format!(
@@ -169,7 +178,7 @@ impl Granted {
         let taken = limits.rate.map(|rate| self.quotas.take(self.tenant(), (rate, jobs)));
         match taken.transpose() {
             Ok(state) => {
-                self.quotas.add(self.tenant(), jobs);
+                self.quotas.add(self.tenant(), What::OpenJobs, jobs.into());
                 Ok(state)
             }
             Err((wait, state)) => {
@@ -183,20 +192,45 @@ impl Granted {
         }
     }
 
-    async fn open_jobs(&self) -> Result<u64, ApiError> {
+    /// Lets an upload of so many bytes of the tenant in, or says what to do.
+    pub(super) async fn admit_upload(&self, bytes: u64) -> Result<(), ApiError> {
+        let Some(most) = self.config.limits.of(self.tenant()).upload_bytes_max else {
+            return Ok(());
+        };
+        let there = self.amount(What::UploadBytes).await?;
+        if there.saturating_add(bytes) > most {
+            let tenant = self.tenant();
+            let detail = format!(
+                "tenant `{tenant}` has uploads of {there} bytes, {bytes} are to come, and may have {most}; remove some that \
+                 no job needs (DELETE /v1/uploads/ID), or wait until those go whose jobs have ended"
+            );
+            return Err(too_many("quota_exceeded", detail, QUOTA_RETRY, None));
+        }
+        self.quotas.add(self.tenant(), What::UploadBytes, bytes);
+        Ok(())
+    }
+
+    /// How much there is of the tenant's: counted now and then, see [`COUNT_EVERY`].
+    async fn amount(&self, what: What) -> Result<u64, ApiError> {
         let tenant = self.tenant();
-        if let Some(open) = self.quotas.open(tenant) {
-            return Ok(open);
+        if let Some(known) = self.quotas.known(tenant, what) {
+            return Ok(known);
         }
         let counted_at = Instant::now();
-        let filter = JobFilter {
-            tenant: Some(tenant.clone()),
-            states: JobState::OPEN_NAMES.map(str::to_owned).to_vec(),
-            ..JobFilter::default()
+        let amount = match what {
+            What::OpenJobs => {
+                let filter = JobFilter {
+                    tenant: Some(tenant.clone()),
+                    states: JobState::OPEN_NAMES.map(str::to_owned).to_vec(),
+                    ..JobFilter::default()
+                };
+                self.db.count(&filter).await?
+            }
+            What::UploadBytes => self.db.upload_bytes(tenant).await?,
         };
-        let jobs = self.db.count(&filter).await?;
-        self.quotas.counted(tenant, Open { jobs, counted_at, took: counted_at.elapsed() });
-        Ok(jobs)
+        let known = Known { amount, counted_at, took: counted_at.elapsed() };
+        self.quotas.counted(tenant, what, known);
+        Ok(amount)
     }
 }
 

@@ -130,6 +130,7 @@ pub(super) async fn begin(
         return Err(ApiError::Internal("api.default_region is not under api.regions".to_owned()));
     };
     api.principal().check_regions([&config.default_region])?;
+    api.admit_upload(request.bytes).await?;
     let (id, now) = (Uuid::now_v7(), api.db.now().await?);
     let mut upload = Upload {
         id,

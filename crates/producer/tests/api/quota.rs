@@ -85,6 +85,26 @@ async fn a_tenant_has_so_many_jobs_that_have_not_ended() {
 }
 
 #[tokio::test]
+async fn a_tenant_has_so_many_bytes_of_uploads() {
+    let fleet = Fleet::start_with(|config| config.limits.tenant_upload_bytes_max = Some(100)).await;
+    let begin = async |bytes: u64| fleet.post("/v1/uploads", &json!({ "bytes": bytes })).await;
+    let first = begin(60).await.ok();
+    let answer = begin(41).await;
+    let said = answer.problem(429, "quota_exceeded");
+    assert!(said.contains("60 bytes") && said.contains("DELETE /v1/uploads/ID"), "{said}");
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    assert_eq!(begin(40).await.status, 201);
+    begin(1).await.problem(429, "quota_exceeded");
+    let path = format!("/v1/uploads/{}", first["id"].as_str().unwrap());
+    Answer::of(fleet.request(Method::DELETE, &path).send().await.unwrap()).await.ok();
+    let ended = Instant::now() + DEADLINE;
+    while begin(60).await.status != 201 {
+        assert!(Instant::now() < ended, "there is room again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_limited_by_default() {
     let fleet = Fleet::start().await;
     let answer = fleet.submit(&json!({})).await;

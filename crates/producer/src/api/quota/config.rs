@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// tenant_jobs_per_s = 100
 /// tenant_jobs_burst = 2500
 /// tenant_open_jobs_max = 100_000
+/// tenant_upload_bytes_max = 1_000_000_000_000
 /// tenants.acme = { jobs_per_s = 1000, open_jobs_max = 1_000_000 }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct LimitsConfig {
     /// Jobs of one tenant that have not ended, parts of split ones not counted; no limit if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_open_jobs_max: Option<u64>,
+    /// Bytes of one tenant's uploads, as announced, until they are removed; no limit if unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_upload_bytes_max: Option<u64>,
     /// What single tenants have of their own.
     pub tenants: BTreeMap<Tenant, TenantQuota>,
 }
@@ -42,6 +46,9 @@ pub struct TenantQuota {
     /// In place of [`LimitsConfig::tenant_open_jobs_max`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_jobs_max: Option<u64>,
+    /// In place of [`LimitsConfig::tenant_upload_bytes_max`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_bytes_max: Option<u64>,
 }
 
 /// How fast a tenant may submit.
@@ -58,6 +65,7 @@ pub(crate) struct Rate {
 pub(crate) struct Limits {
     pub(crate) rate: Option<Rate>,
     pub(crate) open_jobs_max: Option<u64>,
+    pub(crate) upload_bytes_max: Option<u64>,
 }
 
 impl LimitsConfig {
@@ -69,6 +77,7 @@ impl LimitsConfig {
         Limits {
             rate: per_s.map(|per_s| Rate { per_s, burst: burst.unwrap_or(per_s) }),
             open_jobs_max: own.open_jobs_max.or(self.tenant_open_jobs_max),
+            upload_bytes_max: own.upload_bytes_max.or(self.tenant_upload_bytes_max),
         }
     }
 
@@ -80,12 +89,14 @@ impl LimitsConfig {
                 (at("jobs_per_s"), own.jobs_per_s.map(u64::from)),
                 (at("jobs_burst"), own.jobs_burst.map(u64::from)),
                 (at("open_jobs_max"), own.open_jobs_max),
+                (at("upload_bytes_max"), own.upload_bytes_max),
             ]
         });
         let of_all = [
             ("tenant_jobs_per_s".to_owned(), self.tenant_jobs_per_s.map(u64::from)),
             ("tenant_jobs_burst".to_owned(), self.tenant_jobs_burst.map(u64::from)),
             ("tenant_open_jobs_max".to_owned(), self.tenant_open_jobs_max),
+            ("tenant_upload_bytes_max".to_owned(), self.tenant_upload_bytes_max),
         ];
         let mut all = of_all.into_iter().chain(own);
         all.find(|(_, limit)| *limit == Some(0)).map(|(setting, _)| setting)
@@ -105,7 +116,7 @@ mod tests {
     #[test]
     fn nothing_is_limited_unless_it_is_said_and_a_tenant_may_have_its_own() {
         let limits = |config: &LimitsConfig, name| {
-            let Limits { rate, open_jobs_max } = config.of(&Tenant::new(name).unwrap());
+            let Limits { rate, open_jobs_max, .. } = config.of(&Tenant::new(name).unwrap());
             (rate.map(|rate| (rate.per_s, rate.burst)), open_jobs_max)
         };
         assert_eq!(limits(&LimitsConfig::default(), "acme"), (None, None));
