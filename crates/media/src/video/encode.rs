@@ -5,7 +5,6 @@ use ffmpeg_next::codec::{Flags, threading};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::util::frame::Video as RawFrame;
 use ffmpeg_next::{Dictionary, Error as FfmpegError, Packet, Rational, codec, color, ffi, picture};
-
 use panofleet_job_schema::operation::{EncoderPreset, VideoCodec};
 
 use crate::error::MediaError;
@@ -46,7 +45,7 @@ const X265_CRF_MAX: u8 = 51;
 /// photographed panorama that turns and a 360° video (`ARCHITECTURE.md`, *Ladders of several codecs*).
 const SVT_CRF: [(u8, u8); 7] = [(1, 1), (13, 12), (18, 31), (23, 48), (28, 58), (33, 62), (51, 63)];
 
-/// SVT-AV1's presets that take about as long as x265's of the same place.
+/// SVT-AV1's presets in place of the words that x264 and x265 share, fastest first.
 const SVT_PRESETS: [u8; 9] = [12, 11, 10, 9, 8, 7, 6, 5, 4];
 
 /// An encoder that takes frames like its first one.
@@ -182,6 +181,10 @@ fn options(settings: &EncoderSettings) -> Dictionary<'static> {
                 options.set("bufsize", &bits.to_string());
                 options.set("forced-idr", "1");
                 own.push_str(&format!(":scenecut=0:open-gop=0:min-keyint=1:{lookahead}"));
+                // x265 must look further than it has B-frames in a row: 4 by most presets, 8 by the slowest two.
+                if *codec == VideoCodec::Hevc && *lookahead_frames <= 8 {
+                    own.push_str(":bframes=4");
+                }
             }
             // It counts frames from keyframe to keyframe by itself, and looks ahead as far as it likes.
             VideoCodec::Av1 => own.push_str(&format!(":scd=0:mbr={kbps_max}")),

@@ -26,7 +26,7 @@ use crate::video::sphere_boxes::SphereBoxes;
 /// Threads of one encoder at most: each holds frames of its own.
 const ENCODER_THREADS_MAX: usize = 4;
 
-/// Frames that x264 and x265 look ahead by their own presets. x265 must look further than it has B-frames in a row: 8 at most.
+/// Frames that x264 and x265 look ahead by their own presets.
 const LOOKAHEAD_X264: [u32; 9] = [0, 0, 10, 20, 30, 40, 50, 60, 60];
 const LOOKAHEAD_X265: [u32; 9] = [5, 10, 15, 15, 15, 20, 25, 40, 40];
 
@@ -38,6 +38,10 @@ const LOOKAHEAD_LARGE_MAX: u32 = 10;
 
 /// Pixels of a large frame: more than 1920 × 1088.
 const LARGE_PX: u32 = 1920 * 1088 + 1;
+
+/// And of frames that H.264 has no level for, of which there are few in a job's memory.
+const LOOKAHEAD_HUGE_MAX: u32 = 6;
+const HUGE_PX: u32 = 4096 * 2304 + 1;
 
 /// Encoder and segments of one size.
 pub(super) struct RungWork {
@@ -97,8 +101,12 @@ pub(super) fn lookahead(preset: EncoderPreset, rung: &Rung) -> u32 {
         VideoCodec::H264 => LOOKAHEAD_X264,
         VideoCodec::Hevc | VideoCodec::Av1 => LOOKAHEAD_X265,
     };
-    let large = rung.width_px * rung.height_px >= LARGE_PX;
-    own[preset as usize].min(if large { LOOKAHEAD_LARGE_MAX } else { LOOKAHEAD_MAX })
+    let most = match rung.width_px * rung.height_px {
+        HUGE_PX.. => LOOKAHEAD_HUGE_MAX,
+        LARGE_PX.. => LOOKAHEAD_LARGE_MAX,
+        _ => LOOKAHEAD_MAX,
+    };
+    own[preset as usize].min(most)
 }
 
 /// Threads of the encoder of a size: its share of the pixels of all. Sizes are encoded beside each other too.
@@ -106,9 +114,10 @@ pub(super) fn encoder_threads(rungs: &[Rung], rung: &Rung, threads: usize) -> us
     let px = |rung: &Rung| f64::from(rung.width_px) * f64::from(rung.height_px);
     let share = px(rung) / rungs.iter().map(px).sum::<f64>();
     let most = match rung.codec {
-        // Its threads take more memory than small frames do.
+        // Its threads take more memory than small frames do; and what more than two take was not measured.
         VideoCodec::Av1 if px(rung) < f64::from(LARGE_PX) => 1,
-        _ => ENCODER_THREADS_MAX,
+        VideoCodec::Av1 => 2,
+        VideoCodec::H264 | VideoCodec::Hevc => ENCODER_THREADS_MAX,
     };
     ((threads as f64 * share).round() as usize).clamp(1, most)
 }
