@@ -292,8 +292,9 @@ impl JobsDb for SimulatedDb {
         self.read("upload", move |db| db.uploads.get(&id).cloned()).await
     }
 
-    async fn upload_bytes(&self, _: &Tenant) -> Result<u64, JobsDbError> {
-        beside::not_simulated("quotas of uploads")
+    async fn upload_bytes(&self, tenant: &Tenant) -> Result<u64, JobsDbError> {
+        let tenant = tenant.clone();
+        self.read("upload_bytes", move |db| db.upload_bytes(&tenant)).await
     }
 
     async fn try_lead(&self, name: &str) -> Result<Option<Box<dyn Lead>>, JobsDbError> {

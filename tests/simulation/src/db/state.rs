@@ -297,6 +297,15 @@ impl DbState {
         Ok(())
     }
 
+    /// Of a tenant's uploads: none is retired here.
+    pub(super) fn upload_bytes(&self, tenant: &Tenant) -> u64 {
+        self.uploads
+            .values()
+            .filter(|upload| upload.tenant == *tenant)
+            .map(|upload| upload.bytes)
+            .sum()
+    }
+
     pub(super) fn heartbeat(&mut self, heartbeat: &HeartbeatWrite) {
         let name = &heartbeat.worker.worker;
         let started_at = heartbeat.worker.started_at;
