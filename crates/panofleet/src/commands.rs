@@ -48,6 +48,7 @@ mod up;
 mod waiting;
 mod watch;
 mod webhooks;
+mod which;
 mod worker;
 mod workers;
 

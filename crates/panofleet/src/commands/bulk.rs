@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Attempt, Region, Span, Timestamp, WorkerId};
 use panofleet_jobs_db::BulkAction;
-use panofleet_producer::api::{BulkFilter, BulkRequest, BulkView};
+use panofleet_producer::api::{BulkRequest, BulkView};
 
 use super::Shared;
-use super::jobs::moment;
+use super::which::Which;
 use crate::client::Client;
 use crate::terminal::{ask, say, work_bar};
 
@@ -27,33 +26,8 @@ pub(crate) struct All {
     /// Only in these states, such as dead,expired; without it: to retry, dead and expired; to cancel or reprioritise, all that have not ended; to delete, all
     #[arg(long, value_name = "STATES", value_delimiter = ',')]
     state: Vec<String>,
-    /// Only with this label
-    #[arg(long, value_name = "KEY:VALUE")]
-    label: Option<String>,
-    /// Only in this region
-    #[arg(long)]
-    region: Option<Region>,
-    /// Only with an output of this operation, such as pano.tiles
-    #[arg(long, value_name = "OPERATION")]
-    operation: Option<String>,
-    /// Only what this worker holds, or held last
-    #[arg(long, value_name = "WORKER")]
-    worker: Option<WorkerId>,
-    /// Only jobs whose last attempt has this number
-    #[arg(long, value_name = "NUMBER")]
-    attempt: Option<u32>,
-    /// Only jobs whose last failure is of this kind: see `panofleet failures`
-    #[arg(long, value_name = "FAILURE")]
-    failure: Option<String>,
-    /// Only jobs that failed at most so long ago, such as 24h
-    #[arg(long, value_name = "TIME")]
-    failed_within: Option<Span>,
-    /// Only jobs accepted then or later: a time such as 2026-11-30T14:00:00Z, or so long ago, such as 2h
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    accepted_since: Option<Timestamp>,
-    /// Only jobs accepted before that: a time, or so long ago
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    accepted_until: Option<Timestamp>,
+    #[command(flatten)]
+    which: Which,
     /// Only say how many there are
     #[arg(long)]
     dry_run: bool,
@@ -78,7 +52,12 @@ impl All {
         shared: &Shared,
     ) -> Result<ExitCode> {
         let client = shared.client()?;
-        let request = |dry_run| BulkRequest { action, priority, filter: self.filter(), dry_run };
+        let request = |dry_run| BulkRequest {
+            action,
+            priority,
+            filter: self.which.filter(&self.state),
+            dry_run,
+        };
         let count = client.count_bulk(&request(true)).await?;
         if self.dry_run {
             say(if shared.json {
@@ -104,21 +83,6 @@ impl All {
             say(summary(&bulk));
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    fn filter(&self) -> BulkFilter {
-        BulkFilter {
-            states: self.state.clone(),
-            label: self.label.clone(),
-            region: self.region.clone(),
-            operation: self.operation.clone(),
-            worker: self.worker.clone(),
-            attempt: self.attempt.map(Attempt),
-            failure: self.failure.clone(),
-            failed_within: self.failed_within,
-            accepted_since: self.accepted_since,
-            accepted_until: self.accepted_until,
-        }
     }
 }
 

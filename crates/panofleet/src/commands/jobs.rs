@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use panofleet_job_schema::{Span, Timestamp};
 use panofleet_producer::api::JobView;
 use panofleet_service::clock::wall_clock;
 
 use super::Shared;
+use super::which::Which;
 use crate::terminal::{duration, say, table};
 
 /// List jobs, newest first
@@ -17,33 +17,8 @@ pub(crate) struct Jobs {
     /// Only in these states, such as running,dead
     #[arg(long, value_name = "STATES")]
     state: Option<String>,
-    /// Only with this label
-    #[arg(long, value_name = "KEY:VALUE")]
-    label: Option<String>,
-    /// Only in this region
-    #[arg(long)]
-    region: Option<String>,
-    /// Only with an output of this operation, such as pano.tiles
-    #[arg(long, value_name = "OPERATION")]
-    operation: Option<String>,
-    /// Only what this worker holds, or held last
-    #[arg(long, value_name = "WORKER")]
-    worker: Option<String>,
-    /// Only jobs whose last attempt has this number
-    #[arg(long, value_name = "NUMBER")]
-    attempt: Option<u32>,
-    /// Only jobs whose last failure is of this kind: see `panofleet failures`
-    #[arg(long, value_name = "FAILURE")]
-    failure: Option<String>,
-    /// Only jobs that failed at most so long ago, such as 24h
-    #[arg(long, value_name = "TIME")]
-    failed_within: Option<String>,
-    /// Only jobs accepted then or later: a time such as 2026-11-30T14:00:00Z, or so long ago, such as 2h
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    accepted_since: Option<Timestamp>,
-    /// Only jobs accepted before that: a time, or so long ago
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    accepted_until: Option<Timestamp>,
+    #[command(flatten)]
+    which: Which,
     /// The parts that this job was split into; without it, they are not listed
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
@@ -58,21 +33,9 @@ pub(crate) struct Jobs {
 impl Jobs {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let mut query = vec![("limit", self.limit.to_string())];
-        let mut add = |key, value: &Option<String>| {
-            query.extend(value.iter().map(|value| (key, value.clone())));
-        };
-        add("state", &self.state);
-        add("label", &self.label);
-        add("region", &self.region);
-        add("operation", &self.operation);
-        add("worker", &self.worker);
-        add("attempt", &self.attempt.map(|attempt| attempt.to_string()));
-        add("failure", &self.failure);
-        add("failed_within", &self.failed_within);
-        add("accepted_since", &self.accepted_since.map(|at| at.to_string()));
-        add("accepted_until", &self.accepted_until.map(|at| at.to_string()));
-        add("parent", &self.parent);
-        add("before", &self.before);
+        query.extend(self.which.query());
+        let texts = [("state", &self.state), ("parent", &self.parent), ("before", &self.before)];
+        query.extend(texts.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         let page = shared.client()?.jobs(&query).await?;
         if shared.json {
             say(serde_json::to_string_pretty(&page)?);
@@ -85,14 +48,6 @@ impl Jobs {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A time, or how long ago it was by this machine's clock.
-pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    let ago = || text.parse::<Span>().ok().map(|span| wall_clock() - span.0);
-    text.parse().ok().or_else(ago).ok_or_else(|| {
-        "it is neither a time such as 2026-11-30T14:00:00Z nor so long ago, such as 2h".to_owned()
-    })
 }
 
 fn row(job: &JobView) -> Vec<String> {
