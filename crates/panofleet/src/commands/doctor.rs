@@ -13,7 +13,7 @@ use panofleet_worker::config::find_runner;
 use serde::Serialize;
 use tokio::net::TcpListener;
 
-use super::{EXIT_TROUBLE, Shared, up};
+use super::{EXIT_TROUBLE, Shared, keys, up};
 use crate::client::{Client, Credentials};
 use crate::config::Config;
 use crate::terminal::{Paint, paint, say};
@@ -174,8 +174,7 @@ async fn check_api(client: &Client) -> Vec<Finding> {
     let key = match client.whoami().await {
         Ok(WhoView { auth: Auth::Open, .. }) => Finding::good("your key", "nobody asks for one"),
         Ok(WhoView { actor, scopes, .. }) => {
-            let names: Vec<_> = scopes.iter().map(|scope| scope.name()).collect();
-            Finding::good("your key", format!("{actor}: {}", names.join(", ")))
+            Finding::good("your key", format!("{actor}: {}", keys::scopes(&scopes)))
         }
         Err(error) => {
             Finding::bad("your key", format!("{error:#}"), "docs/keys.md says how to get one")

@@ -142,7 +142,7 @@ fn describe(view: &KeyView) {
     let KeyView { key, last_used_at, .. } = view;
     say(format!("key {} {} {}", key.id, key.name, state(view)));
     say(format!("  for       {}", whose(view)));
-    say(format!("  scopes    {}", scopes(view)));
+    say(format!("  scopes    {}", scopes(&view.key.scopes)));
     if !key.regions.is_empty() {
         say(format!("  regions   {}", regions(&key.regions)));
     }
@@ -171,7 +171,7 @@ fn list(list: &KeyList, json: bool) -> Result<ExitCode> {
             view.key.id.to_string(),
             view.key.name.clone(),
             whose(view),
-            scopes(view),
+            scopes(&view.key.scopes),
             state(view).to_owned(),
             time(view.key.expires_at),
             time(view.last_used_at),
@@ -189,8 +189,9 @@ fn whose(view: &KeyView) -> String {
     view.key.tenant.as_ref().map_or_else(|| "all tenants".to_owned(), ToString::to_string)
 }
 
-fn scopes(view: &KeyView) -> String {
-    let names: Vec<_> = view.key.scopes.iter().map(|scope| scope.name()).collect();
+/// Scopes by their names.
+pub(super) fn scopes<'a>(scopes: impl IntoIterator<Item = &'a Scope>) -> String {
+    let names: Vec<_> = scopes.into_iter().map(|scope| scope.name()).collect();
     names.join(", ")
 }
 
@@ -219,14 +220,13 @@ impl Whoami {
             say(serde_json::to_string_pretty(&who)?);
             return Ok(ExitCode::SUCCESS);
         }
-        let names: Vec<_> = who.scopes.iter().map(|scope| scope.name()).collect();
         say(match who.auth {
             Auth::Open => "anybody: the API asks nobody who they are".to_owned(),
             Auth::Keys => who.actor.to_string(),
         });
         let tenant = who.tenant.as_ref().map_or("all tenants", |tenant| tenant.as_str());
         say(format!("  for       {tenant}"));
-        say(format!("  scopes    {}", names.join(", ")));
+        say(format!("  scopes    {}", scopes(&who.scopes)));
         if !who.regions.is_empty() {
             say(format!("  regions   {}", regions(&who.regions)));
         }
