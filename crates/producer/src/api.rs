@@ -7,7 +7,7 @@
 //! | keys, and who asks | `keys.rs` |
 //! | rates and quotas of tenants | `quota.rs` |
 //! | who has changed what | `audit.rs` |
-//! | `POST /v1/jobs` | `submit.rs`, where a source lies: `source.rs` |
+//! | `POST /v1/jobs` | `submit.rs`, those of one moment in one write: `submit/together.rs`, where a source lies: `source.rs` |
 //! | `GET /v1/jobs…`, what a job looks like from outside | `jobs.rs`, [`view`] |
 //! | cancel, retry, reprioritise | `act.rs`; all jobs that match: `bulk.rs` |
 //! | what somebody wants gone | `deletions.rs` |

@@ -152,7 +152,7 @@ pub(crate) struct ListParams {
     /// They were accepted before this moment.
     accepted_until: Option<Timestamp>,
     /// The children of this job; without it, jobs that are nobody's children.
-    parent: Option<JobId>,
+    pub(crate) parent: Option<JobId>,
     /// The `next` of the page before.
     before: Option<JobId>,
     /// Jobs of a page.
@@ -174,48 +174,36 @@ pub(super) async fn list(
     api: Granted,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Page>, ApiError> {
-    Ok(Json(page(&api, params).await?))
+    Ok(Json(page(&api, &params).await?))
 }
 
 /// The same, for whoever shows it.
-pub(crate) async fn page(api: &Granted, params: ListParams) -> Result<Page, ApiError> {
+pub(crate) async fn page(api: &Granted, params: &ListParams) -> Result<Page, ApiError> {
     let limit = page_size(params.limit, PAGE_JOBS, PAGE_JOBS_MAX)?;
-    let filter = filter(api, params).await?;
+    let ListParams { parent, before, .. } = *params;
+    let filter = params.which().of(api, JobFilter { parent, before, ..api.own_jobs() }).await?;
     let mut jobs = api.job_views(&filter, limit + 1).await?;
     let next = cut(&mut jobs, limit).map(|job| job.id);
     Ok(Page { jobs, next })
 }
 
-async fn filter(api: &Granted, params: ListParams) -> Result<JobFilter, ApiError> {
-    let ListParams {
-        state,
-        label,
-        region,
-        operation,
-        worker,
-        attempt,
-        failure,
-        failed_within,
-        accepted_since,
-        accepted_until,
-        parent,
-        before,
-        limit: _,
-    } = params;
-    let states = state.iter().flat_map(|states| states.split(',')).map(str::to_owned).collect();
-    let which = BulkFilter {
-        states,
-        label,
-        region,
-        operation,
-        worker,
-        attempt,
-        failure,
-        failed_within,
-        accepted_since,
-        accepted_until,
-    };
-    Ok(JobFilter { parent, before, ..which.of(api, api.own_jobs()).await? })
+impl ListParams {
+    /// Which jobs, whosever children they are, and wherever the page begins.
+    pub(crate) fn which(&self) -> BulkFilter {
+        let states = self.state.iter().flat_map(|states| states.split(','));
+        BulkFilter {
+            states: states.map(str::to_owned).collect(),
+            label: self.label.clone(),
+            region: self.region.clone(),
+            operation: self.operation.clone(),
+            worker: self.worker.clone(),
+            attempt: self.attempt,
+            failure: self.failure.clone(),
+            failed_within: self.failed_within,
+            accepted_since: self.accepted_since,
+            accepted_until: self.accepted_until,
+        }
+    }
 }
 
 /// Refuses states that there are not.

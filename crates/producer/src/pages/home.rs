@@ -8,7 +8,7 @@ use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Operation, Timestamp};
 use panofleet_jobs_db::{BulkAction, Scope};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use url::form_urlencoded;
 
 use super::alarms::alarms;
@@ -18,7 +18,7 @@ use crate::api::JobView;
 use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
 use crate::api::extract::parameters;
-use crate::api::jobs::page;
+use crate::api::jobs::{ListParams, page};
 use crate::api::view::StateView;
 
 /// What one may look for: the parameter of `GET /v1/jobs`, what to call it, how it is written.
@@ -41,8 +41,8 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     let query = query.unwrap_or_default();
     let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
     let asked: Asked = pairs.filter(|(_, value)| !value.is_empty()).collect();
-    let params = parameters(&address(&asked).parse::<Uri>().unwrap_or_default())?;
-    let page = page(&api, params).await?;
+    let params: ListParams = parameters(&address(&asked).parse::<Uri>().unwrap_or_default())?;
+    let page = page(&api, &params).await?;
     let whose = api.whose();
     let counts = api.kept_counts.get(whose.cloned(), api.db.counts(whose));
     let counts = counts.await.map_err(ApiError::from)?;
@@ -65,7 +65,7 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
         older.insert("before".to_owned(), next.to_string());
         format!("<p><a href=\"{}\">Older</a></p>\n", Text(address(&older)))
     });
-    let all = if page.jobs.is_empty() { String::new() } else { all_that_match(&api, &asked) };
+    let all = if page.jobs.is_empty() { String::new() } else { all_that_match(&api, &params) };
     let main = format!(
         "<h1>Jobs</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\">\n{alarms}<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
         search(&asked),
@@ -109,10 +109,11 @@ fn search(asked: &Asked) -> String {
 }
 
 /// What may be done to all jobs that are looked for, once somebody has seen how many there are.
-fn all_that_match(api: &Granted, asked: &Asked) -> String {
-    let filter = bulk_filter(asked);
-    let of_parent = asked.contains_key("parent");
-    if !api.has(Scope::JobsWrite) || api.whose().is_none() || filter.is_empty() || of_parent {
+fn all_that_match(api: &Granted, asked: &ListParams) -> String {
+    let filter = json!(asked.which());
+    let is_any = filter == json!({});
+    // Children are their parent's matter.
+    if !api.has(Scope::JobsWrite) || api.whose().is_none() || is_any || asked.parent.is_some() {
         return String::new();
     }
     let button = |text: &str, action: BulkAction, priority: Option<Priority>, count: &str| {
@@ -140,17 +141,6 @@ fn all_that_match(api: &Granted, asked: &Asked) -> String {
         ),
     ];
     format!("<p class=\"buttons\">All that match: {}</p>\n", buttons.join(" "))
-}
-
-/// What was looked for as a bulk action takes it.
-fn bulk_filter(asked: &Asked) -> Map<String, Value> {
-    let field = |(name, value): (&String, &String)| match name.as_str() {
-        "before" | "limit" | "parent" => None,
-        "state" => Some(("states".to_owned(), json!(value.split(',').collect::<Vec<_>>()))),
-        "attempt" => Some((name.clone(), json!(value.parse::<u32>().ok()?))),
-        _ => Some((name.clone(), json!(value))),
-    };
-    asked.iter().filter_map(field).collect()
 }
 
 fn empty() -> String {

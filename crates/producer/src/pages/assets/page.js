@@ -105,7 +105,9 @@ function onKey(event) {
   const again = document.querySelector('button[data-path$="/retry"]');
   if (event.key === "/" && search) {
     search.open = true;
-    search.querySelector("input").select();
+    const field = search.querySelector("input");
+    field.focus();
+    field.select();
   } else if (event.key === "/") {
     location.assign("/");
   } else if (event.key === "j" || event.key === "k") {
