@@ -57,11 +57,9 @@ impl AvcConfiguration {
         let wrong = |said| BoxError::Value { kind: FourCc(*b"avcC"), said };
         let units = nal::units(stream)?;
         let one = |wanted: u8| {
-            let mut found = units.iter().filter(|unit| kind(unit) == wanted);
-            match (found.next(), found.next()) {
-                (Some(unit), None) => Ok(unit.to_vec()),
-                _ => Err(wrong("an encoder has one parameter set of each kind")),
-            }
+            let unit = nal::only(&units, |unit| kind(unit) == wanted);
+            unit.map(<[u8]>::to_vec)
+                .ok_or_else(|| wrong("an encoder has one parameter set of each kind"))
         };
         let (sequence, picture) = (one(SEQUENCE)?, one(PICTURE)?);
         if sequence.len() < 4 || sequence.len().max(picture.len()) > usize::from(u16::MAX) {

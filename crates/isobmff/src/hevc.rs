@@ -68,15 +68,10 @@ impl HevcConfiguration {
     /// [`BoxError::Value`] if there is not exactly one set of each kind, or if one cannot be read or is too long.
     pub fn from_stream(stream: &[u8]) -> Result<Self, BoxError> {
         let units = nal::units(stream)?;
-        let one = |wanted: u8| {
-            let mut found = units.iter().filter(|unit| kind(unit) == wanted);
-            match (found.next(), found.next()) {
-                (Some(unit), None) if unit.len() <= usize::from(u16::MAX) => {
-                    Ok((wanted, unit.to_vec()))
-                }
-                (Some(_), None) => Err(wrong("a parameter set has up to 65,535 bytes")),
-                _ => Err(wrong("an encoder has one parameter set of each kind")),
-            }
+        let one = |wanted: u8| match nal::only(&units, |unit| kind(unit) == wanted) {
+            Some(unit) if unit.len() <= usize::from(u16::MAX) => Ok((wanted, unit.to_vec())),
+            Some(_) => Err(wrong("a parameter set has up to 65,535 bytes")),
+            None => Err(wrong("an encoder has one parameter set of each kind")),
         };
         let sets = [one(VIDEO)?, one(SEQUENCE)?, one(PICTURE)?];
         let unreadable = || wrong("its parameter set cannot be read");
@@ -86,11 +81,6 @@ impl HevcConfiguration {
         let more_layers = head >> 1 & 7;
         let chroma = chroma(rest, more_layers).ok_or_else(unreadable)?;
         Ok(Self { profile: *profile, layers: (more_layers + 1, head & 1 == 1), chroma, sets })
-    }
-
-    /// The level, thirty times: 153 is 5.1.
-    pub const fn level(&self) -> u8 {
-        self.profile[PROFILE_BYTES - 1]
     }
 
     /// What `CODECS` calls it: `hvc1.1.6.L93.90`.
@@ -190,7 +180,7 @@ mod tests {
     fn the_box_is_the_bytes_of_the_standard() {
         let stream = stream(&[VIDEO_SET, SEQUENCE_SET, PICTURE_SET]);
         let configuration = HevcConfiguration::from_stream(&stream).unwrap();
-        assert_eq!((&*configuration.codecs(), configuration.level()), ("hvc1.1.6.L60.90", 60));
+        assert_eq!(configuration.codecs(), "hvc1.1.6.L60.90");
         let mut written = Vec::new();
         configuration.write(&mut written);
         // As libavformat writes it, but for the notes that x265 leaves.

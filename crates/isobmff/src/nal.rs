@@ -43,6 +43,12 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     &bytes[..end]
 }
 
+/// The unit that is so, if there is exactly one.
+pub(crate) fn only<'a>(units: &[&'a [u8]], is_so: impl Fn(&[u8]) -> bool) -> Option<&'a [u8]> {
+    let mut found = units.iter().copied().filter(|unit| is_so(unit));
+    found.next().filter(|_| found.next().is_none())
+}
+
 /// Appends a unit behind its length in four bytes.
 pub(crate) fn write(unit: &[u8], to: &mut Vec<u8>) {
     to.extend((unit.len() as u32).to_be_bytes());
