@@ -45,16 +45,11 @@ const HUGE_PX: u32 = 4096 * 2304 + 1;
 
 /// Encoder and segments of one size.
 pub(super) struct RungWork {
-    codec: VideoCodec,
-    width_px: u32,
-    height_px: u32,
     grid: Grid,
     encoder: VideoEncoder,
     configuration: VideoConfiguration,
-    colour: Option<Colour>,
-    segments: TrackSegments,
+    track: FinishedRung,
     files: Vec<NewFile>,
-    warnings: Vec<String>,
     /// Frames that came out of the encoder.
     decoded: u64,
 }
@@ -192,19 +187,16 @@ impl RungWork {
             SyncSamples::First,
         );
         let init = init_segment(grid.timescale, &Media::Video(track)).map_err(failed)?;
-        Ok(Self {
+        let files = vec![segments.init(init)];
+        let track = FinishedRung {
             codec: rung.codec,
-            colour,
             width_px: rung.width_px,
             height_px: rung.height_px,
-            grid,
-            encoder,
-            configuration,
-            files: vec![segments.init(init)],
+            codecs: configuration.codecs(colour),
             segments,
             warnings: sphere.warnings,
-            decoded: 0,
-        })
+        };
+        Ok(Self { grid, encoder, configuration, track, files, decoded: 0 })
     }
 
     /// Encodes frame `number`.
@@ -228,16 +220,8 @@ impl RungWork {
     pub(super) fn finish(mut self) -> Result<(FinishedRung, Vec<NewFile>), MediaError> {
         self.encoder.send(None)?;
         self.receive()?;
-        self.files.extend(self.segments.end_segment()?);
-        let finished = FinishedRung {
-            codec: self.codec,
-            width_px: self.width_px,
-            height_px: self.height_px,
-            codecs: self.configuration.codecs(self.colour),
-            segments: self.segments,
-            warnings: self.warnings,
-        };
-        Ok((finished, self.files))
+        self.files.extend(self.track.segments.end_segment()?);
+        Ok((self.track, self.files))
     }
 
     fn receive(&mut self) -> Result<(), MediaError> {
@@ -254,18 +238,18 @@ impl RungWork {
         self.decoded += 1;
         let wanted = grid.is_key(number);
         if grid.begins_segment(number) {
-            self.files.extend(self.segments.end_segment()?);
+            self.files.extend(self.track.segments.end_segment()?);
         } else if wanted {
-            self.segments.end_fragment()?;
+            self.track.segments.end_fragment()?;
         }
-        let format = self.codec.title();
+        let format = self.track.codec.title();
         let odd = |said: &str| MediaError::Encode { format, source: said.into() };
         let shown = packet.pts().ok_or_else(|| odd("a frame without a time came out"))?;
         let after = (shown - number.cast_signed()) * i64::from(grid.frame_ticks);
         let after = i32::try_from(after).ok().ok_or_else(|| odd("a frame came out too early"))?;
         let bytes = packet.data().unwrap_or_default();
         let configuration = &self.configuration;
-        let is_key = self.segments.add(after, |to| configuration.write_sample(bytes, to))?;
+        let is_key = self.track.segments.add(after, |to| configuration.write_sample(bytes, to))?;
         if is_key != wanted || (wanted && after != 0) {
             let [came, was] = [is_key, wanted].map(|key| if key { "a keyframe" } else { "none" });
             let said =
