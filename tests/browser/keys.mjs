@@ -4,13 +4,10 @@
 //
 // JOB is a dead one, the only one with the label who:me that has ended; others wait. Prints what was seen at each step, as
 // JSON; exits with 1 and what went wrong if a step does not come about.
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
 
 const [url, job] = process.argv.slice(2);
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
-});
+const browser = await launch();
 const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
 page.setDefaultTimeout(30_000);
 const seen = { errors: [], asked: [] };

@@ -5,24 +5,11 @@
 // Writes OUT_FOLDER/<name>.png for each view. Prints what the page logged and asked other hosts for, as JSON;
 // exits with 1 and the page's own words if the viewer does not come up.
 import { readFileSync } from "node:fs";
-import { chromium } from "playwright-core";
+import { SOFTWARE_GL, launch } from "./browser.mjs";
 
 const [url, width, height, folder] = process.argv.slice(2);
 const views = JSON.parse(readFileSync(0, "utf8"));
-const browser = await chromium.launch({
-  executablePath: "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-  ],
-});
+const browser = await launch(SOFTWARE_GL);
 const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
 const errors = [];
 const strangers = [];

@@ -9,6 +9,7 @@
 import { readFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
+import { SOFTWARE_GL } from "./browser.mjs";
 import { inPage, typeOf } from "./served.mjs";
 
 const [kind, folder, width, height, out] = process.argv.slice(2);
@@ -80,9 +81,8 @@ async function serve(tab) {
   });
 }
 
-const flags = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
 const viewport = { width: +width, height: +height };
-await inPage({ html: HTML, folder, at: "tiles", flags, viewport, prepare: serve }, async (tab) => {
+await inPage({ html: HTML, folder, at: "tiles", flags: SOFTWARE_GL, viewport, prepare: serve }, async (tab) => {
   await tab.evaluate(START[kind] ?? START.deepzoom, MANIFEST[kind]);
   for (const view of views) {
     await tab.evaluate((view) => window.look(view), view);

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const TYPES = {
@@ -33,10 +33,7 @@ export async function inPage({ html, folder, at, port = 0, flags = [], viewport,
     }
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-background-networking", ...flags],
-  });
+  const browser = await launch(flags);
   const errors = [];
   try {
     const tab = await browser.newPage(viewport ? { viewport } : {});

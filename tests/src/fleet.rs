@@ -20,6 +20,9 @@ mod over_servers;
 pub use links::Links;
 pub use over_servers::Roles;
 
+/// The key of the configuration (`api.admin_key`), where a test has the API ask for keys.
+pub const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
+
 /// How long a fleet may take to be ready.
 const READY: Duration = Duration::from_secs(90);
 

@@ -7,11 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use panofleet_test_servers::free_ports;
-use panofleet_tests::fleet::{Fleet, Kind};
+use panofleet_tests::fleet::{ADMIN_KEY, Fleet, Kind};
 use panofleet_tests::root;
 use serde_json::{Value, json};
-
-const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
 
 async fn service() -> Fleet {
     service_with(&[]).await

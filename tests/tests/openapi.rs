@@ -4,10 +4,8 @@
 
 use std::process::Command;
 
-use panofleet_tests::fleet::{Fleet, Kind};
+use panofleet_tests::fleet::{ADMIN_KEY, Fleet, Kind};
 use panofleet_tests::root;
-
-const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_is_what_its_document_says() {

@@ -96,10 +96,13 @@ impl<Q: Send + 'static, A: Send + 'static> Inner<Q, A> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::future::join_all;
     use futures_util::poll;
     use tokio::sync::Semaphore;
     use tokio::task::yield_now;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -122,12 +125,20 @@ mod tests {
         (gather, open)
     }
 
+    /// Somebody who waits.
+    type Asked<'a> = BoxFuture<'a, Result<Answer, Unanswered>>;
+
+    /// What they are told, if they are.
+    async fn answers(asked: Vec<Asked<'_>>) -> Vec<Result<Answer, Unanswered>> {
+        timeout(Duration::from_secs(10), join_all(asked)).await.expect("all are told")
+    }
+
     /// Asks each in turn, and lets the work begin for the first.
     async fn ask(
         gather: &Gather<u32, Answer>,
         questions: impl IntoIterator<Item = u32>,
-    ) -> Vec<BoxFuture<'_, Result<Answer, Unanswered>>> {
-        let mut asked: Vec<BoxFuture<'_, _>> = Vec::new();
+    ) -> Vec<Asked<'_>> {
+        let mut asked: Vec<Asked<'_>> = Vec::new();
         for question in questions {
             let mut answer = Box::pin(gather.ask(question));
             assert!(poll!(answer.as_mut()).is_pending());
@@ -145,10 +156,10 @@ mod tests {
         let asked = ask(&gather, 1..=6).await;
         open.add_permits(3);
         let all = [(1, 1), (2, 3), (3, 3), (4, 3), (5, 2), (6, 2)].map(Ok);
-        assert_eq!(join_all(asked).await, all);
+        assert_eq!(answers(asked).await, all);
         let asked = ask(&gather, [7]).await;
         open.add_permits(1);
-        assert_eq!(join_all(asked).await, [Ok((7, 1))]);
+        assert_eq!(answers(asked).await, [Ok((7, 1))]);
     }
 
     #[tokio::test]
@@ -157,7 +168,7 @@ mod tests {
         let mut asked = ask(&gather, 1..=3).await;
         asked.drain(..2);
         open.add_permits(2);
-        assert_eq!(join_all(asked).await, [Ok((3, 2))]);
+        assert_eq!(answers(asked).await, [Ok((3, 2))]);
     }
 
     #[tokio::test]
@@ -166,6 +177,6 @@ mod tests {
         let asked = ask(&gather, [1, 13, 3, 4]).await;
         open.add_permits(3);
         let all = [Ok((1, 1)), Err(Unanswered), Err(Unanswered), Ok((4, 1))];
-        assert_eq!(join_all(asked).await, all);
+        assert_eq!(answers(asked).await, all);
     }
 }

@@ -7,13 +7,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use panofleet_service::clock::wall_clock;
-use panofleet_tests::fleet::{Fleet, Kind};
+use panofleet_tests::fleet::{ADMIN_KEY, Fleet, Kind};
 use panofleet_tests::{eventually, processes, root};
 use serde_json::Value;
 
 use crate::site::{PATIENCE, panofleet};
 
-const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
 const NOOP: [&str; 4] = ["submit", "none", "--output", "n=fleet.noop"];
 /// Commands that ask no API.
 const LOCAL: [&str; 12] = [

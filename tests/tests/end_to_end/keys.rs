@@ -1,11 +1,9 @@
 //! A service that asks for keys, from the command line's side.
 
-use panofleet_tests::fleet::{Fleet, Kind};
+use panofleet_tests::fleet::{ADMIN_KEY, Fleet, Kind};
 use serde_json::Value;
 
 use crate::site::panofleet;
-
-const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_go_by_their_key() {
