@@ -49,7 +49,8 @@ try:
     raise SystemExit("a key that there is not was good")
 except PanofleetError as refusal:
     assert refusal.status == 401, refusal
-anew = client.retry(job["id"])
+anew = client.retry(job["id"], priority="high", max_attempts=2)
+assert anew["priority"] == "high", anew
 assert anew["generation"] == 2, anew
 client.wait(job["id"], timeout_s=120)
 

@@ -99,6 +99,19 @@ export interface HistoryEntry {
   detail?: string;
 }
 
+/** What is to be different of a job that runs anew. What is not given stays as it was. */
+export interface Rerun {
+  region?: string;
+  /** In place of `region`: those that it may run in, the preferred one first. */
+  regions?: string[];
+  /** Longest time that one attempt may run, such as `2h`. */
+  timeout?: string;
+  /** Longest time from now to being finished. */
+  deadline?: string;
+  max_attempts?: number;
+  priority?: "high" | "normal" | "low";
+}
+
 /** Which jobs. */
 export interface Filters {
   state?: string;
@@ -305,9 +318,9 @@ export class Client {
     return this.#ask(`/v1/jobs/${part(id)}/cancel`, { method: "POST", again: true });
   }
 
-  /** Starts a job that has ended anew. */
-  retry(id: string): Promise<Job> {
-    return this.#ask(`/v1/jobs/${part(id)}/retry`, { method: "POST" });
+  /** Starts a job that has ended anew, with what is to be different. */
+  retry(id: string, changes: Rerun = {}): Promise<Job> {
+    return this.#ask(`/v1/jobs/${part(id)}/retry`, { method: "POST", body: JSON.stringify(changes) });
   }
 
   async #ask<T>(path: string, asked: Asked = {}): Promise<T> {

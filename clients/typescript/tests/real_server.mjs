@@ -45,7 +45,8 @@ const nonsense = client.submit({ source, outputs: { x: { op: "pano.nonsense" } }
 await assert.rejects(nonsense, (error) => error instanceof PanofleetError && error.status === 422);
 const nobody = new Client(url, { key: "pf_nobody" }).job(job.id);
 await assert.rejects(nobody, (error) => error instanceof PanofleetError && error.status === 401);
-assert.equal((await client.retry(job.id)).generation, 2);
+const anew = await client.retry(job.id, { priority: "high" });
+assert.deepEqual([anew.generation, anew.priority], [2, "high"]);
 
 // The vector of the Standard Webhooks libraries.
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -8,6 +8,7 @@
 //! | what a finished job leaves behind | [`manifest`], [`orphans`] |
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
 //! | which regions a job may run in | [`route`] |
+//! | how a job is run anew: elsewhere, within other limits | [`rerun`] |
 //! | which part of the sphere a panorama shows | `panorama` |
 //! | which track of a video is used, and how its frames stand | `footage` |
 //! | the sizes and the frame rate of a video that is streamed | `rungs`, `frame_rate` |
@@ -51,6 +52,7 @@ pub mod preset;
 pub mod quality;
 pub mod region_keys;
 mod render;
+pub mod rerun;
 mod retouch;
 pub mod route;
 mod rungs;
@@ -71,6 +73,7 @@ pub use metric::Metric;
 pub use operation::Operation;
 pub use picture_format::PictureFormat;
 pub use region_keys::RegionKeys;
+pub use rerun::Rerun;
 pub use secret::Secret;
 pub use spec::JobSpec;
 pub use time::{Span, Timestamp};

@@ -22,6 +22,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -31,6 +32,7 @@ use crate::job::{Claim, Job, Placement, State};
 use crate::manifest::ManifestSummary;
 use crate::message::{AttemptId, ClaimEvent};
 use crate::policy::Policy;
+use crate::rerun::Rerun;
 use crate::spec::Priority;
 use crate::time::Timestamp;
 
@@ -116,6 +118,8 @@ pub enum Event {
         now: Timestamp,
         /// Whether the job that it is a child of waits for it; of no meaning for a job that is nobody's child.
         parent_waits: bool,
+        /// What is to be different.
+        changes: Rerun,
     },
     /// Somebody asked to have it wait in another band.
     Reprioritised {
@@ -204,7 +208,9 @@ pub enum Effect {
 }
 
 /// Why a job changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Its backoff is over.
@@ -399,8 +405,8 @@ fn decided(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Refusa
         Event::ManifestFound { generation, manifest, now } => {
             endings::manifest_found(job, *generation, manifest, *now)
         }
-        Event::ReplayRequested { now, parent_waits } => {
-            endings::replay_requested(job, *now, *parent_waits, policy)
+        Event::ReplayRequested { now, parent_waits, changes } => {
+            endings::replay_requested(job, (*now, *parent_waits), changes, policy)
         }
         Event::Reprioritised { priority } => endings::reprioritised(job, *priority),
     }

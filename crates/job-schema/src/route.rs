@@ -85,10 +85,10 @@ impl Job {
         heard.collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 
-    /// Notes where an attempt goes. A job that never hops needs no note.
+    /// Notes where an attempt goes. A job that was never sent elsewhere and never hops needs no note.
     pub(crate) fn note_sent(&mut self, attempt: Attempt) {
         let known = self.sent_to.last().is_some_and(|sent| sent.region == self.region);
-        if self.route.is_none() || known {
+        if (self.route.is_none() && self.sent_to.is_empty()) || known {
             return;
         }
         if self.sent_to.len() >= limits::SENT_TO_MAX {

@@ -224,18 +224,7 @@ impl JobSpec {
         if let Some(key) = &self.idempotency_key {
             check_length("idempotency_key", key, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
         }
-        check_span("timeout", self.timeout, limits::TIMEOUT_S)?;
-        check_span("deadline", self.deadline, limits::DEADLINE_S)?;
-        if let Some(attempts) = self.max_attempts
-            && !(1..=limits::ATTEMPTS_MAX).contains(&attempts)
-        {
-            return Err(BadSpec::Outside {
-                what: "max_attempts",
-                value: attempts.to_string(),
-                min: "1".into(),
-                max: limits::ATTEMPTS_MAX.to_string(),
-            });
-        }
+        check_limits(self.timeout, self.deadline, self.max_attempts)?;
         if let Some(sha256) = &self.source_sha256
             && (self.source == Source::Nothing || !is_sha256(sha256))
         {
@@ -292,14 +281,11 @@ impl JobSpec {
     }
 
     fn check_regions(&self) -> Result<(), BadSpec> {
-        check_count("regions", self.regions.len(), limits::REGIONS_MAX)?;
+        check_each_once(&self.regions)?;
         check_span("hop_after", self.hop_after, limits::HOP_AFTER_S)?;
         let ways = [self.region.is_some(), !self.regions.is_empty(), self.any_region];
         if ways.into_iter().filter(|way| *way).count() > 1 {
             return Err(BadSpec::Regions("give one of region, regions and any_region"));
-        }
-        if (1..self.regions.len()).any(|at| self.regions[..at].contains(&self.regions[at])) {
-            return Err(BadSpec::Regions("regions names one twice"));
         }
         if self.hop_after.is_some() && !self.may_hop() {
             return Err(BadSpec::Regions(
@@ -313,6 +299,36 @@ impl JobSpec {
     pub fn lane(&self) -> Lane {
         self.outputs.values().map(Operation::lane).max().unwrap_or(Lane::Image)
     }
+}
+
+/// Checks how long, and how often, a job may be tried.
+pub(crate) fn check_limits(
+    timeout: Option<Span>,
+    deadline: Option<Span>,
+    max_attempts: Option<u32>,
+) -> Result<(), BadSpec> {
+    check_span("timeout", timeout, limits::TIMEOUT_S)?;
+    check_span("deadline", deadline, limits::DEADLINE_S)?;
+    match max_attempts {
+        Some(attempts) if !(1..=limits::ATTEMPTS_MAX).contains(&attempts) => {
+            Err(BadSpec::Outside {
+                what: "max_attempts",
+                value: attempts.to_string(),
+                min: "1".into(),
+                max: limits::ATTEMPTS_MAX.to_string(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that there are not too many regions, and each is there once.
+pub(crate) fn check_each_once(regions: &[Region]) -> Result<(), BadSpec> {
+    check_count("regions", regions.len(), limits::REGIONS_MAX)?;
+    if (1..regions.len()).any(|at| regions[..at].contains(&regions[at])) {
+        return Err(BadSpec::Regions("regions names one twice"));
+    }
+    Ok(())
 }
 
 /// Whether an operation reads the source.

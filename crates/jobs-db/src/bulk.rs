@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Tenant, Timestamp};
+use panofleet_job_schema::{Rerun, Tenant, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -56,6 +56,9 @@ pub struct Bulk {
     /// The band that they are to wait in, if that is what is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// What is to be different of them, if they are started anew.
+    #[serde(default, skip_serializing_if = "Rerun::is_same")]
+    pub rerun: Rerun,
     /// To which. `filter.before` is the last job that it came to: it goes from the newest to the oldest.
     pub filter: JobFilter,
     /// How many matched when it was asked for.

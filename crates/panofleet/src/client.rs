@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_util::StreamExt as _;
 use panofleet_job_schema::manifest::Manifest;
-use panofleet_job_schema::{JobId, JobSpec, OutputName, Secret, Span, Tenant};
+use panofleet_job_schema::{JobId, JobSpec, OutputName, Rerun, Secret, Span, Tenant};
 use panofleet_jobs_db::{HistoryEntry, Pause, PauseTarget, Schedule};
 use panofleet_producer::api::{
     BulkCount, BulkRequest, BulkView, DrainView, FailureList, JobChange, JobView, LetterList,
@@ -192,8 +192,8 @@ impl Client {
         self.ask(self.request(Method::PATCH, &format!("/v1/jobs/{id}")).json(change)).await
     }
 
-    pub(crate) async fn retry(&self, id: JobId) -> Result<JobView> {
-        self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/retry"))).await
+    pub(crate) async fn retry(&self, id: JobId, changes: &Rerun) -> Result<JobView> {
+        self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/retry")).json(changes)).await
     }
 
     pub(crate) async fn presets(&self) -> Result<PresetList> {

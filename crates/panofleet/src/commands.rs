@@ -131,7 +131,7 @@ enum Command {
     /// Cancel a job
     Cancel(act::Target),
     /// Start a job that has ended anew
-    Retry(act::Target),
+    Retry(act::Retry),
     /// Have a job wait in another band of the queue
     Reprioritise(act::Reprioritise),
     /// Delete a job with its outputs, its uploaded source and all that is known of it
@@ -143,7 +143,7 @@ enum Command {
     /// Watch the fleet in the terminal: what runs, what is tried again, what failed, who works
     Top(top::Top),
     /// Start all jobs anew that match, after a look at how many there are
-    RetryAll(bulk::All),
+    RetryAll(bulk::RetryAll),
     /// Cancel all jobs that match, after a look at how many there are
     CancelAll(bulk::All),
     /// Have all jobs that match wait in another band of the queue, after a look at how many there are
@@ -233,13 +233,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Watch(command) => Box::pin(command.run(&shared)).await,
             Command::Outputs(command) => command.run(&shared).await,
             Command::Cancel(target) => target.cancel(&shared).await,
-            Command::Retry(target) => target.retry(&shared).await,
+            Command::Retry(retry) => retry.run(&shared).await,
             Command::Reprioritise(command) => command.run(&shared).await,
             Command::Delete(command) => command.run(&shared).await,
             Command::Failures(command) => command.run(&shared).await,
             Command::Ask(command) => command.run(&shared).await,
             Command::Top(command) => Box::pin(command.run(&shared)).await,
-            Command::RetryAll(all) => all.run(BulkAction::Retry, &shared).await,
+            Command::RetryAll(retry) => retry.run(&shared).await,
             Command::CancelAll(all) => all.run(BulkAction::Cancel, &shared).await,
             Command::ReprioritiseAll(command) => command.run(&shared).await,
             Command::DeleteAll(all) => all.run(BulkAction::Delete, &shared).await,

@@ -5,7 +5,7 @@ use panofleet_job_schema::message::{ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::source::SourceLocation;
 use panofleet_job_schema::{
-    Attempt, ClaimId, Failure, Job, JobId, Region, Tenant, Timestamp, WorkerId,
+    Attempt, ClaimId, Failure, Job, JobId, Region, Rerun, Tenant, Timestamp, WorkerId,
 };
 use panofleet_jobs_db::{HistoryEntry, JobWrite};
 use serde_json::json;
@@ -94,7 +94,11 @@ fn what_the_lifecycle_does_keeps_every_rule() {
     assert_eq!(check_end(&dead.job, Some(&dead.seal())), Ok(()));
     assert_eq!(nothing_repeated(&dead.job, &dead.lines, AWAY), Ok(()));
     assert_eq!(check_write(&Told::new().job, &Told::new().sent().job, 0), Ok(()));
-    let replayed = Told::dead().then(&Event::ReplayRequested { now: NOW, parent_waits: false });
+    let replayed = Told::dead().then(&Event::ReplayRequested {
+        now: NOW,
+        parent_waits: false,
+        changes: Rerun::default(),
+    });
     assert_eq!(check_write(&Told::dead().job, &replayed.job, 1), Ok(()));
     assert_eq!(replayed.broken(), None, "a replay leaves an end");
 }

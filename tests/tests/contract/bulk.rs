@@ -6,13 +6,14 @@ use panofleet_job_schema::family::OnChildFailure;
 use panofleet_job_schema::job::{DeadReason, State};
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Failure, Job, JobId, JobSpec};
+use panofleet_job_schema::{Failure, Job, JobId, JobSpec, Rerun};
 use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, Pause, PauseTarget};
 use panofleet_tests::eventually;
 use uuid::Uuid;
 
 use crate::families::{children, claimed, ended, split, succeed};
 use crate::house::{House, PATIENCE};
+use crate::regions::{self, hopped};
 
 /// More than a page.
 const JOBS: u128 = 300;
@@ -23,21 +24,22 @@ fn too_large() -> Failure {
 
 impl House {
     async fn bulk(&self, action: BulkAction, filter: JobFilter) -> Bulk {
-        self.bulk_to(action, None, filter).await
+        self.begin(self.about(action, filter).await).await
     }
 
-    async fn bulk_to(
-        &self,
-        action: BulkAction,
-        priority: Option<Priority>,
-        filter: JobFilter,
-    ) -> Bulk {
+    async fn begin(&self, bulk: Bulk) -> Bulk {
+        self.db.put_bulk(&bulk).await.unwrap();
+        bulk
+    }
+
+    async fn about(&self, action: BulkAction, filter: JobFilter) -> Bulk {
         let matched = self.db.count(&filter).await.unwrap();
-        let bulk = Bulk {
+        Bulk {
             id: Uuid::now_v7(),
             tenant: "default".parse().unwrap(),
             action,
-            priority,
+            priority: None,
+            rerun: Rerun::default(),
             filter,
             matched,
             done: 0,
@@ -45,9 +47,7 @@ impl House {
             requested_at: self.db.now().await.unwrap(),
             ended_at: None,
             stopped: false,
-        };
-        self.db.put_bulk(&bulk).await.unwrap();
-        bulk
+        }
     }
 
     async fn ended(&self, bulk: &Bulk) -> Bulk {
@@ -176,7 +176,8 @@ async fn jobs_are_moved_to_another_band_and_go_first() {
     let house = house.start_dispatcher();
     let open = State::OPEN_NAMES.map(str::to_owned).to_vec();
     let filter = JobFilter { states: open, ..of_album() };
-    let bulk = house.bulk_to(BulkAction::Reprioritise, Some(Priority::High), filter).await;
+    let about = house.about(BulkAction::Reprioritise, filter).await;
+    let bulk = house.begin(Bulk { priority: Some(Priority::High), ..about }).await;
     let over = house.ended(&bulk).await;
     assert_eq!((over.matched, over.done, over.refused), (1, 1, 0));
     assert_eq!(house.job(moved).await.spec.priority, Priority::High);
@@ -198,7 +199,8 @@ async fn children_are_moved_with_their_parent() {
     let open = State::OPEN_NAMES.map(str::to_owned).to_vec();
     let tenant = Some("default".parse().unwrap());
     let filter = JobFilter { tenant, states: open, ..JobFilter::default() };
-    let bulk = house.bulk_to(BulkAction::Reprioritise, Some(Priority::High), filter).await;
+    let about = house.about(BulkAction::Reprioritise, filter).await;
+    let bulk = house.begin(Bulk { priority: Some(Priority::High), ..about }).await;
     let over = house.ended(&bulk).await;
     assert_eq!((over.matched, over.done, over.refused), (1, 1, 0), "children are not counted");
     assert_eq!(house.job(id).await.spec.priority, Priority::High);
@@ -206,6 +208,36 @@ async fn children_are_moved_with_their_parent() {
         let expected = if child.id == done { Priority::Normal } else { Priority::High };
         assert_eq!(child.spec.priority, expected, "{}", child.state.name());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_in_a_region_runs_anew_in_another_one() {
+    let house = House::open().await;
+    let id = house.accept(1).await;
+    let taken = house.take().await;
+    let claim = house.claim(&taken).await;
+    house.report(&taken, claim, Report::Failed { failure: too_large() }).await;
+    house.until(id, "is dead", |job| job.state.name() == "dead").await;
+    let filter = JobFilter {
+        region: Some(house.queue.region.clone()),
+        states: vec!["dead".to_owned()],
+        tenant: Some("default".parse().unwrap()),
+        ..JobFilter::default()
+    };
+    let rerun = Rerun { region: Some(house.far.region.clone()), ..Rerun::default() };
+    let about = house.about(BulkAction::Retry, filter).await;
+    let bulk = house.begin(Bulk { rerun, ..about }).await;
+    let over = house.ended(&bulk).await;
+    assert_eq!((over.matched, over.done, over.refused), (1, 1, 0));
+    let taken = hopped(&house).await;
+    assert_eq!(taken.message.id.job, id);
+    let claim = house.claim(&taken).await;
+    regions::succeed(&house, &taken, claim).await;
+    let job = house.until(id, "has succeeded", |job| job.state.name() == "succeeded").await;
+    assert_eq!(
+        (&job.region, job.spec.region.as_ref()),
+        (&house.far.region, Some(&house.far.region))
+    );
 }
 
 /// Those that have ended and those that have not; another one may be asked for meanwhile.

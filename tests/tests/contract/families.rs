@@ -6,7 +6,7 @@ use panofleet_job_schema::family::{ChildSpec, Join, OnChildFailure};
 use panofleet_job_schema::job::{CloseTarget, DeadReason, State};
 use panofleet_job_schema::lifecycle::{Event, decide};
 use panofleet_job_schema::message::Report;
-use panofleet_job_schema::{Attempt, ClaimId, Failure, Job, JobId, Span};
+use panofleet_job_schema::{Attempt, ClaimId, Failure, Job, JobId, Rerun, Span};
 use panofleet_jobs_db::{Batch, FamilyKey, JobWrite};
 use panofleet_objects::manifest::Published;
 
@@ -269,7 +269,13 @@ async fn a_parent_that_is_started_anew_has_other_children() {
     house.cancel(id).await;
     ended(&house, id).await;
     let before = children(&house, id).await;
-    house.apply(id, |now| Event::ReplayRequested { now, parent_waits: false }).await;
+    house
+        .apply(id, |now| Event::ReplayRequested {
+            now,
+            parent_waits: false,
+            changes: Rerun::default(),
+        })
+        .await;
     let (again, other) = claimed(&house).await;
     assert_eq!(again.message.id.job, id);
     assert_eq!(again.message.join, None, "from the beginning");

@@ -42,7 +42,7 @@ pub(crate) async fn hopped(house: &House) -> Taken {
     beside_far_worker(house, house.take_far()).await
 }
 
-async fn succeed(house: &House, taken: &Taken, claim: ClaimId) {
+pub(crate) async fn succeed(house: &House, taken: &Taken, claim: ClaimId) {
     let job = house.job(taken.message.id.job).await;
     let Published::Won(manifest) = house.publish(&manifest_of(&job, claim)).await else {
         panic!("somebody else was first")

@@ -199,9 +199,10 @@ class Client:
         """Cancels a job."""
         return self._ask("POST", f"/v1/jobs/{_part(id)}/cancel", again=True)
 
-    def retry(self, id: JobId) -> Json:
-        """Starts a job that has ended anew."""
-        return self._ask("POST", f"/v1/jobs/{_part(id)}/retry")
+    def retry(self, id: JobId, **changes: Any) -> Json:
+        """Starts a job that has ended anew, with what is to be different: ``region``, ``regions``, ``timeout``,
+        ``deadline``, ``max_attempts``, ``priority``."""
+        return self._ask("POST", f"/v1/jobs/{_part(id)}/retry", changes or None)
 
     def download(self, id: JobId, folder: Union[str, "os.PathLike[str]"]) -> Iterator[Path]:
         """Gets the files of a result into ``<folder>/<output>/…``, and gives each path once the file is whole and its

@@ -7,6 +7,7 @@ use crate::job::{CloseTarget, Counters, DeadReason, Job, State};
 use crate::limits::{CRASHES_MAX, LOSSES_MAX, RELEASES_MAX};
 use crate::manifest::ManifestSummary;
 use crate::policy::Policy;
+use crate::rerun::Rerun;
 use crate::spec::Priority;
 use crate::time::Timestamp;
 
@@ -212,8 +213,8 @@ pub(super) fn manifest_found(
 
 pub(super) fn replay_requested(
     job: &Job,
-    now: Timestamp,
-    parent_waits: bool,
+    (now, parent_waits): (Timestamp, bool),
+    changes: &Rerun,
     policy: &Policy,
 ) -> Result<Decision, Refusal> {
     if !job.state.is_terminal() {
@@ -228,9 +229,10 @@ pub(super) fn replay_requested(
     next.counters =
         Counters { last_attempt, before_generation: last_attempt, ..Counters::default() };
     next.state = State::Queued { since: now };
+    next.change(changes, now, policy);
     // A child has its parent's deadline, which has not passed while the parent waits.
     if job.child_of.is_none() {
-        next.deadline_at = now + job.spec.deadline.unwrap_or(policy.deadline).0;
+        next.deadline_at = now + next.spec.deadline.unwrap_or(policy.deadline).0;
     }
     next.family = None;
     if let Some(route) = &mut next.route {
@@ -240,7 +242,9 @@ pub(super) fn replay_requested(
     next.ended_claims.clear();
     next.failure = None;
     next.finished_at = None;
-    Ok(Decision::new(next, Reason::Replayed).with(vec![Effect::Control]))
+    let mut decision = Decision::new(next, Reason::Replayed).with(vec![Effect::Control]);
+    decision.note.detail = changes.told();
+    Ok(decision)
 }
 
 /// It waits in this band from its next attempt on: one that was sent, or runs, is not called back.

@@ -389,7 +389,11 @@ fn a_replay_is_a_new_generation_that_old_events_cannot_touch() {
     let life = Life::new().sent(at(1)).claimed(1, 1, at(2));
     let life = life.report(1, 1, failure(ErrorClass::Rejected), at(3)).sealed(at(4));
     let old = life.said(1, 1, success(1), at(5));
-    let life = life.step(Event::ReplayRequested { now: at(5), parent_waits: false });
+    let life = life.step(Event::ReplayRequested {
+        now: at(5),
+        parent_waits: false,
+        changes: Rerun::default(),
+    });
     assert_eq!((life.job.generation, life.job.state.name()), (Generation(2), "queued"));
     assert!(!life.job.possibly_sent());
     assert_eq!(life.try_step(&old), Err(Refusal::StaleGeneration));
@@ -406,7 +410,7 @@ fn what_stands_at_an_old_key_ends_no_later_generation() {
     let life = Life::new().sent(at(1)).claimed(1, 1, at(2));
     let life = life.step(Event::CancelRequested { now: at(3) }).sealed(at(4));
     let life = life
-        .step(Event::ReplayRequested { now: at(5), parent_waits: false })
+        .step(Event::ReplayRequested { now: at(5), parent_waits: false, changes: Rerun::default() })
         .sent(at(6))
         .claimed(2, 2, at(7));
     let life = life.step(Event::CancelRequested { now: at(8) });

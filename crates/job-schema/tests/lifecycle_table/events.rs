@@ -10,7 +10,7 @@ use panofleet_job_schema::lifecycle::{Event, Horizon, PartitionHorizon, next_tim
 use panofleet_job_schema::message::{AttemptId, ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Attempt, Generation, JobId, Region, Span, Timestamp, WorkerId};
+use panofleet_job_schema::{Attempt, Generation, JobId, Region, Rerun, Span, Timestamp, WorkerId};
 use uuid::Uuid;
 
 use crate::states::{BEATS, EVENTS, at, child, claim, claim_name, summary};
@@ -240,12 +240,16 @@ fn ends(job: &Job) -> Vec<(String, Event)> {
         ),
         ("manifest found, of an earlier generation".into(), found(Generation(1))),
     ];
-    let replay = |parent_waits| Event::ReplayRequested { now, parent_waits };
+    let replay =
+        |parent_waits| Event::ReplayRequested { now, parent_waits, changes: Rerun::default() };
     if job.child_of.is_some() {
         ends.push(("replay, its parent waits".into(), replay(true)));
         ends.push(("replay, its parent does not wait".into(), replay(false)));
     } else {
         ends.push(("replay".into(), replay(false)));
+        let changes = Rerun { region: Region::new("us-west").ok(), ..Rerun::default() };
+        let elsewhere = Event::ReplayRequested { now, parent_waits: false, changes };
+        ends.push(("replay elsewhere".into(), elsewhere));
     }
     ends
 }

@@ -14,7 +14,7 @@ use panofleet_job_schema::manifest::ManifestSummary;
 use panofleet_job_schema::message::{ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
 use panofleet_job_schema::source::SourceLocation;
-use panofleet_job_schema::{Attempt, Generation, JobId, Region, Tenant, WorkerId};
+use panofleet_job_schema::{Attempt, Generation, JobId, Region, Rerun, Tenant, WorkerId};
 use uuid::Uuid;
 
 use crate::clock::{self, NOW, Silence, claim_id, claim_no};
@@ -160,7 +160,9 @@ impl Jobs {
                 manifest: summary(winner),
                 now,
             },
-            Deed::Replay => Event::ReplayRequested { now, parent_waits: false },
+            Deed::Replay => {
+                Event::ReplayRequested { now, parent_waits: false, changes: Rerun::default() }
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is done to all jobs that match.
 
-use panofleet_job_schema::Tenant;
+use panofleet_job_schema::{Region, Rerun, Tenant};
 use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, VersionedBulk};
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ fn bulk(number: u128, tenant: &str) -> Bulk {
         tenant: tenant.clone(),
         action: BulkAction::Retry,
         priority: None,
+        rerun: Rerun { region: Region::new("us-west").ok(), ..Rerun::default() },
         filter: JobFilter {
             tenant: Some(tenant),
             label: Some(("quote\"".to_owned(), "ü".to_owned())),

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use panofleet_job_schema::JobId;
 use panofleet_job_schema::spec::Priority;
+use panofleet_job_schema::{JobId, Region, Rerun, Span};
 use panofleet_producer::api::{JobChange, JobView};
 
 use super::{Shared, waiting};
@@ -20,6 +20,55 @@ pub(crate) struct Target {
     /// Wait for its end, with progress, and report it
     #[arg(long)]
     wait: bool,
+}
+
+/// Which job is to run anew, and what is to be different of it
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// What is to be different of jobs that run anew
+#[derive(Debug, Args)]
+pub(crate) struct Changes {
+    /// Run in this region; of several, in the order given, go on to the next where it waits for too long
+    #[arg(long = "to-region", value_name = "REGION")]
+    to: Vec<Region>,
+    /// Let one attempt run for so long, such as 2h
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Span>,
+    /// Let it take so long from now on, all attempts together
+    #[arg(long, value_name = "TIME")]
+    deadline: Option<Span>,
+    /// Give it up after so many failed attempts
+    #[arg(long, value_name = "NUMBER")]
+    max_attempts: Option<u32>,
+    /// Have it wait in this band: high, normal or low
+    #[arg(long = "to-priority", value_name = "PRIORITY", value_parser = priority)]
+    priority: Option<Priority>,
+}
+
+impl Changes {
+    pub(super) fn rerun(&self) -> Rerun {
+        let (region, regions) = match &*self.to {
+            [only] => (Some(only.clone()), Vec::new()),
+            several => (None, several.to_vec()),
+        };
+        let Self { timeout, deadline, max_attempts, priority, .. } = *self;
+        Rerun { region, regions, timeout, deadline, max_attempts, priority }
+    }
+}
+
+impl Retry {
+    /// Starts the job anew.
+    pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
+        let client = shared.client()?;
+        let job = client.retry(self.target.id, &self.changes.rerun()).await?;
+        self.target.report(&client, &job, shared.json).await
+    }
 }
 
 /// Which job is to wait in which band
@@ -56,13 +105,6 @@ impl Target {
     pub(crate) async fn cancel(&self, shared: &Shared) -> Result<ExitCode> {
         let client = shared.client()?;
         let job = client.cancel(self.id).await?;
-        self.report(&client, &job, shared.json).await
-    }
-
-    /// Starts the job anew.
-    pub(crate) async fn retry(&self, shared: &Shared) -> Result<ExitCode> {
-        let client = shared.client()?;
-        let job = client.retry(self.id).await?;
         self.report(&client, &job, shared.json).await
     }
 

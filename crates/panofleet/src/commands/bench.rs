@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::{JobId, Region, Rerun};
 use panofleet_jobs_db::{BulkAction, HistoryEntry};
 use panofleet_producer::api::{BulkFilter, BulkRequest};
 use panofleet_service::quantiles::nearest_rank;
@@ -195,7 +195,7 @@ async fn sample(client: &Client, ids: &[JobId]) -> Result<(Quantiles, u32)> {
 
 fn of_label(action: BulkAction, label: &str, dry_run: bool) -> BulkRequest {
     let filter = BulkFilter { label: Some(format!("bench:{label}")), ..BulkFilter::default() };
-    BulkRequest { action, priority: None, filter, dry_run }
+    BulkRequest { action, priority: None, rerun: Rerun::default(), filter, dry_run }
 }
 
 impl Quantiles {

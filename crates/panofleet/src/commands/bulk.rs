@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use panofleet_job_schema::Rerun;
 use panofleet_job_schema::spec::Priority;
 use panofleet_jobs_db::BulkAction;
 use panofleet_producer::api::{BulkRequest, BulkView};
@@ -42,23 +43,17 @@ pub(crate) struct All {
 impl All {
     /// Does `action` to all that match, once somebody has seen how many there are.
     pub(crate) async fn run(&self, action: BulkAction, shared: &Shared) -> Result<ExitCode> {
-        self.run_with(action, None, shared).await
+        self.run_with(self.request(action), shared).await
     }
 
-    async fn run_with(
-        &self,
-        action: BulkAction,
-        priority: Option<Priority>,
-        shared: &Shared,
-    ) -> Result<ExitCode> {
-        let client = shared.client()?;
-        let request = |dry_run| BulkRequest {
-            action,
-            priority,
-            filter: self.which.filter(&self.state),
-            dry_run,
-        };
-        let count = client.count_bulk(&request(true)).await?;
+    fn request(&self, action: BulkAction) -> BulkRequest {
+        let filter = self.which.filter(&self.state);
+        BulkRequest { action, priority: None, rerun: Rerun::default(), filter, dry_run: false }
+    }
+
+    async fn run_with(&self, request: BulkRequest, shared: &Shared) -> Result<ExitCode> {
+        let (client, action) = (shared.client()?, request.action);
+        let count = client.count_bulk(&BulkRequest { dry_run: true, ..request.clone() }).await?;
         if self.dry_run {
             say(if shared.json {
                 serde_json::to_string_pretty(&count)?
@@ -75,7 +70,7 @@ impl All {
             say("nothing was done");
             return Ok(ExitCode::SUCCESS);
         }
-        let begun = client.begin_bulk(&request(false)).await?;
+        let begun = client.begin_bulk(&request).await?;
         let bulk = if self.detach { begun } else { follow(&client, begun, shared.json).await? };
         if shared.json {
             say(serde_json::to_string_pretty(&bulk)?);
@@ -98,7 +93,24 @@ pub(crate) struct ReprioritiseAll {
 
 impl ReprioritiseAll {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
-        self.all.run_with(BulkAction::Reprioritise, Some(self.priority), shared).await
+        let request = self.all.request(BulkAction::Reprioritise);
+        self.all.run_with(BulkRequest { priority: Some(self.priority), ..request }, shared).await
+    }
+}
+
+/// Which jobs are to run anew, and what is to be different of them
+#[derive(Debug, Args)]
+pub(crate) struct RetryAll {
+    #[command(flatten)]
+    all: All,
+    #[command(flatten)]
+    changes: super::act::Changes,
+}
+
+impl RetryAll {
+    pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
+        let request = self.all.request(BulkAction::Retry);
+        self.all.run_with(BulkRequest { rerun: self.changes.rerun(), ..request }, shared).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use panofleet_job_schema::Rerun;
 use panofleet_jobs_db::BulkAction;
 use panofleet_producer::api::{BulkFilter, BulkRequest};
 use ratatui::DefaultTerminal;
@@ -90,8 +91,8 @@ async fn act(client: &Client, action: Action) -> Result<String> {
         }
         Action::RetryGroup { failure, .. } => {
             let filter = BulkFilter { failure: Some(failure), ..BulkFilter::default() };
-            let request =
-                BulkRequest { action: BulkAction::Retry, priority: None, filter, dry_run: false };
+            let (action, rerun) = (BulkAction::Retry, Rerun::default());
+            let request = BulkRequest { action, priority: None, rerun, filter, dry_run: false };
             let bulk = client.begin_bulk(&request).await?;
             format!("{} jobs are started anew (bulk action {})", bulk.matched, bulk.id)
         }

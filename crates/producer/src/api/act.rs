@@ -9,7 +9,7 @@ use panofleet_bus::sealed::sealed_control;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal};
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Job, JobId, Timestamp};
+use panofleet_job_schema::{Job, JobId, Rerun, Timestamp};
 use panofleet_jobs_db::FamilyKey;
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace::job_span;
@@ -20,7 +20,8 @@ use tracing::Instrument as _;
 use super::JobView;
 use super::auth::granted::Granted;
 use super::error::ApiError;
-use super::extract::{JobPath, JsonBody};
+use super::extract::{JobPath, JsonBody, MaybeJson};
+use super::submit::unknown_region;
 use crate::transition::{Transition, transition};
 
 /// Longest time that the control record may take: the dispatcher publishes it again when it closes the job.
@@ -59,11 +60,19 @@ fn check_is_cancelled(refusal: Refusal, job: &Job) -> Result<(), ApiError> {
     })
 }
 
-/// Starts a job that has ended anew, as a new generation with a new deadline.
-pub(super) async fn retry(api: Granted, JobPath(id): JobPath) -> Result<Json<JobView>, ApiError> {
+/// Starts a job that has ended anew, as a new generation with a new deadline; elsewhere or within other limits if the body
+/// says so.
+pub(super) async fn retry(
+    api: Granted,
+    JobPath(id): JobPath,
+    MaybeJson(changes): MaybeJson<Rerun>,
+) -> Result<Json<JobView>, ApiError> {
+    api.check_rerun(&changes)?;
     let parent_waits = api.parent_waits(id).await?;
     api.check_is_kept(id).await?;
-    match api.apply(id, |now, _| Event::ReplayRequested { now, parent_waits }).await? {
+    let event =
+        |now, _: &Job| Event::ReplayRequested { now, parent_waits, changes: changes.clone() };
+    match api.apply(id, event).await? {
         Transition::Changed(decision) => {
             let span = job_span(id, decision.job.trace.as_deref());
             api.carry_out(&decision).instrument(span).await;
@@ -121,6 +130,16 @@ pub(super) async fn change(
 }
 
 impl Granted {
+    /// Refuses changes that no job can have here, and those that the asker may not make.
+    pub(super) fn check_rerun(&self, changes: &Rerun) -> Result<(), ApiError> {
+        changes.check().map_err(|bad| ApiError::unfit("does_not_fit", bad.to_string()))?;
+        let known = &self.config.regions;
+        if let Some(unknown) = changes.named().find(|region| !known.contains_key(*region)) {
+            return Err(unknown_region(&self.config, unknown));
+        }
+        Ok(self.principal().check_regions(changes.named())?)
+    }
+
     /// Those that have ended stay as they are.
     async fn reprioritise_children(&self, job: &Job, priority: Priority) -> Result<(), ApiError> {
         for child in self.db.children(FamilyKey::of(job)).await? {

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Attempt, Region, Span, Timestamp, WorkerId};
+use panofleet_job_schema::{Attempt, Region, Rerun, Span, Timestamp, WorkerId};
 use panofleet_jobs_db::{Bulk, BulkAction, JobFilter, VersionedBulk};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,9 @@ pub struct BulkRequest {
     /// The band that they are to wait in from now on; to `reprioritise`, and for nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// What is to be different of them when they run anew; to `retry`, and for nothing else.
+    #[serde(default, skip_serializing_if = "Rerun::is_same")]
+    pub rerun: Rerun,
     /// To which jobs.
     #[serde(default)]
     pub filter: BulkFilter,
@@ -99,6 +102,9 @@ pub struct BulkView {
     /// The band that they wait in from then on, if that is what is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
+    /// What is different of them from then on, if they are started anew.
+    #[serde(default, skip_serializing_if = "Rerun::is_same")]
+    pub rerun: Rerun,
     /// Which states it is about; all if there is none.
     pub states: Vec<String>,
     /// With which label.
@@ -164,20 +170,18 @@ pub(super) enum BulkAnswer {
 /// Counts what matches; unless that is all that is asked for, has the action done to it: 202.
 pub(super) async fn begin(
     api: Granted,
-    JsonBody(BulkRequest { action, priority, filter, dry_run }): JsonBody<BulkRequest>,
+    JsonBody(request): JsonBody<BulkRequest>,
 ) -> Result<(StatusCode, Json<BulkAnswer>), ApiError> {
-    if (action == BulkAction::Reprioritise) != priority.is_some() {
-        let detail =
-            "`priority` says which band to reprioritise to, and belongs to no other action";
-        return Err(ApiError::unfit("does_not_fit", detail));
-    }
+    request.check(&api)?;
+    let BulkRequest { action, priority, rerun, filter, dry_run } = request;
     let filter = api.bulk_filter(action, filter).await?;
     let matched = api.db.count(&filter).await?;
     if dry_run {
         api.note_outcome("counted");
         return Ok((StatusCode::OK, Json(BulkAnswer::Counted(BulkCount { matched }))));
     }
-    let begun = api.begin_bulk((action, priority), filter, matched).await?;
+    let what = What { action, priority, rerun };
+    let begun = api.begin_bulk(what, filter, matched).await?;
     api.note_subject(begun.id);
     api.note_tenant(&begun.tenant);
     let begun = BulkAnswer::Begun(Box::new(BulkView::of(begun)));
@@ -221,11 +225,40 @@ pub(super) async fn stop(
     Err(ApiError::refused(StatusCode::SERVICE_UNAVAILABLE, "busy", detail))
 }
 
+/// What is done to each job.
+#[derive(Debug)]
+pub(super) struct What {
+    pub(super) action: BulkAction,
+    pub(super) priority: Option<Priority>,
+    pub(super) rerun: Rerun,
+}
+
+impl From<BulkAction> for What {
+    fn from(action: BulkAction) -> Self {
+        Self { action, priority: None, rerun: Rerun::default() }
+    }
+}
+
+impl BulkRequest {
+    fn check(&self, api: &Granted) -> Result<(), ApiError> {
+        if (self.action == BulkAction::Reprioritise) != self.priority.is_some() {
+            let detail =
+                "`priority` says which band to reprioritise to, and belongs to no other action";
+            return Err(ApiError::unfit("does_not_fit", detail));
+        }
+        if self.action != BulkAction::Retry && !self.rerun.is_same() {
+            let detail = "`rerun` says what is different of jobs that are started anew, and belongs to `retry`";
+            return Err(ApiError::unfit("does_not_fit", detail));
+        }
+        api.check_rerun(&self.rerun)
+    }
+}
+
 impl Granted {
     /// Has an action done to all jobs that match.
     pub(super) async fn begin_bulk(
         &self,
-        (action, priority): (BulkAction, Option<Priority>),
+        What { action, priority, rerun }: What,
         filter: JobFilter,
         matched: u64,
     ) -> Result<Bulk, ApiError> {
@@ -242,6 +275,7 @@ impl Granted {
             tenant,
             action,
             priority,
+            rerun,
             filter,
             matched,
             done: 0,
@@ -312,6 +346,7 @@ impl BulkView {
             id,
             action,
             priority,
+            rerun,
             filter,
             matched,
             done,
@@ -325,6 +360,7 @@ impl BulkView {
             id,
             action,
             priority,
+            rerun,
             states: filter.states,
             label: filter.label.map(|(key, value)| format!("{key}:{value}")),
             region: filter.region,

@@ -144,7 +144,7 @@ pub(super) async fn delete_tenant(
     let webhooks = api.remove_webhooks_of(&tenant).await?;
     let filter = JobFilter { tenant: Some(tenant.clone()), ..JobFilter::default() };
     let matched = api.db.count(&filter).await?;
-    let bulk = api.begin_bulk((BulkAction::Delete, None), filter, matched).await?;
+    let bulk = api.begin_bulk(BulkAction::Delete.into(), filter, matched).await?;
     let uploads = api.remove_uploads_of(&tenant, now).await?;
     tracing::info!(%tenant, matched, "deletion of a tenant requested");
     let bulk = BulkView::of(bulk);

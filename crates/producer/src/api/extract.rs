@@ -26,6 +26,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// A JSON body, or what its type is by default where there is no body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MaybeJson<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = check_is_json(request.headers());
+        let body = Bytes::from_request(request, state).await.map_err(|error| unread(&error))?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        is_json.and_then(|()| parse(&body)).map(Self)
+    }
+}
+
 /// Browsers send this type to another site only after asking it, so it also keeps forged requests out.
 fn check_is_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if has_type(headers, "application/json") {

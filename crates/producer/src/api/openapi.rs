@@ -101,7 +101,7 @@ fn operation(row: &Row, told: &Told, generator: &mut SchemaGenerator) -> Value {
     });
     if let Some(body) = shape.body {
         operation["requestBody"] = json!({
-            "required": true,
+            "required": !shape.may_be_empty,
             "content": { "application/json": { "schema": body(generator) } },
         });
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Api;
 use super::auth::granted::Granted;
-use super::extract::{JobPath, JsonBody, Params, Segments};
+use super::extract::{JobPath, JsonBody, MaybeJson, Params, Segments};
 
 /// Gives a type's schema, or a reference to it.
 pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -21,6 +21,8 @@ pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 pub(crate) struct Shape {
     /// The body, JSON.
     pub(crate) body: Option<SchemaOf>,
+    /// Whether the body may be left out.
+    pub(crate) may_be_empty: bool,
     /// The parameters of the query, as the properties of an object.
     pub(crate) query: Option<SchemaOf>,
     /// The status of success, or `2XX` where there may be several.
@@ -39,6 +41,13 @@ pub(crate) trait Asks {
 impl<T: JsonSchema> Asks for JsonBody<T> {
     fn shape(shape: &mut Shape) {
         shape.body = Some(SchemaGenerator::subschema_for::<T>);
+    }
+}
+
+impl<T: JsonSchema> Asks for MaybeJson<T> {
+    fn shape(shape: &mut Shape) {
+        shape.body = Some(SchemaGenerator::subschema_for::<T>);
+        shape.may_be_empty = true;
     }
 }
 

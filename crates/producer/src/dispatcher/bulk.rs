@@ -160,9 +160,12 @@ impl Dispatcher {
 
 /// What a bulk action has happen to each job; nothing where a row says too little. Jobs that are listed are nobody's children:
 /// no parent waits for them.
-const fn event_of(bulk: &Bulk, now: Timestamp) -> Option<Event> {
+fn event_of(bulk: &Bulk, now: Timestamp) -> Option<Event> {
     match (bulk.action, bulk.priority) {
-        (BulkAction::Retry, _) => Some(Event::ReplayRequested { now, parent_waits: false }),
+        (BulkAction::Retry, _) => {
+            let changes = bulk.rerun.clone();
+            Some(Event::ReplayRequested { now, parent_waits: false, changes })
+        }
         (BulkAction::Cancel, _) => Some(Event::CancelRequested { now }),
         (BulkAction::Reprioritise, Some(priority)) => Some(Event::Reprioritised { priority }),
         (BulkAction::Reprioritise, None) | (BulkAction::Delete, _) => None,

@@ -5,10 +5,11 @@ use panofleet_job_schema::envelope::{Body, Envelope};
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::ControlRecord;
 use panofleet_job_schema::{JobId, Region};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Answer, Fleet, HOME};
 use crate::results::tiles;
+use crate::sources::two_regions;
 
 impl Fleet {
     async fn act(&self, id: JobId, what: &str) -> Answer {
@@ -93,6 +94,60 @@ async fn a_retry_is_a_new_generation_of_a_job_that_has_ended() {
 }
 
 #[tokio::test]
+async fn a_retry_may_go_elsewhere_and_have_other_limits() {
+    let fleet = two_regions().await;
+    let id = fleet.submitted(&json!({ "hop_after": "1m", "any_region": true })).await;
+    fleet.reject(id).await;
+    let path = format!("/v1/jobs/{id}/retry");
+    for (wrong, said) in [
+        (json!({ "region": "mars" }), "no region `mars`"),
+        (json!({ "region": "far", "regions": ["home"] }), "give one of"),
+        (json!({ "regions": ["far", "far"] }), "twice"),
+        (json!({ "timeout": "1ms" }), "timeout"),
+        (json!({ "max_attempts": 0 }), "max_attempts"),
+        (json!({ "label": "x" }), "label"),
+    ] {
+        let answer = fleet.post(&path, &wrong).await;
+        assert_eq!(answer.status, 422, "{wrong}");
+        assert!(answer.text().contains(said), "{wrong}: {}", answer.text());
+    }
+    let changes = json!({
+        "region": "far", "timeout": "2h", "deadline": "3h", "max_attempts": 2, "priority": "high",
+    });
+    let job = fleet.post(&path, &changes).await.ok();
+    for (field, expected) in [
+        ("state", json!("queued")),
+        ("region", json!("far")),
+        ("priority", json!("high")),
+        ("regions", json!(null)),
+    ] {
+        assert_eq!(job[field], expected, "{field}");
+    }
+    let job = fleet.job(id).await;
+    assert_eq!((job.timeout.to_string().as_str(), job.max_attempts), ("2h", 2));
+    assert_eq!(job.deadline_at.since(fleet.db.now().await.unwrap()).as_secs().div_ceil(3600), 3);
+    let history = fleet.get(&format!("/v1/jobs/{id}/history")).await.ok();
+    let told = "region far; timeout 2h; deadline 3h; 2 attempts at most; priority high";
+    let entries = history["entries"].as_array().unwrap();
+    assert_eq!(entries.last().unwrap()["detail"], told, "{history}");
+    // Not while it waits, and never by whom may not run jobs there.
+    fleet.post(&path, &changes).await.problem(409, "job_not_ended");
+}
+
+#[tokio::test]
+async fn a_bulk_retry_may_go_elsewhere() {
+    let fleet = two_regions().await;
+    let ask = async |body: &Value| fleet.post("/v1/bulk", body).await;
+    let elsewhere = json!({ "action": "retry", "rerun": { "region": "far" } });
+    assert_eq!(ask(&elsewhere).await.json()["rerun"], json!({ "region": "far" }));
+    let unknown = json!({ "action": "retry", "rerun": { "region": "mars" }, "dry_run": true });
+    ask(&unknown).await.problem(422, "region_unknown");
+    let cancel = json!({ "action": "cancel", "rerun": { "region": "far" } });
+    let said = ask(&cancel).await.problem(422, "does_not_fit");
+    assert!(said.contains("belongs to `retry`"), "{said}");
+}
+
+#[tokio::test]
 async fn a_retry_hides_the_old_result_until_there_is_a_new_one() {
     let fleet = Fleet::start().await;
     let id = fleet.submitted(&json!({})).await;
@@ -112,7 +167,7 @@ async fn a_retry_hides_the_old_result_until_there_is_a_new_one() {
 async fn a_job_that_waits_is_moved_to_another_band() {
     let fleet = Fleet::start().await;
     let id = fleet.submitted(&json!({})).await;
-    let change = async |body: serde_json::Value| {
+    let change = async |body: Value| {
         let request = fleet.request(reqwest::Method::PATCH, &format!("/v1/jobs/{id}"));
         Answer::of(request.json(&body).send().await.unwrap()).await
     };

@@ -15,7 +15,7 @@ fn region(name: &str) -> Region {
 }
 
 /// Two regions; the bucket `photos` lies in the second.
-async fn two_regions() -> Fleet {
+pub(crate) async fn two_regions() -> Fleet {
     Fleet::start_with(|config| {
         let far = RegionConfig { bucket: "far-outputs".to_owned() };
         config.regions.insert(region("far"), far);

@@ -250,6 +250,12 @@ async fn a_key_may_be_for_some_regions() {
         let said = submit(extra).await.problem(403, "wrong_region");
         assert!(said.contains(HOME), "{said}");
     }
+    let path = format!("/v1/jobs/{}/cancel", both["id"].as_str().unwrap());
+    fleet.post_by(key, &path, &json!({})).await.ok();
+    let again = path.replace("cancel", "retry");
+    fleet.post_by(key, &again, &json!({ "region": HOME })).await.problem(403, "wrong_region");
+    let elsewhere = json!({ "action": "retry", "rerun": { "regions": ["north", HOME] } });
+    fleet.post_by(key, "/v1/bulk", &elsewhere).await.problem(403, "wrong_region");
     let schedule = |job: Value| json!({ "cron": "0 3 * * *", "job": spec(&job) });
     let add = async |name: &str, job: Value| {
         let path = format!("/v1/schedules/{name}");

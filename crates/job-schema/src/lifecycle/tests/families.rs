@@ -163,7 +163,11 @@ fn cancel_deadline_and_replay_end_a_blocked_job_and_its_family() {
     assert_eq!(cancelled.try_step(&old), Err(Refusal::Closing), "a closing job makes no children");
     let ended = cancelled.sealed(at(5));
     assert_eq!(ended.try_step(&old), Err(Refusal::Ended));
-    let again = ended.step(Event::ReplayRequested { now: at(6), parent_waits: false });
+    let again = ended.step(Event::ReplayRequested {
+        now: at(6),
+        parent_waits: false,
+        changes: Rerun::default(),
+    });
     assert_eq!(again.job.family, None);
     assert_eq!(again.try_step(&old), Err(Refusal::StaleGeneration));
     let again = again.sent(at(7)).claimed(2, 2, at(8));
@@ -200,7 +204,11 @@ fn a_child_is_run_anew_only_for_a_parent_that_waits() {
     let life = life.sent(at(1)).claimed(1, 1, at(2));
     let life = life.report(1, 1, failure(ErrorClass::Rejected), at(3)).sealed(at(4));
     let deadline_at = life.job.deadline_at;
-    let replay = |parent_waits| Event::ReplayRequested { now: at(5), parent_waits };
+    let replay = |parent_waits| Event::ReplayRequested {
+        now: at(5),
+        parent_waits,
+        changes: Rerun::default(),
+    };
     assert_eq!(life.try_step(&replay(false)), Err(Refusal::NoParentWaits));
     let life = life.step(replay(true));
     assert_eq!((life.job.state.name(), life.job.deadline_at), ("queued", deadline_at));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::time::Span;
 
 pub(super) fn region(name: &str) -> Region {
     Region::new(name).unwrap()
@@ -87,6 +88,46 @@ fn an_old_copy_that_is_claimed_all_the_same_takes_the_job_back() {
     assert_eq!(life.job.state.name(), "succeeded");
     let late = life.said(1, 1, success(1), at(405));
     assert_eq!(life.try_step(&late), Err(Refusal::Ended), "nothing is published twice");
+}
+
+#[test]
+fn a_job_may_be_started_anew_elsewhere_and_within_other_limits() {
+    let life = Life::new().sent(at(1)).claimed(1, 1, at(2));
+    let life = life.report(1, 1, failure(ErrorClass::Rejected), at(3)).sealed(at(4));
+    let hour = Span(Duration::from_secs(3600));
+    let changes = Rerun {
+        region: Some(region("us-west")),
+        timeout: Some(hour),
+        deadline: Some(hour),
+        max_attempts: Some(9),
+        priority: Some(Priority::High),
+        ..Rerun::default()
+    };
+    let bucket = life.job.bucket.clone();
+    let life = life.step(Event::ReplayRequested { now: at(5), parent_waits: false, changes });
+    assert_eq!(place(&life), ("queued", "us-west"));
+    let job = &life.job;
+    assert_eq!((job.timeout, job.max_attempts, job.deadline_at), (hour, 9, at(3605)));
+    assert_eq!((job.spec.priority, &job.bucket), (Priority::High, &bucket));
+    assert_eq!(job.spec.region, Some(region("us-west")), "what is asked for now");
+    let told: Vec<_> = job.regions().map(Region::as_str).collect();
+    assert_eq!(told, ["hangzhou", "us-west"], "where it was, they hear that it is over there");
+    let life = life.sent(at(6));
+    let sent_to = |attempt| life.job.region_of(Attempt(attempt)).map(Region::as_str);
+    assert_eq!((sent_to(1), sent_to(2)), (Some("hangzhou"), Some("us-west")));
+    assert_eq!(life.job.message(Attempt(2), &[]).region, region("us-west"));
+}
+
+#[test]
+fn a_job_that_is_started_anew_in_several_regions_goes_on_from_one_to_the_next() {
+    let life = Life::new().step(Event::CancelRequested { now: at(1) });
+    let regions = vec![region("us-west"), region("paris")];
+    let changes = Rerun { regions: regions.clone(), ..Rerun::default() };
+    let life = life.step(Event::ReplayRequested { now: at(5), parent_waits: false, changes });
+    assert_eq!(place(&life), ("queued", "us-west"));
+    assert_eq!(life.job.spec.regions, regions);
+    assert_eq!(life.job.hop_due(), Some(at(305)));
+    assert!(life.job.sent_to.is_empty(), "nothing was ever sent where it was");
 }
 
 #[test]

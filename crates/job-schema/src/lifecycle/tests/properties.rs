@@ -45,12 +45,20 @@ pub(super) fn check_invariants(before: &Job, event: &Event, decision: &Decision)
 /// A job stays on its route, its result where it was to lie, and what was sent is remembered.
 fn check_route(before: &Job, decision: &Decision) {
     let after = &decision.job;
-    let Some(route) = &after.route else {
-        return assert!(after.sent_to.is_empty() && after.region == before.region);
-    };
-    assert!(route.regions.contains(&after.region));
+    match &after.route {
+        Some(route) => assert!(route.regions.contains(&after.region)),
+        None => assert!(after.region == before.region || decision.reason == Reason::Replayed),
+    }
     assert!(after.sent_to.len() <= limits::SENT_TO_MAX);
     assert_eq!(after.bucket, before.bucket);
+    // Whoever was ever sent something of it hears of its end.
+    let told: Vec<_> = after.regions().collect();
+    let mut sent: Vec<_> = before.sent_to.iter().map(|sent| &sent.region).collect();
+    if sent.is_empty() && before.counters.last_attempt > 0 {
+        sent.push(&before.region);
+    }
+    let is_told = sent.iter().all(|region| told.contains(region));
+    assert!(is_told || before.sent_to.len() == limits::SENT_TO_MAX);
     if decision.reason == Reason::Hopped {
         assert_ne!(after.region, before.region);
         assert!(matches!(after.state, State::Queued { .. }), "nobody holds it");
@@ -130,7 +138,7 @@ enum Happening {
     Cancel,
     Seal,
     FindManifest,
-    Replay,
+    Replay { elsewhere: Option<usize> },
     Reprioritise { band: usize },
 }
 
@@ -149,7 +157,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Cancel),
         2 => Just(Happening::Seal),
         1 => Just(Happening::FindManifest),
-        1 => Just(Happening::Replay),
+        1 => prop::option::of(0..3_usize).prop_map(|elsewhere| Happening::Replay { elsewhere }),
         1 => (0..Priority::ALL.len()).prop_map(|band| Happening::Reprioritise { band }),
     ]
 }
@@ -184,7 +192,12 @@ fn event_of(happening: &Happening, life: &Life, clock: &mut i64) -> Event {
             let generation = life.job.generation;
             Event::ManifestFound { generation, manifest: summary(1), now }
         }
-        Happening::Replay => Event::ReplayRequested { now, parent_waits: true },
+        Happening::Replay { elsewhere } => {
+            let there = [region("hangzhou"), region("us-west"), region("paris")];
+            let changes =
+                Rerun { region: elsewhere.map(|at| there[at].clone()), ..Rerun::default() };
+            Event::ReplayRequested { now, parent_waits: true, changes }
+        }
         Happening::Reprioritise { band } => Event::Reprioritised { priority: Priority::ALL[*band] },
     }
 }
@@ -251,7 +264,7 @@ proptest! {
                 prop_assert!(life.try_step(&event).is_err(), "{event:?} left an end");
             }
         }
-        let replay = Event::ReplayRequested { now: at(clock), parent_waits: true };
+        let replay = Event::ReplayRequested { now: at(clock), parent_waits: true, changes: Rerun::default() };
         let again = life.try_step(&replay).unwrap().job;
         prop_assert_eq!(again.generation.0, life.job.generation.0 + 1);
         prop_assert_eq!(again.counters.last_attempt, life.job.counters.last_attempt);

@@ -12,7 +12,7 @@ use panofleet_job_schema::lifecycle::{self, Decision, Event, Horizon, PartitionH
 use panofleet_job_schema::manifest::ManifestSummary;
 use panofleet_job_schema::message::{AttemptId, ClaimEvent, Report};
 use panofleet_job_schema::policy::Policy;
-use panofleet_job_schema::{Attempt, Generation, Job, Timestamp, WorkerId};
+use panofleet_job_schema::{Attempt, Generation, Job, Rerun, Timestamp, WorkerId};
 
 use super::world::{Deed, Entry, Said, Tally};
 use crate::clock::{NOW, claim_id};
@@ -132,7 +132,9 @@ fn event(job: &mut Job, on_failure: OnChildFailure, deed: Deed) -> Event {
         Deed::Cancel => Event::CancelRequested { now },
         Deed::Sealed => Event::Sealed { generation, now },
         Deed::Found => Event::ManifestFound { generation, manifest: summary(), now },
-        Deed::Replay => Event::ReplayRequested { now, parent_waits: false },
+        Deed::Replay => {
+            Event::ReplayRequested { now, parent_waits: false, changes: Rerun::default() }
+        }
     }
 }
 
