@@ -16,7 +16,8 @@
 //! | schedules; dead letters; who has changed what | `schedules.rs`, `dead_letters.rs`, `audit.rs` |
 //! | webhooks and what they were told | `webhooks.rs` |
 //! | the API for people who read | `reference.rs` |
-//! | sizes and ages in words | `words.rs` |
+//! | sizes, ages and states in words | `words.rs` |
+//! | English and Chinese | `language.rs` |
 //! | scripts, styles, the embedded viewers | `assets.rs`, `assets/` |
 
 use axum::extract::Request;
@@ -37,6 +38,7 @@ mod failures;
 mod fleet;
 mod home;
 mod html;
+pub(crate) mod language;
 mod questions;
 mod reference;
 mod schedules;
@@ -62,6 +64,7 @@ pub(crate) fn routes() -> Routes {
         .page("/webhooks", READ, webhooks::webhooks)
         .page("/webhooks/{id}", READ, webhooks::webhook)
         .page("/api", Need::Nothing, reference::reference)
+        .of_pages(Method::GET, ("/language/{code}", Need::Nothing), language::choose)
         .page("/sign-out", Need::AnyKey, sign_in::ask)
         .of_pages(Method::GET, ("/sign-in", Need::Nothing), sign_in::form)
         .of_pages(Method::POST, ("/sign-in", Need::Nothing), sign_in::begin)

@@ -128,7 +128,7 @@ impl Question {
         }
     }
 
-    fn named(name: &str) -> Result<Self, ApiError> {
+    pub(crate) fn named(name: &str) -> Result<Self, ApiError> {
         Self::ALL.into_iter().find(|question| question.name() == name).ok_or_else(|| {
             ApiError::absent("question_not_found", "GET /v1/questions lists the questions")
         })

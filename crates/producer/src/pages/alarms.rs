@@ -5,6 +5,7 @@ use std::time::Duration;
 use panofleet_job_schema::Timestamp;
 use panofleet_jobs_db::{JobFilter, Scope};
 
+use super::language::say;
 use super::words;
 use crate::api::auth::granted::Granted;
 use crate::api::bulk::RETRIED;
@@ -45,14 +46,18 @@ async fn failed(api: &Granted, now: Timestamp) -> Result<Vec<String>, ApiError> 
     let (dead, waiting) = api.kept_failed.get(api.whose().cloned(), count).await?;
     let mut lines = Vec::new();
     if dead > 0 {
-        let jobs = words::count(dead, "job");
-        lines.push(format!("<a href=\"/failures\">{jobs} failed for good within an hour</a>"));
+        let jobs = words::count(dead, words::JOB);
+        lines.push(say!(
+            "<a href=\"/failures\">{jobs} failed for good within an hour</a>",
+            "<a href=\"/failures\">一小时内有 {jobs}最终失败</a>"
+        ));
     }
     if waiting > 0 {
-        let jobs = words::count(waiting, "job");
+        let jobs = words::count(waiting, words::JOB);
         let link = "/?state=waiting&amp;failed_within=1h";
-        lines.push(format!(
-            "<a href=\"{link}\">{jobs} failed within an hour, and wait to be tried again</a>"
+        lines.push(say!(
+            "<a href=\"{link}\">{jobs} failed within an hour, and wait to be tried again</a>",
+            "<a href=\"{link}\">一小时内有 {jobs}失败，等待重试</a>"
         ));
     }
     Ok(lines)
@@ -64,25 +69,36 @@ async fn fleet(api: &Granted, now: Timestamp) -> Result<Vec<String>, ApiError> {
     let silent = workers.iter().filter(|worker| !worker.alive && now.since(worker.beat_at) < GONE);
     let silent = silent.count() as u64;
     if silent > 0 {
-        let workers = words::count(silent, "worker");
-        lines.push(format!("<a href=\"/fleet\">{workers} fell silent within a day</a>"));
+        let workers = words::count(silent, words::WORKER);
+        lines.push(say!(
+            "<a href=\"/fleet\">{workers} fell silent within a day</a>",
+            "<a href=\"/fleet\">一天内有 {workers}失去联系</a>"
+        ));
     }
     let readings = api.kept_backlog.readings(api.db.as_ref()).await?;
     for queue in queue_views(api, &readings, &api.config.scale) {
         let name = format!("{}.{}", queue.region, queue.lane);
         if queue.oldest_s > WAITS_S {
             let span = words::span(queue.oldest_s.saturating_mul(1000));
-            lines
-                .push(format!("<a href=\"/fleet\">The oldest job of {name} has waited {span}</a>"));
+            lines.push(say!(
+                "<a href=\"/fleet\">The oldest job of {name} has waited {span}</a>",
+                "<a href=\"/fleet\">{name} 中最早的任务已等待 {span}</a>"
+            ));
         }
         if queue.workers == 0 && queue.queued + queue.sent > 0 {
-            lines.push(format!("<a href=\"/fleet\">Nobody takes the jobs of {name}</a>"));
+            lines.push(say!(
+                "<a href=\"/fleet\">Nobody takes the jobs of {name}</a>",
+                "<a href=\"/fleet\">没有工作节点处理 {name} 的任务</a>"
+            ));
         }
     }
     let pauses = api.db.pauses().await?.len() as u64;
     if pauses > 0 {
-        let pauses = words::count(pauses, "pause");
-        lines.push(format!("<a href=\"/fleet\">Jobs are held back by {pauses}</a>"));
+        let pauses = words::count(pauses, words::PAUSE);
+        lines.push(say!(
+            "<a href=\"/fleet\">Jobs are held back by {pauses}</a>",
+            "<a href=\"/fleet\">{pauses}正在阻止任务派发</a>"
+        ));
     }
     Ok(lines)
 }

@@ -3,7 +3,8 @@
 use panofleet_job_schema::Timestamp;
 use panofleet_jobs_db::{AuditEntry, AuditFilter};
 
-use super::html::{Page, PageError, Text, age};
+use super::html::{Page, PageError, Text, age, table_head};
+use super::language::say;
 use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
 
@@ -16,11 +17,17 @@ pub(super) async fn audit(api: Granted) -> Result<Page, PageError> {
     let filter = AuditFilter { tenant: api.administered().cloned(), ..AuditFilter::default() };
     let entries = api.db.audit(&filter, SHOWN).await.map_err(ApiError::from)?;
     let rows: String = entries.iter().map(|entry| row(entry, now)).collect();
-    let main = format!(
-        "<h1>Audit log</h1>\n<table>\n<thead><tr><th>When</th><th>Who</th><th>What</th><th>To what</th><th>Tenant</th>\
-         <th>Outcome</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
-    );
-    Ok(Page { title: "Audit log".to_owned(), main, ..Page::of(&api) })
+    let title = say("Audit log", "审计日志").to_owned();
+    let head = table_head([
+        say("When", "时间"),
+        say("Who", "操作者"),
+        say("What", "操作"),
+        say("To what", "对象"),
+        say("Tenant", "租户"),
+        say("Outcome", "结果"),
+    ]);
+    let main = format!("<h1>{title}</h1>\n<table>\n{head}<tbody>\n{rows}</tbody>\n</table>\n");
+    Ok(Page { title, main, ..Page::of(&api) })
 }
 
 fn row(entry: &AuditEntry, now: Timestamp) -> String {

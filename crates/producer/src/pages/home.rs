@@ -12,7 +12,8 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::alarms::alarms;
-use super::html::{Button, Page, PageError, Text, age};
+use super::html::{Button, Page, PageError, Text, age, table_head};
+use super::language::say;
 use super::words;
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
@@ -22,16 +23,18 @@ use crate::api::jobs::{ListParams, page};
 use crate::api::view::StateView;
 
 /// What one may look for: the parameter of `GET /v1/jobs`, what to call it, how it is written.
-const FIELDS: [(&str, &str, &str); 8] = [
-    ("label", "Label", "album:42"),
-    ("region", "Region", ""),
-    ("worker", "Worker", ""),
-    ("attempt", "Attempt", "1"),
-    ("accepted_since", "Accepted since", "2026-11-30T14:00:00Z"),
-    ("accepted_until", "Accepted until", "2026-11-30T15:00:00Z"),
-    ("failed_within", "Failed within", "24h"),
-    ("failure", "Failure", "fingerprint"),
-];
+fn text_fields() -> [(&'static str, &'static str, &'static str); 8] {
+    [
+        ("label", say("Label", "标签"), "album:42"),
+        ("region", say("Region", "区域"), ""),
+        ("worker", say("Worker", "工作节点"), ""),
+        ("attempt", say("Attempt", "第几次尝试"), "1"),
+        ("accepted_since", say("Accepted since", "受理不早于"), "2026-11-30T14:00:00Z"),
+        ("accepted_until", say("Accepted until", "受理早于"), "2026-11-30T15:00:00Z"),
+        ("failed_within", say("Failed within", "失败时间范围"), "24h"),
+        ("failure", say("Failure", "失败"), say("fingerprint", "指纹")),
+    ]
+}
 
 /// What a form was sent with; fields that were left empty are not there.
 type Asked = BTreeMap<String, String>;
@@ -50,27 +53,32 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     let counts = JobState::NAMES.into_iter().filter_map(|name| {
         let count = counts.get(name).filter(|count| **count > 0)?;
         Some(format!(
-            "<li><a class=\"state {name}\" href=\"/?state={name}\">{count} {name}</a></li>\n"
+            "<li><a class=\"state {name}\" href=\"/?state={name}\">{count} {}</a></li>\n",
+            words::state(name),
         ))
     });
     let counts: String = counts.collect();
     let alarms = alarms(&api, now).await?;
     let body = match (page.jobs.is_empty(), asked.is_empty()) {
         (true, true) => empty(),
-        (true, false) => "<p>No job is like that. <a href=\"/\">All jobs</a></p>\n".to_owned(),
+        (true, false) => {
+            let none = say("No job is like that.", "没有符合条件的任务。");
+            format!("<p>{none} <a href=\"/\">{}</a></p>\n", say("All jobs", "所有任务"))
+        }
         (false, _) => table(&page.jobs, now, api.whose().is_none()),
     };
     let older = page.next.map_or_else(String::new, |next| {
         let mut older = asked.clone();
         older.insert("before".to_owned(), next.to_string());
-        format!("<p><a href=\"{}\">Older</a></p>\n", Text(address(&older)))
+        format!("<p><a href=\"{}\">{}</a></p>\n", Text(address(&older)), say("Older", "更早"))
     });
     let all = if page.jobs.is_empty() { String::new() } else { all_that_match(&api, &params) };
+    let title = say("Jobs", "任务").to_owned();
     let main = format!(
-        "<h1>Jobs</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\">\n{alarms}<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
+        "<h1>{title}</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\">\n{alarms}<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
         search(&asked),
     );
-    Ok(Page { title: "Jobs".to_owned(), main, ..Page::of(&api) })
+    Ok(Page { title, main, ..Page::of(&api) })
 }
 
 /// This page with these parameters.
@@ -85,7 +93,8 @@ fn search(asked: &Asked) -> String {
     let choice = |name: &str, title: &str, of: &[&str]| {
         let option = |value: &&str| {
             let selected = if *value == given(name) { " selected" } else { "" };
-            format!("<option{selected}>{value}</option>")
+            let text = words::state(value);
+            format!("<option value=\"{value}\"{selected}>{text}</option>")
         };
         let options: String = of.iter().map(option).collect();
         format!(
@@ -93,9 +102,9 @@ fn search(asked: &Asked) -> String {
         )
     };
     let operations: Vec<&str> = Operation::docs().iter().map(|doc| doc.name).collect();
-    let mut fields = choice("state", "State", &JobState::NAMES);
-    fields.push_str(&choice("operation", "Operation", &operations));
-    for (name, title, example) in FIELDS {
+    let mut fields = choice("state", say("State", "状态"), &JobState::NAMES);
+    fields.push_str(&choice("operation", say("Operation", "操作"), &operations));
+    for (name, title, example) in text_fields() {
         fields.push_str(&format!(
             "<label>{title} <input name=\"{name}\" value=\"{}\" placeholder=\"{example}\"></label>\n",
             Text(given(name)),
@@ -103,8 +112,11 @@ fn search(asked: &Asked) -> String {
     }
     let open = if asked.is_empty() { "" } else { " open" };
     format!(
-        "<details class=\"search\"{open}><summary>Look for</summary>\n<form action=\"/\">\n{fields}\
-         <button>Look</button> <a href=\"/\">All</a>\n</form>\n</details>\n"
+        "<details class=\"search\"{open}><summary>{}</summary>\n<form action=\"/\">\n{fields}\
+         <button>{}</button> <a href=\"/\">{}</a>\n</form>\n</details>\n",
+        say("Look for", "查找"),
+        say("Look", "查找"),
+        say("All", "全部"),
     )
 }
 
@@ -125,37 +137,56 @@ fn all_that_match(api: &Granted, asked: &ListParams) -> String {
         Button::new(text).posts("/v1/bulk", &body).then("/bulk/").counts(count).to_string()
     };
     let buttons = [
-        button("Start anew", BulkAction::Retry, None, "Start {} anew?"),
-        button("Cancel", BulkAction::Cancel, None, "End {} without a result?"),
         button(
-            "Move to high",
+            say("Start anew", "重新运行"),
+            BulkAction::Retry,
+            None,
+            say("Start {} anew?", "重新运行 {}？"),
+        ),
+        button(
+            say("Cancel", "取消"),
+            BulkAction::Cancel,
+            None,
+            say("End {} without a result?", "终止 {}，不产生结果？"),
+        ),
+        button(
+            say("Move to high", "调到高优先级"),
             BulkAction::Reprioritise,
             Some(Priority::High),
-            "Let {} go before those of other bands?",
+            say("Let {} go before those of other bands?", "让 {}排在其他优先级之前？"),
         ),
         button(
-            "Delete",
+            say("Delete", "删除"),
             BulkAction::Delete,
             None,
-            "Delete {} with outputs, uploads and all that is known of them? Nobody can undo this.",
+            say(
+                "Delete {} with outputs, uploads and all that is known of them? Nobody can undo this.",
+                "删除 {}及其输出、上传文件和全部记录？此操作无法撤销。",
+            ),
         ),
     ];
-    format!("<p class=\"buttons\">All that match: {}</p>\n", buttons.join(" "))
+    let all = say("All that match:", "所有符合条件的：");
+    format!("<p class=\"buttons\">{all} {}</p>\n", buttons.join(" "))
 }
 
 fn empty() -> String {
-    "<p>No jobs yet. Submit one:</p>\n\
-     <pre>panofleet submit FILE --output tiles=pano.tiles --wait</pre>"
-        .to_owned()
+    format!(
+        "<p>{}</p>\n<pre>panofleet submit FILE --output tiles=pano.tiles --wait</pre>",
+        say("No jobs yet. Submit one:", "还没有任务。提交一个："),
+    )
 }
 
 /// Jobs, and whose they are if they are not one tenant's.
 pub(super) fn table(jobs: &[JobView], now: Timestamp, of_all: bool) -> String {
     let rows: String = jobs.iter().map(|job| row(job, now, of_all)).collect();
-    format!(
-        "<table class=\"jobs\">\n<thead><tr><th>Source</th><th>State</th><th>Outputs</th>\
-         <th>Result</th><th>Accepted</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
-    )
+    let head = table_head([
+        say("Source", "来源"),
+        say("State", "状态"),
+        say("Outputs", "输出"),
+        say("Result", "结果"),
+        say("Accepted", "受理"),
+    ]);
+    format!("<table class=\"jobs\">\n{head}<tbody>\n{rows}</tbody>\n</table>")
 }
 
 fn row(job: &JobView, now: Timestamp, of_all: bool) -> String {
@@ -182,8 +213,8 @@ fn row(job: &JobView, now: Timestamp, of_all: bool) -> String {
 fn result(job: &JobView) -> String {
     match &job.state {
         StateView::Succeeded { result } => {
-            let files = words::count(result.files, "file");
-            format!("{files}, {}", words::size(result.total_bytes))
+            let files = words::count(result.files, words::FILE);
+            say!("{files}, {}", "{files}，{}", words::size(result.total_bytes))
         }
         StateView::Running { .. } | StateView::Blocked => {
             job.progress.as_ref().map(|progress| progress.step.clone()).unwrap_or_default()
@@ -197,5 +228,6 @@ pub(super) fn badge(job: &JobView) -> String {
     let name = job.state.name();
     let percent = job.progress.as_ref().map(|progress| 100.0 * progress.fraction.clamp(0.0, 1.0));
     let percent = percent.map(|percent| format!(" {percent:.0} %")).unwrap_or_default();
-    format!("<span class=\"state {name}\">{name}{percent}</span>")
+    let said = words::state(name);
+    format!("<span class=\"state {name}\" data-state=\"{said}\">{said}{percent}</span>")
 }

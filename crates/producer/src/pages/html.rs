@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use panofleet_job_schema::Timestamp;
 use panofleet_jobs_db::Scope;
 
+use super::language::{Language, say};
 use super::words;
 use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
@@ -49,6 +50,12 @@ impl fmt::Write for Escaping<'_, '_> {
 /// How long ago something was, and when.
 pub(super) fn age(at: Timestamp, now: Timestamp) -> String {
     format!("<time datetime=\"{at}\" title=\"{at}\">{}</time>", words::ago(now.since(at)))
+}
+
+/// The head of a table, by the names of its columns.
+pub(super) fn table_head<const COLUMNS: usize>(names: [&str; COLUMNS]) -> String {
+    let cells = names.map(|name| format!("<th>{}</th>", Text(name))).concat();
+    format!("<thead><tr>{cells}</tr></thead>\n")
 }
 
 /// A button that calls the API.
@@ -141,16 +148,18 @@ pub(super) struct Page {
 }
 
 /// Pages by what it takes to see them.
-const NAV: [(Option<&[Scope]>, &str, &str); 8] = [
-    (Some(&[Scope::JobsRead]), "/failures", "Failures"),
-    (Some(&[Scope::JobsRead]), "/questions", "Questions"),
-    (Some(&[Scope::Ops]), "/fleet", "Fleet"),
-    (Some(&[Scope::JobsRead]), "/schedules", "Schedules"),
-    (Some(&[Scope::JobsRead]), "/webhooks", "Webhooks"),
-    (Some(&[Scope::Ops]), "/dead-letters", "Dead letters"),
-    (Some(&[Scope::Ops, Scope::Admin]), "/audit", "Audit"),
-    (None, "/api", "API"),
-];
+fn nav() -> [(Option<&'static [Scope]>, &'static str, &'static str); 8] {
+    [
+        (Some(&[Scope::JobsRead]), "/failures", say("Failures", "失败")),
+        (Some(&[Scope::JobsRead]), "/questions", say("Questions", "常见问题")),
+        (Some(&[Scope::Ops]), "/fleet", say("Fleet", "集群")),
+        (Some(&[Scope::JobsRead]), "/schedules", say("Schedules", "定时任务")),
+        (Some(&[Scope::JobsRead]), "/webhooks", "Webhooks"),
+        (Some(&[Scope::Ops]), "/dead-letters", say("Dead letters", "死信")),
+        (Some(&[Scope::Ops, Scope::Admin]), "/audit", say("Audit", "审计")),
+        (None, "/api", "API"),
+    ]
+}
 
 impl Page {
     /// An empty page for whoever asks.
@@ -162,8 +171,8 @@ impl Page {
         let may = |scopes: Option<&[Scope]>| {
             scopes.is_none_or(|scopes| scopes.iter().any(|scope| api.has(*scope)))
         };
-        let nav = NAV.iter().filter(|(scopes, ..)| may(*scopes));
-        let nav = nav.map(|(_, path, name)| (*path, *name)).collect();
+        let nav = nav().into_iter().filter(|(scopes, ..)| may(*scopes));
+        let nav = nav.map(|(_, path, name)| (path, name)).collect();
         Self { who, nav, ..Self::default() }
     }
 }
@@ -171,7 +180,9 @@ impl Page {
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { title, main, bare, styles, scripts, has_form: _, who, nav } = self;
-        f.write_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")?;
+        let language = Language::current();
+        writeln!(f, "<!doctype html>\n<html lang=\"{}\">", language.tag())?;
+        f.write_str("<head>\n<meta charset=\"utf-8\">\n")?;
         f.write_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n")?;
         f.write_str("<meta name=\"color-scheme\" content=\"light dark\">\n")?;
         writeln!(f, "<title>{} · Panofleet</title>", Text(title))?;
@@ -185,17 +196,28 @@ impl fmt::Display for Page {
         if *bare {
             return write!(f, "</head>\n<body class=\"bare\">\n{main}\n</body>\n</html>\n");
         }
-        f.write_str(
+        write!(
+            f,
             "</head>\n<body>\n<header><a class=\"home\" href=\"/\">Panofleet</a> \
-             <nav><a href=\"/\">Jobs</a>",
+             <nav><a href=\"/\">{}</a>",
+            say("Jobs", "任务"),
         )?;
         for (path, name) in nav {
             write!(f, " <a href=\"{path}\">{name}</a>")?;
         }
         f.write_str("</nav>")?;
         if let Some(who) = who {
-            let who = Text(who);
-            write!(f, " <span class=\"who\">{who} <a href=\"/sign-out\">Sign out</a></span>")?;
+            let (who, sign_out) = (Text(who), say("Sign out", "退出"));
+            write!(f, " <span class=\"who\">{who} <a href=\"/sign-out\">{sign_out}</a></span>")?;
+        }
+        for other in Language::ALL.into_iter().filter(|other| *other != language) {
+            write!(
+                f,
+                " <a class=\"language\" lang=\"{}\" href=\"/language/{}\">{}</a>",
+                other.tag(),
+                other.code(),
+                other.name(),
+            )?;
         }
         f.write_str("</header>\n")?;
         write!(f, "<main>\n{main}\n</main>\n</body>\n</html>\n")
@@ -230,10 +252,11 @@ impl IntoResponse for PageError {
         let status = self.0.into_response().status();
         let title = status.canonical_reason().unwrap_or("Refused").to_owned();
         let main = format!(
-            "<h1>{}</h1>\n<p>{}</p>\n<p class=\"quiet\">{} · {code}</p>\n<p><a href=\"/\">All jobs</a></p>",
+            "<h1>{}</h1>\n<p>{}</p>\n<p class=\"quiet\">{} · {code}</p>\n<p><a href=\"/\">{}</a></p>",
             Text(&title),
             Text(&detail),
             status.as_u16(),
+            say("All jobs", "所有任务"),
         );
         (status, Page { title, main, ..Page::default() }).into_response()
     }

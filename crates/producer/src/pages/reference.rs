@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::html::{Page, Text};
+use super::language::say;
 use crate::api::openapi;
 
 /// The page.
@@ -11,11 +12,17 @@ pub(super) async fn reference() -> Page {
 }
 
 fn main(document: &Value) -> String {
-    let mut main = "<h1>API</h1>\n<p>JSON over HTTP. Where keys are asked for: <code>Authorization: Bearer KEY</code>. \
-        Refusals are <code>application/problem+json</code> with a <code>code</code> for programs and a \
-        <code>detail</code> that says what to do. For programs, the same as a document: \
-        <a href=\"/v1/openapi.json\">/v1/openapi.json</a> (OpenAPI 3.1).</p>\n"
-        .to_owned();
+    let what = say(
+        "JSON over HTTP. Where keys are asked for: <code>Authorization: Bearer KEY</code>. \
+         Refusals are <code>application/problem+json</code> with a <code>code</code> for programs and a \
+         <code>detail</code> that says what to do. For programs, the same as a document: \
+         <a href=\"/v1/openapi.json\">/v1/openapi.json</a> (OpenAPI 3.1).",
+        "基于 HTTP 的 JSON。需要密钥时：<code>Authorization: Bearer KEY</code>。\
+         拒绝以 <code>application/problem+json</code> 返回，其中 <code>code</code> 供程序使用，\
+         <code>detail</code> 说明该怎么做。供程序读取的同一份文档：\
+         <a href=\"/v1/openapi.json\">/v1/openapi.json</a>（OpenAPI 3.1），以下内容为英文。",
+    );
+    let mut main = format!("<h1>API</h1>\n<p>{what}</p>\n");
     let mut section = None;
     for (path, method, operation) in operations(document) {
         let tag = operation["tags"][0].as_str().unwrap_or_default();

@@ -15,6 +15,7 @@ use panofleet_jobs_db::Session;
 use serde::Deserialize;
 
 use super::html::{Page, PageError, Text};
+use super::language::say;
 use crate::api::audit::{self, Asked};
 use crate::api::auth::Auth;
 use crate::api::auth::gate::{go_to, is_same_origin, local_path};
@@ -59,16 +60,21 @@ pub(super) async fn form(
 fn page(next: &str, refused: Option<&str>) -> Page {
     let refused = refused.map(|why| format!("<p class=\"failure\">{}</p>\n", Text(why)));
     let main = format!(
-        "<h1>Sign in</h1>\n{refused}<form class=\"sign-in\" method=\"post\" action=\"/sign-in\">\n\
-         <label>API key <input type=\"password\" name=\"key\" required autofocus \
+        "<h1>{sign_in}</h1>\n{refused}<form class=\"sign-in\" method=\"post\" action=\"/sign-in\">\n\
+         <label>{key} <input type=\"password\" name=\"key\" required autofocus \
          autocomplete=\"current-password\"></label>\n\
-         <label>Tenant <input name=\"tenant\" placeholder=\"only if the key is for all\"></label>\n\
-         <input type=\"hidden\" name=\"next\" value=\"{next}\">\n<button>Sign in</button>\n</form>\n\
-         <p class=\"quiet\">An admin makes keys: panofleet keys create</p>",
+         <label>{tenant} <input name=\"tenant\" placeholder=\"{only}\"></label>\n\
+         <input type=\"hidden\" name=\"next\" value=\"{next}\">\n<button>{sign_in}</button>\n</form>\n\
+         <p class=\"quiet\">{made}: panofleet keys create</p>",
+        sign_in = say("Sign in", "登录"),
+        key = say("API key", "API 密钥"),
+        tenant = say("Tenant", "租户"),
+        only = say("only if the key is for all", "仅当密钥适用于所有租户时填写"),
+        made = say("An admin makes keys", "密钥由管理员创建"),
         refused = refused.unwrap_or_default(),
         next = Text(local_path(next)),
     );
-    Page { title: "Sign in".to_owned(), main, has_form: true, ..Page::default() }
+    Page { title: say("Sign in", "登录").to_owned(), main, has_form: true, ..Page::default() }
 }
 
 /// Begins a session, and goes on to where somebody wanted to go.
@@ -102,8 +108,10 @@ pub(super) async fn begin(
 
 /// Asks whether somebody wants to go: a link that ends a session would be one that others can set.
 pub(super) async fn ask(api: Granted) -> Page {
-    let main = "<h1>Sign out</h1>\n<form method=\"post\" action=\"/sign-out\"><button>Sign out</button></form>";
-    let (title, main) = ("Sign out".to_owned(), main.to_owned());
+    let title = say("Sign out", "退出").to_owned();
+    let main = format!(
+        "<h1>{title}</h1>\n<form method=\"post\" action=\"/sign-out\"><button>{title}</button></form>"
+    );
     Page { title, main, has_form: true, ..Page::of(&api) }
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::assets;
 use super::home::badge;
 use super::html::{Button, Page, PageError, Text, age};
+use super::language::say;
 use super::words;
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
@@ -23,6 +24,7 @@ mod compare;
 mod facts;
 mod outputs;
 mod pyramid;
+mod rerun;
 mod timeline;
 
 use pyramid::Pyramid;
@@ -121,9 +123,13 @@ pub(super) async fn view(
     let deletion = api.db.deletion(job.id).await.map_err(ApiError::from)?;
     let (title, id) = (Text(&page.title), job.id);
     page.main = format!(
-        "<h1>{title} {}</h1>\n<p class=\"quiet\">job {id}</p>\n{}{}{}{}",
+        "<h1>{title} {}</h1>\n<p class=\"quiet\">{} {id}</p>\n{}{}{}{}",
         badge(&job),
-        deletion.map_or_else(|| buttons(&api, &job), |deletion| deleted(&deletion, now)),
+        say("job", "任务"),
+        match &deletion {
+            Some(deletion) => deleted(deletion, now),
+            None => buttons(&api, &job) + &rerun::form(&api, &job),
+        },
         pyramid::section(chosen, &pyramids, &params),
         rest(&job, resolved.as_deref()),
         timeline::section(&job, &history, (params.attempt, params.with), now),
@@ -135,14 +141,16 @@ pub(super) async fn view(
 fn deleted(deletion: &Deletion, now: Timestamp) -> String {
     let Deletion { job, requested_at, outputs_gone_at, .. } = deletion;
     let outputs = match outputs_gone_at {
-        Some(at) => format!("its outputs went {}", age(*at, now)),
-        None => "its outputs are about to go".to_owned(),
+        Some(at) => say!("its outputs went {}", "输出已于{}删除", age(*at, now)),
+        None => say("its outputs are about to go", "输出即将删除").to_owned(),
     };
-    format!(
-        "<p class=\"failure\">Deleted: asked for {}; {outputs}, and this page goes with the rest. \
-         <a href=\"/v1/deletions/{job}\">How far it is</a></p>\n",
-        age(*requested_at, now),
-    )
+    let told = say!(
+        "Deleted: asked for {}; {outputs}, and this page goes with the rest.",
+        "已删除：{}请求；{outputs}，本页将随其余内容一起消失。",
+        age(*requested_at, now)
+    );
+    let link = say("How far it is", "删除进度");
+    format!("<p class=\"failure\">{told} <a href=\"/v1/deletions/{job}\">{link}</a></p>\n",)
 }
 
 /// What may be done to the job by whoever looks at it.
@@ -154,24 +162,33 @@ fn buttons(api: &Granted, job: &JobView) -> String {
     let mut buttons = Vec::new();
     if job.is_terminal() {
         let question = match job.state {
-            StateView::Succeeded { .. } => "It has a result. Run it once more?",
+            StateView::Succeeded { .. } => {
+                say("It has a result. Run it once more?", "它已有结果。再运行一次？")
+            }
             _ => "",
         };
         let path = format!("{path}/retry");
-        buttons.push(Button::new("Run again").posts(&path, "").asks(question).to_string());
+        buttons.push(
+            Button::new(say("Run again", "重新运行")).posts(&path, "").asks(question).to_string(),
+        );
     } else {
         let path = format!("{path}/cancel");
-        let question = "End this job without a result?";
-        buttons.push(Button::new("Cancel").posts(&path, "").asks(question).to_string());
+        let question = say("End this job without a result?", "终止这个任务，不产生结果？");
+        buttons
+            .push(Button::new(say("Cancel", "取消")).posts(&path, "").asks(question).to_string());
     }
     if matches!(job.state, StateView::Queued { .. } | StateView::Waiting { .. }) {
         for band in Priority::ALL.into_iter().filter(|band| *band != job.priority) {
-            let (text, body) = (format!("Move to {}", band.name()), json!({ "priority": band }));
+            let text = say!("Move to {}", "调到{}", words::band(band));
+            let body = json!({ "priority": band });
             buttons.push(Button::new(&text).patches(&path, &body.to_string()).to_string());
         }
     }
-    let question = "Delete the job with its outputs, its upload and all that is known of it? Nobody can undo this.";
-    buttons.push(Button::new("Delete").deletes(&path).asks(question).to_string());
+    let question = say(
+        "Delete the job with its outputs, its upload and all that is known of it? Nobody can undo this.",
+        "删除任务及其输出、上传文件和全部记录？此操作无法撤销。",
+    );
+    buttons.push(Button::new(say("Delete", "删除")).deletes(&path).asks(question).to_string());
     format!("<p class=\"buttons\">{}</p>\n", buttons.join(" "))
 }
 

@@ -4,7 +4,8 @@ use panofleet_job_schema::Timestamp;
 use panofleet_jobs_db::{Delivery, DeliveryState, DisabledBecause, Scope, Webhook};
 use serde_json::json;
 
-use super::html::{Button, Page, PageError, Text, age};
+use super::html::{Button, Page, PageError, Text, age, table_head};
+use super::language::say;
 use super::words;
 use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
@@ -21,18 +22,22 @@ pub(super) async fn webhooks(api: Granted) -> Result<Page, PageError> {
     let found = api.db.webhooks(api.whose(), SHOWN).await.map_err(ApiError::from)?;
     let mut main = "<h1>Webhooks</h1>\n".to_owned();
     if found.is_empty() {
-        main.push_str(
+        main.push_str(say(
             "<p>Nobody is told when jobs end. <code>panofleet webhooks add https://…</code> changes that.</p>\n",
-        );
+            "<p>任务结束时不会通知任何人。可用 <code>panofleet webhooks add https://…</code> 添加。</p>\n",
+        ));
         return Ok(Page { title: "Webhooks".to_owned(), main, ..Page::of(&api) });
     }
     let of_all = api.whose().is_none();
     let rows: String = found.iter().map(|found| row(&found.webhook, now, of_all)).collect();
-    let tenant = if of_all { "<th>Tenant</th>" } else { "" };
-    main.push_str(&format!(
-        "<table>\n<thead><tr><th>Address</th>{tenant}<th>Hears of</th><th>State</th><th>Made</th></tr></thead>\n\
-         <tbody>\n{rows}</tbody>\n</table>\n"
-    ));
+    let (address, hears) = (say("Address", "地址"), say("Hears of", "订阅事件"));
+    let (state, made) = (say("State", "状态"), say("Made", "创建"));
+    let head = if of_all {
+        table_head([address, say("Tenant", "租户"), hears, state, made])
+    } else {
+        table_head([address, hears, state, made])
+    };
+    main.push_str(&format!("<table>\n{head}<tbody>\n{rows}</tbody>\n</table>\n"));
     Ok(Page { title: "Webhooks".to_owned(), main, ..Page::of(&api) })
 }
 
@@ -50,16 +55,20 @@ fn row(webhook: &Webhook, now: Timestamp, of_all: bool) -> String {
 
 fn events(webhook: &Webhook) -> String {
     let names: Vec<_> = webhook.events.iter().map(|event| event.name()).collect();
-    if names.is_empty() { "all that ends".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        say("all that ends", "所有结束事件").to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn state(webhook: &Webhook, now: Timestamp) -> String {
-    let Some(disabled) = &webhook.disabled else { return "enabled".to_owned() };
+    let Some(disabled) = &webhook.disabled else { return say("enabled", "已启用").to_owned() };
     let why = match disabled.why {
         DisabledBecause::Requested => "",
-        DisabledBecause::Gone => ": its receiver answered 410",
+        DisabledBecause::Gone => say(": its receiver answered 410", "：接收方返回 410"),
     };
-    format!("disabled {}{why}", age(disabled.at, now))
+    say!("disabled {}{why}", "{}停用{why}", age(disabled.at, now))
 }
 
 /// One webhook, and what it was told.
@@ -78,23 +87,32 @@ pub(super) async fn webhook(
     let mut buttons = String::new();
     if may && webhook.disabled.is_none() {
         let path = format!("/v1/webhooks/{id}/test");
-        buttons.push_str(&Button::new("Send a test").posts(&path, "").to_string());
+        buttons.push_str(&Button::new(say("Send a test", "发送测试")).posts(&path, "").to_string());
     }
     if may && failed {
         let path = format!("/v1/webhooks/{id}/replay");
-        let replay = Button::new("Send all that failed again").posts(&path, "{}");
+        let text = say("Send all that failed again", "重新发送所有失败的通知");
+        let replay = Button::new(text).posts(&path, "{}");
         buttons.push_str(&format!(" {replay}"));
     }
     let main = format!(
-        "<h1>{url}</h1>\n<p class=\"quiet\">hears of {events} · {state} · {tenant} · made {made}</p>\n\
-         <p>{buttons}</p>\n<h2>Deliveries</h2>\n\
-         <table class=\"deliveries\" data-refresh-s=\"5\">\n<thead><tr><th>Event</th><th>Job</th><th>Happened</th><th>State</th><th>Last try</th><th></th></tr></thead>\n\
-         <tbody>\n{rows}</tbody>\n</table>\n",
+        "<h1>{url}</h1>\n<p class=\"quiet\">{hears} · {state} · {tenant} · {made}</p>\n\
+         <p>{buttons}</p>\n<h2>{title}</h2>\n\
+         <table class=\"deliveries\" data-refresh-s=\"5\">\n{head}<tbody>\n{rows}</tbody>\n</table>\n",
         url = Text(&webhook.url),
-        events = Text(events(&webhook)),
+        hears = say!("hears of {}", "订阅：{}", Text(events(&webhook))),
         state = state(&webhook, now),
         tenant = Text(&webhook.tenant),
-        made = age(webhook.created_at, now),
+        made = say!("made {}", "{}创建", age(webhook.created_at, now)),
+        title = say("Deliveries", "通知记录"),
+        head = table_head([
+            say("Event", "事件"),
+            say("Job", "任务"),
+            say("Happened", "发生"),
+            say("State", "状态"),
+            say("Last try", "最近一次"),
+            "",
+        ]),
     );
     Ok(Page { title: "Webhook".to_owned(), main, ..Page::of(&api) })
 }
@@ -106,26 +124,29 @@ fn told(delivery: &Delivery, now: Timestamp, may: bool) -> String {
         format!("<a href=\"/view/{job}\">{short}…</a>")
     });
     let (class, mut stands) = match state {
-        DeliveryState::Pending => ("waiting", "pending".to_owned()),
-        DeliveryState::Delivered => ("succeeded", "delivered".to_owned()),
-        DeliveryState::Failed => ("dead", "failed".to_owned()),
+        DeliveryState::Pending => ("waiting", say("pending", "待发送").to_owned()),
+        DeliveryState::Delivered => ("succeeded", say("delivered", "已送达").to_owned()),
+        DeliveryState::Failed => ("dead", say("failed", "失败").to_owned()),
     };
     if let Some(due_at) = due_at.filter(|_| *tries > 0) {
         let wait = u64::try_from(due_at.since(now).as_millis()).unwrap_or(u64::MAX);
-        stands.push_str(&format!(", again in {}", words::span(wait)));
+        stands.push_str(&say!(", again in {}", "，{}后重试", words::span(wait)));
     }
     let last = last.as_ref().map_or_else(String::new, |last| {
         let came = match (last.status, &last.error) {
-            (Some(status), _) => format!("{status} in {} ms", last.took_ms),
+            (Some(status), _) => {
+                say!("{status} in {} ms", "{status}，用时 {} 毫秒", last.took_ms)
+            }
             (None, Some(error)) => Text(error).to_string(),
             (None, None) => String::new(),
         };
-        format!("{came} <small>{} · try {tries}</small>", age(last.at, now))
+        let tries = say!("try {tries}", "第 {tries} 次");
+        format!("{came} <small>{} · {tries}</small>", age(last.at, now))
     });
     let again = if may && *state != DeliveryState::Pending {
         let body = json!({ "delivery": id }).to_string();
         let path = format!("/v1/webhooks/{webhook}/replay");
-        Button::new("Send again").posts(&path, &body).to_string()
+        Button::new(say("Send again", "重新发送")).posts(&path, &body).to_string()
     } else {
         String::new()
     };

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use panofleet_job_schema::Timestamp;
 use panofleet_job_schema::source::Source;
+use panofleet_job_schema::spec::Priority;
+
+use super::language::{Language, say};
 
 /// A size with three digits: `12.3 MB`. Powers of ten, as file managers count.
 pub(super) fn size(bytes: u64) -> String {
@@ -25,20 +28,20 @@ pub(super) fn size(bytes: u64) -> String {
 pub(super) fn ago(age: Duration) -> String {
     let seconds = age.as_secs();
     match seconds {
-        0..2 => "now".to_owned(),
-        2..120 => format!("{seconds} s ago"),
-        120..7200 => format!("{} min ago", seconds / 60),
-        7200..172_800 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86_400),
+        0..2 => say("now", "刚刚").to_owned(),
+        2..120 => say!("{seconds} s ago", "{seconds} 秒前"),
+        120..7200 => say!("{} min ago", "{} 分钟前", seconds / 60),
+        7200..172_800 => say!("{} h ago", "{} 小时前", seconds / 3600),
+        _ => say!("{} days ago", "{} 天前", seconds / 86_400),
     }
 }
 
 /// A length of time: `340 ms`, `2.1 s`, `3 min 20 s`.
 pub(super) fn span(ms: u64) -> String {
     match ms {
-        0..1000 => format!("{ms} ms"),
-        1000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
-        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+        0..1000 => say!("{ms} ms", "{ms} 毫秒"),
+        1000..60_000 => say!("{:.1} s", "{:.1} 秒", ms as f64 / 1000.0),
+        _ => say!("{} min {} s", "{} 分 {} 秒", ms / 60_000, ms % 60_000 / 1000),
     }
 }
 
@@ -54,11 +57,96 @@ pub(super) fn pattern(pattern: &str) -> String {
         .fold(pattern.to_owned(), |text, differs| text.replace(differs, "…"))
 }
 
+/// What is counted: in English, and in Chinese with its measure word.
+pub(super) type Noun = [&'static str; 2];
+
+pub(super) const JOB: Noun = ["job", "个任务"];
+pub(super) const FILE: Noun = ["file", "个文件"];
+pub(super) const ATTEMPT: Noun = ["attempt", "次尝试"];
+pub(super) const EVENT: Noun = ["event", "个事件"];
+pub(super) const WORKER: Noun = ["worker", "个工作节点"];
+pub(super) const PAUSE: Noun = ["pause", "项暂停"];
+
 /// `1 file`, `2 files`.
-pub(super) fn count(number: impl Into<u64>, one: &str) -> String {
-    match number.into() {
-        1 => format!("1 {one}"),
-        number => format!("{number} {one}s"),
+pub(super) fn count(number: impl Into<u64>, [english, chinese]: Noun) -> String {
+    match (Language::current(), number.into()) {
+        (Language::English, 1) => format!("1 {english}"),
+        (Language::English, number) => format!("{number} {english}s"),
+        (Language::Chinese, number) => format!("{number} {chinese}"),
+    }
+}
+
+/// A state of a job.
+pub(super) fn state(name: &str) -> &str {
+    match name {
+        "waiting" => say("waiting", "等待中"),
+        "queued" => say("queued", "排队中"),
+        "sent" => say("sent", "已派发"),
+        "running" => say("running", "运行中"),
+        "blocked" => say("blocked", "等待子任务"),
+        "closing" => say("closing", "收尾中"),
+        "succeeded" => say("succeeded", "成功"),
+        "dead" => say("dead", "已放弃"),
+        "cancelled" => say("cancelled", "已取消"),
+        "expired" => say("expired", "已过期"),
+        other => other,
+    }
+}
+
+/// Why something happened to a job, by the name that its history keeps.
+pub(super) fn reason(name: &str) -> String {
+    let chinese = match name {
+        "due" => "到时",
+        "dispatched" => "被选中派发",
+        "placed" => "消息已入队",
+        "sent_again" => "重新发送",
+        "claimed" => "被认领",
+        "probed" => "已探测来源",
+        "joined" => "另一节点也取得副本",
+        "revived" => "认领恢复",
+        "renewed" => "续租",
+        "excused" => "租约重新计时",
+        "released_unstarted" => "未开始即交还",
+        "released" => "交还",
+        "dropped" => "节点拒绝启动",
+        "attempt_failed" => "尝试失败",
+        "attempt_timed_out" => "尝试超时",
+        "lease_lapsed" => "租约失效",
+        "abandoned" => "节点回来时已无认领",
+        "claim_ended" => "其中一个认领结束",
+        "still_queued" => "仍在队列中",
+        "copy_gone" => "队列中的消息已消失",
+        "message_lost" => "消息丢失",
+        "cancel_requested" => "请求取消",
+        "deadline_passed" => "超过截止时间",
+        "seal_tried" => "再次尝试封存",
+        "sealed" => "已封存",
+        "cancelled" => "已取消",
+        "expired" => "已过期",
+        "succeeded" => "成功",
+        "cancel_lost_race" => "取消过晚，结果已存在",
+        "manifest_found" => "结果已存在",
+        "replayed" => "重新运行",
+        "hopped" => "转到其他区域",
+        "expanded" => "拆分为子任务",
+        "still_blocked" => "子任务尚未结束",
+        "children_ended" => "子任务已结束",
+        "child_failed" => "子任务失败",
+        "reprioritised" => "调整优先级",
+        other => return other.replace('_', " "),
+    };
+    match Language::current() {
+        Language::English => name.replace('_', " "),
+        Language::Chinese => chinese.to_owned(),
+    }
+}
+
+/// A band of the queue.
+pub(super) fn band(priority: Priority) -> &'static str {
+    match priority {
+        Priority::High => say("high", "高优先级"),
+        Priority::Normal => say("normal", "普通优先级"),
+        Priority::Low => say("low", "低优先级"),
     }
 }
 
@@ -66,7 +154,9 @@ pub(super) fn count(number: impl Into<u64>, one: &str) -> String {
 /// no path.
 pub(super) fn source(source: &Source, labels: &BTreeMap<String, String>) -> String {
     if let Source::Upload(_) = source {
-        return labels.get("file").map_or_else(|| "an upload".to_owned(), String::clone);
+        return labels
+            .get("file")
+            .map_or_else(|| say("an upload", "上传的文件").to_owned(), String::clone);
     }
     let address = address(source);
     let name = address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -85,6 +175,11 @@ pub(super) fn address(source: &Source) -> String {
 
 #[cfg(test)]
 mod tests {
+    use panofleet_job_schema::job::State as JobState;
+    use panofleet_job_schema::lifecycle::Reason;
+    use serde_json::Value;
+
+    use super::super::language::LANGUAGE;
     use super::*;
 
     #[test]
@@ -123,6 +218,26 @@ mod tests {
         for (ms, expected) in [(999, "999 ms"), (2_100, "2.1 s"), (200_000, "3 min 20 s")] {
             assert_eq!(span(ms), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn every_state_and_reason_has_chinese_words() {
+        let is_chinese = |text: &str| !text.is_empty() && !text.is_ascii();
+        LANGUAGE
+            .scope(Language::Chinese, async {
+                for name in JobState::NAMES {
+                    assert!(is_chinese(state(name)), "{name}");
+                }
+                let reasons = schemars::schema_for!(Reason);
+                let reasons = reasons.get("oneOf").and_then(Value::as_array).unwrap();
+                let names = reasons.iter().filter_map(|one| one["const"].as_str());
+                let names: Vec<&str> = names.collect();
+                assert!(names.contains(&"lease_lapsed"), "{names:?}");
+                for name in names {
+                    assert!(is_chinese(&reason(name)), "{name}");
+                }
+            })
+            .await;
     }
 
     #[test]

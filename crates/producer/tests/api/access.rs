@@ -70,6 +70,7 @@ async fn every_route_asks_for_a_key_but_those_that_tell_nothing() {
         "GET /healthz",
         "GET /readyz",
         "GET /api",
+        "GET /language/{code}",
         "GET /sign-in",
         "POST /sign-in",
         "POST /sign-out",

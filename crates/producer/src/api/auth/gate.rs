@@ -16,6 +16,7 @@ use crate::api::audit::{self, Asked};
 use crate::api::error::ApiError;
 use crate::api::routes::{Kind, Row, Table};
 use crate::pages;
+use crate::pages::language::{LANGUAGE, Language};
 
 /// The header that says whose things a request is about, from those whose key is for all tenants.
 pub(crate) const TENANT_HEADER: &str = "panofleet-tenant";
@@ -29,6 +30,11 @@ pub(crate) struct Gate {
 
 /// Lets a request through to its handler, or says why not.
 pub(crate) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let language = Language::of(request.headers());
+    LANGUAGE.scope(language, pass_in_language(gate, request, next)).await
+}
+
+async fn pass_in_language(gate: Gate, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     // Where there is no row there is no handler: no such path, or not this method.
     let row = path.and_then(|path| gate.table.row(path, request.method()));

@@ -2,6 +2,8 @@
 "use strict";
 
 const TROUBLE_WAIT_MS = 3000;
+/** A text in the language of the page. */
+const say = (english, chinese) => (document.documentElement.lang.startsWith("zh") ? chinese : english);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Shows progress until the job changes in any other way; then the whole page is another. */
@@ -30,7 +32,8 @@ function showProgress(progress) {
   bar.value = progress.fraction;
   document.querySelector(".step").textContent = progress.step;
   const percent = Math.round(100 * progress.fraction);
-  document.querySelector("h1 .state").textContent = `running ${percent} %`;
+  const state = document.querySelector("h1 .state");
+  state.textContent = `${state.dataset.state} ${percent} %`;
 }
 
 async function refresh(everyMs) {
@@ -66,10 +69,11 @@ async function call(method, path, body) {
 async function isMeant({ method, path, body, count }) {
   const { matched } = await call(method, path, JSON.stringify({ ...JSON.parse(body), dry_run: true }));
   if (matched === 0) {
-    alert("No job matches.");
+    alert(say("No job matches.", "没有符合条件的任务。"));
     return false;
   }
-  return confirm(count.replace("{}", matched === 1 ? "1 job" : `${matched} jobs`));
+  const jobs = say(matched === 1 ? "1 job" : `${matched} jobs`, `${matched} 个任务`);
+  return confirm(count.replace("{}", jobs));
 }
 
 /** A button calls the API, once somebody has said yes, and goes on to the page of what came of it, or shows this one anew. */
@@ -87,6 +91,20 @@ async function press(button) {
     alert(error.message);
   }
   button.disabled = false;
+}
+
+/** A form calls the API with what was filled in, numbers as numbers, and shows the page anew. */
+async function send(form) {
+  const body = {};
+  for (const field of form.elements) {
+    if (field.name && field.value) body[field.name] = field.type === "number" ? Number(field.value) : field.value;
+  }
+  try {
+    await call(form.dataset.method, form.dataset.path, JSON.stringify(body));
+    location.reload();
+  } catch (error) {
+    alert(error.message);
+  }
 }
 
 /** The link of the row that is so many rows below the one with the focus; of the first or last row if none has it. */
@@ -113,7 +131,7 @@ function onKey(event) {
   } else if (event.key === "j" || event.key === "k") {
     rowLink(event.key === "j" ? 1 : -1)?.focus();
   } else if (event.key === "r" && again) {
-    if (again.dataset.confirm || confirm("Run this job again?")) press(again);
+    if (again.dataset.confirm || confirm(say("Run this job again?", "重新运行这个任务？"))) press(again);
   } else {
     return;
   }
@@ -124,6 +142,12 @@ document.addEventListener("keydown", onKey);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-path]");
   if (button) press(button);
+});
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.dataset.path) return;
+  event.preventDefault();
+  send(event.target);
 });
 
 const waiting = document.querySelector("[data-wait]");

@@ -5,7 +5,8 @@ use panofleet_jobs_db::HistoryEntry;
 
 use super::timeline::{ran, waited};
 use crate::attempts::Attempt;
-use crate::pages::html::Text;
+use crate::pages::html::{Text, table_head};
+use crate::pages::language::say;
 use crate::pages::words;
 
 /// Events of an attempt that are told.
@@ -23,25 +24,33 @@ pub(super) fn section(
     let pair = [chosen(one).unwrap_or(before), chosen(other).unwrap_or(last)];
     let open = if one.is_some() || other.is_some() { " open" } else { "" };
     let facts = [
-        ("Worker", pair.map(|it| it.worker.unwrap_or_default().to_owned())),
-        ("Sent", pair.map(|it| it.sent_at.map(|at| at.to_string()).unwrap_or_default())),
-        ("Waited", pair.map(|it| waited(it, now))),
-        ("Ran", pair.map(|it| ran(it, now))),
-        ("Came to", pair.map(|it| it.last.1.replace('_', " "))),
-        ("Because", pair.map(|it| it.last.2.unwrap_or_default().to_owned())),
+        (say("Worker", "工作节点"), pair.map(|it| it.worker.unwrap_or_default().to_owned())),
+        (
+            say("Sent", "派发"),
+            pair.map(|it| it.sent_at.map(|at| at.to_string()).unwrap_or_default()),
+        ),
+        (say("Waited", "等待"), pair.map(|it| waited(it, now))),
+        (say("Ran", "运行"), pair.map(|it| ran(it, now))),
+        (say("Came to", "结局"), pair.map(|it| words::reason(it.last.1))),
+        (say("Because", "原因"), pair.map(|it| it.last.2.unwrap_or_default().to_owned())),
     ];
     let rows: String = facts.iter().map(|(name, cells)| row(name, cells)).collect();
     let told = pair.map(|attempt| events(attempt, entries));
     format!(
-        "<details class=\"compare\"{open}><summary>Two attempts side by side</summary>\n{}\
-         <table class=\"facts pair\">\n<thead><tr><th></th><th>Attempt {}</th><th>Attempt {}</th></tr></thead>\n\
-         <tbody>\n{rows}<tr><th>Events</th><td>{}</td><td>{}</td></tr>\n</tbody>\n</table>\n</details>\n",
+        "<details class=\"compare\"{open}><summary>{}</summary>\n{}\
+         <table class=\"facts pair\">\n{}\
+         <tbody>\n{rows}<tr><th>{}</th><td>{}</td><td>{}</td></tr>\n</tbody>\n</table>\n</details>\n",
+        say("Two attempts side by side", "两次尝试对比"),
         form(attempts, pair.map(|attempt| attempt.number)),
-        pair[0].number,
-        pair[1].number,
+        table_head(["", &numbered(pair[0].number), &numbered(pair[1].number)]),
+        say("Events", "事件"),
         told[0],
         told[1],
     )
+}
+
+fn numbered(attempt: u32) -> String {
+    say!("Attempt {attempt}", "第 {attempt} 次尝试")
 }
 
 /// What differs stands out.
@@ -63,12 +72,14 @@ fn form(attempts: &[Attempt<'_>], chosen: [u32; 2]) -> String {
             format!("<option{selected}>{number}</option>")
         };
         let options: String = attempts.iter().map(option).collect();
-        format!("<label>Attempt <select name=\"{name}\">{options}</select></label>\n")
+        let title = say("Attempt", "尝试");
+        format!("<label>{title} <select name=\"{name}\">{options}</select></label>\n")
     };
     format!(
-        "<form>{}{}<button>Compare</button></form>\n",
+        "<form>{}{}<button>{}</button></form>\n",
         choice("attempt", chosen[0]),
         choice("with", chosen[1]),
+        say("Compare", "对比"),
     )
 }
 
@@ -84,9 +95,9 @@ fn events(attempt: &Attempt<'_>, entries: &[HistoryEntry]) -> String {
     let line = |entry: &&HistoryEntry| {
         let worker = entry.worker.as_ref().map(WorkerId::as_str).unwrap_or_default();
         format!(
-            "<li>{} <small>after {} {}</small></li>",
-            Text(entry.reason.replace('_', " ")),
-            words::between(first.at, entry.at),
+            "<li>{} <small>{} {}</small></li>",
+            Text(words::reason(&entry.reason)),
+            say!("after {}", "{}后", words::between(first.at, entry.at)),
             Text(worker),
         )
     };

@@ -7,6 +7,7 @@ use panofleet_job_schema::manifest::Manifest;
 use crate::api::JobView;
 use crate::api::view::{FailureView, StateView};
 use crate::pages::html::Text;
+use crate::pages::language::say;
 use crate::pages::words;
 
 /// What was odd, and what was assumed.
@@ -34,25 +35,39 @@ pub(super) fn unfinished(job: &JobView) -> String {
             return format!("{failure}{}", progress(job));
         }
         StateView::Waiting { due_at } if job.attempt.is_none() => {
-            format!("Is not to begin before {due_at}.")
+            say!("Is not to begin before {due_at}.", "不早于 {due_at} 开始。")
         }
         StateView::Waiting { due_at } => {
-            format!("The last attempt failed; it is tried again at {due_at}.")
+            say!(
+                "The last attempt failed; it is tried again at {due_at}.",
+                "上一次尝试失败，将于 {due_at} 重试。"
+            )
         }
-        StateView::Queued { .. } => "Waits for its turn.".to_owned(),
-        StateView::Sent { .. } => format!("Waits for a worker of region {}.", job.region),
-        StateView::Closing { .. } => {
-            "Ends without a result, as soon as that is certain.".to_owned()
+        StateView::Queued { .. } => say("Waits for its turn.", "排队等待。").to_owned(),
+        StateView::Sent { .. } => {
+            say!("Waits for a worker of region {}.", "等待区域 {} 的工作节点。", job.region)
         }
+        StateView::Closing { .. } => say(
+            "Ends without a result, as soon as that is certain.",
+            "即将结束，不产生结果，正在确认。",
+        )
+        .to_owned(),
         StateView::Succeeded { .. } if job.links.manifest.is_none() => {
-            "Succeeded: there was nothing to make.".to_owned()
+            say("Succeeded: there was nothing to make.", "成功：没有需要生成的内容。").to_owned()
         }
         StateView::Succeeded { .. } => {
-            "The manifest cannot be found in the object store.".to_owned()
+            say("The manifest cannot be found in the object store.", "对象存储中找不到清单文件。")
+                .to_owned()
         }
-        StateView::Dead { reason } => format!("Given up: {}.", dead_reason(*reason)),
-        StateView::Cancelled => "Cancelled: there is no result.".to_owned(),
-        StateView::Expired => format!("Not finished by its deadline, {}.", job.deadline_at),
+        StateView::Dead { reason } => {
+            say!("Given up: {}.", "已放弃：{}。", dead_reason(*reason))
+        }
+        StateView::Cancelled => {
+            say("Cancelled: there is no result.", "已取消：没有结果。").to_owned()
+        }
+        StateView::Expired => {
+            say!("Not finished by its deadline, {}.", "未能在截止时间 {} 前完成。", job.deadline_at)
+        }
     };
     format!("{failure}<p>{}</p>\n{}", Text(said), keep_up(job))
 }
@@ -67,7 +82,8 @@ fn keep_up(job: &JobView) -> String {
 
 fn progress(job: &JobView) -> String {
     let fraction = job.progress.as_ref().map_or(0.0, |progress| progress.fraction.clamp(0.0, 1.0));
-    let step = job.progress.as_ref().map_or("begins", |progress| progress.step.as_str());
+    let step =
+        job.progress.as_ref().map_or(say("begins", "开始"), |progress| progress.step.as_str());
     format!(
         "<p class=\"progress\"><progress max=\"1\" value=\"{fraction}\"></progress> \
          <span class=\"step\">{}</span></p>\n{}",
@@ -76,14 +92,20 @@ fn progress(job: &JobView) -> String {
     )
 }
 
-const fn dead_reason(reason: DeadReason) -> &'static str {
+fn dead_reason(reason: DeadReason) -> &'static str {
     match reason {
-        DeadReason::Rejected => "the input or the request is at fault",
-        DeadReason::AttemptsExhausted => "every attempt failed",
-        DeadReason::CrashLimit => "it crashed the program that runs it too often",
-        DeadReason::LossLimit => "the workers that ran it were lost too often",
-        DeadReason::ReleaseLimit => "workers let it go too often",
-        DeadReason::ChildFailed => "one of the parts that it was split into failed",
+        DeadReason::Rejected => say("the input or the request is at fault", "输入或请求有问题"),
+        DeadReason::AttemptsExhausted => say("every attempt failed", "每次尝试都失败了"),
+        DeadReason::CrashLimit => {
+            say("it crashed the program that runs it too often", "执行程序崩溃次数过多")
+        }
+        DeadReason::LossLimit => {
+            say("the workers that ran it were lost too often", "运行它的工作节点丢失次数过多")
+        }
+        DeadReason::ReleaseLimit => say("workers let it go too often", "被工作节点交还次数过多"),
+        DeadReason::ChildFailed => {
+            say("one of the parts that it was split into failed", "拆分出的某个子任务失败")
+        }
     }
 }
 
@@ -100,7 +122,7 @@ pub(super) fn of_result(manifest: &Manifest) -> String {
         .collect();
     let rows = [
         (
-            "Source",
+            say("Source", "来源"),
             format!(
                 "{} {}{}",
                 source.media.container,
@@ -110,12 +132,18 @@ pub(super) fn of_result(manifest: &Manifest) -> String {
         ),
         ("SHA-256", source.sha256.clone()),
         (
-            "Made by",
-            format!("{} in {}, attempt {}", manifest.worker, manifest.region, manifest.attempt),
+            say("Made by", "执行"),
+            say!(
+                "{} in {}, attempt {}",
+                "{}，区域 {}，第 {} 次尝试",
+                manifest.worker,
+                manifest.region,
+                manifest.attempt
+            ),
         ),
-        ("Steps", steps.join(", ")),
+        (say("Steps", "步骤"), steps.join(say(", ", "，"))),
     ];
-    format!("<h2>Result</h2>\n{}", table(&rows))
+    format!("<h2>{}</h2>\n{}", say("Result", "结果"), table(&rows))
 }
 
 /// What was asked for, and what became of it.
@@ -125,30 +153,37 @@ pub(super) fn of_job(job: &JobView) -> String {
     let labels: Vec<String> =
         job.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     let mut rows = vec![
-        ("Source", words::address(&job.source)),
-        ("Asked for", asked.join(", ")),
-        ("Region", format!("{}, lane {}", job.region, job.lane)),
-        ("Accepted", job.accepted_at.to_string()),
-        ("Deadline", job.deadline_at.to_string()),
+        (say("Source", "来源"), words::address(&job.source)),
+        (say("Asked for", "请求"), asked.join(say(", ", "，"))),
+        (say("Region", "区域"), say!("{}, lane {}", "{}，通道 {}", job.region, job.lane)),
+        (say("Accepted", "受理"), job.accepted_at.to_string()),
+        (say("Deadline", "截止"), job.deadline_at.to_string()),
     ];
     if let Some(finished_at) = job.finished_at {
         let took = finished_at.since(job.accepted_at).as_millis();
         let took = words::span(u64::try_from(took).unwrap_or(u64::MAX));
-        rows.push(("Finished", format!("{finished_at}, {took} after it was accepted")));
+        let told =
+            say!("{finished_at}, {took} after it was accepted", "{finished_at}，受理后 {took}");
+        rows.push((say("Finished", "结束"), told));
     }
     if let Some(attempt) = job.attempt {
-        rows.push(("Attempt", format!("{attempt} of generation {}", job.generation)));
+        let told = say!("{attempt} of generation {}", "{attempt}（第 {} 代）", job.generation);
+        rows.push((say("Attempt", "尝试"), told));
     }
     if !labels.is_empty() {
-        rows.push(("Labels", labels.join(", ")));
+        rows.push((say("Labels", "标签"), labels.join(say(", ", "，"))));
     }
     let id = job.id;
     let manifest = job.links.manifest.as_ref();
-    let manifest = manifest.map(|_| format!(" · <a href=\"/v1/jobs/{id}/manifest\">manifest</a>"));
+    let manifest = manifest
+        .map(|_| format!(" · <a href=\"/v1/jobs/{id}/manifest\">{}</a>", say("manifest", "清单")));
     format!(
-        "<h2>Job</h2>\n{}<p><a href=\"/v1/jobs/{id}\">as JSON</a> · \
-         <a href=\"/v1/jobs/{id}/history\">history</a>{}</p>\n",
+        "<h2>{}</h2>\n{}<p><a href=\"/v1/jobs/{id}\">{}</a> · \
+         <a href=\"/v1/jobs/{id}/history\">{}</a>{}</p>\n",
+        say("Job", "任务"),
         table(&rows),
+        say("as JSON", "JSON 格式"),
+        say("history", "历史"),
         manifest.unwrap_or_default()
     )
 }

@@ -17,7 +17,7 @@ pub(super) fn section(manifest: &Manifest) -> String {
     let outputs = manifest.outputs.iter().map(|(name, record)| {
         let base = output_base(manifest.job, manifest.generation, name);
         let size = words::size(record.total_bytes);
-        let files = words::count(u64::try_from(record.files.len()).unwrap_or(u64::MAX), "file");
+        let files = words::count(record.files.len() as u64, words::FILE);
         format!(
             "<section class=\"output\">\n<h2>{name} <small>{op} · {files}, {size}</small></h2>\n{pictures}{films}\
              {probe}<ul class=\"files\">\n{links}</ul>\n</section>\n",

@@ -8,6 +8,7 @@ use crate::api::error::ApiError;
 use crate::api::view::output_base;
 use crate::pages::assets;
 use crate::pages::html::Text;
+use crate::pages::language::say;
 
 impl Viewer {
     const ALL: [Self; 2] = [Self::Psv, Self::Pannellum];
@@ -167,8 +168,11 @@ fn choices(chosen: Pyramid<'_>, pyramids: &[Pyramid<'_>], params: &ViewParams) -
     group(viewers.collect());
     let eyes = Eye::ALL.into_iter().filter(|eye| chosen.opens_in(params.viewer, *eye));
     let eyes = eyes.map(|eye| {
-        let label = format!("{} eye", eye.word());
-        link(&label, &address(chosen.name, params.viewer, eye), eye == params.eye)
+        let label = match eye {
+            Eye::Left => say("left eye", "左眼"),
+            Eye::Right => say("right eye", "右眼"),
+        };
+        link(label, &address(chosen.name, params.viewer, eye), eye == params.eye)
     });
     group(eyes.collect());
     format!("<nav class=\"choices\">\n{groups}</nav>\n")

@@ -8,7 +8,8 @@ use panofleet_jobs_db::HistoryEntry;
 use super::compare;
 use crate::api::JobView;
 use crate::attempts::{Attempt, attempts};
-use crate::pages::html::Text;
+use crate::pages::html::{Text, table_head};
+use crate::pages::language::say;
 use crate::pages::words;
 
 /// Entries that the page shows; the API has them all.
@@ -56,7 +57,8 @@ pub(super) fn section(
     let attempts = attempts(entries);
     let drawn = attempts.get(attempts.len().saturating_sub(DRAWN)..).unwrap_or_default();
     format!(
-        "<h2>What happened</h2>\n{}{}{}{}",
+        "<h2>{}</h2>\n{}{}{}{}",
+        say("What happened", "经过"),
         drawing(job, drawn, now),
         told(&attempts, now),
         compare::section(&attempts, entries, compared, now),
@@ -98,9 +100,13 @@ fn drawing(job: &JobView, attempts: &[Attempt<'_>], now: Timestamp) -> String {
     let height = attempts.len() as f64 * ROW;
     format!(
         "<svg class=\"timeline\" viewBox=\"0 0 {WIDTH} {height}\" preserveAspectRatio=\"none\" role=\"img\" \
-         aria-label=\"{} over {}\">\n{bars}</svg>\n",
-        words::count(attempts.len() as u64, "attempt"),
-        words::between(begin, end),
+         aria-label=\"{}\">\n{bars}</svg>\n",
+        say!(
+            "{} over {}",
+            "{}，历时 {}",
+            words::count(attempts.len() as u64, words::ATTEMPT),
+            words::between(begin, end)
+        ),
     )
 }
 
@@ -112,7 +118,8 @@ fn told(attempts: &[Attempt<'_>], now: Timestamp) -> String {
         let (_, reason, detail) = attempt.last;
         let (waited, ran) = (waited(attempt, now), ran(attempt, now));
         let anew = if attempt.generation > 1 {
-            format!(" <small>of generation {}</small>", attempt.generation)
+            let generation = attempt.generation;
+            say!(" <small>of generation {generation}</small>", " <small>第 {generation} 代</small>")
         } else {
             String::new()
         };
@@ -121,15 +128,20 @@ fn told(attempts: &[Attempt<'_>], now: Timestamp) -> String {
             attempt.number,
             Text(attempt.worker.unwrap_or_default()),
             class(attempt),
-            Text(reason.replace('_', " ")),
+            Text(words::reason(reason)),
             Text(detail.unwrap_or_default()),
         )
     };
     let rows: String = attempts.iter().map(row).collect();
-    format!(
-        "<table class=\"attempts\">\n<thead><tr><th>Attempt</th><th>Worker</th><th>Waited</th><th>Ran</th><th>Came to</th>\
-         <th></th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n"
-    )
+    let head = table_head([
+        say("Attempt", "尝试"),
+        say("Worker", "工作节点"),
+        say("Waited", "等待"),
+        say("Ran", "运行"),
+        say("Came to", "结局"),
+        "",
+    ]);
+    format!("<table class=\"attempts\">\n{head}<tbody>\n{rows}</tbody>\n</table>\n")
 }
 
 fn log(entries: &[HistoryEntry]) -> String {
@@ -137,8 +149,8 @@ fn log(entries: &[HistoryEntry]) -> String {
         let attempt = entry.attempt.map(|attempt| attempt.to_string()).unwrap_or_default();
         format!(
             "<tr><td><time datetime=\"{at}\">{at}</time></td><td>{}</td><td>{}</td><td>{attempt}</td><td>{}</td><td>{}</td></tr>\n",
-            Text(&entry.state),
-            Text(entry.reason.replace('_', " ")),
+            Text(words::state(&entry.state)),
+            Text(words::reason(&entry.reason)),
             Text(entry.worker.as_ref().map(WorkerId::as_str).unwrap_or_default()),
             Text(entry.detail.as_deref().unwrap_or_default()),
             at = entry.at,
@@ -146,10 +158,18 @@ fn log(entries: &[HistoryEntry]) -> String {
     };
     let begin = entries.len().saturating_sub(SHOWN);
     let rows: String = entries.get(begin..).unwrap_or_default().iter().map(row).collect();
-    let cut = if begin > 0 { format!(", the last {SHOWN}") } else { String::new() };
+    let cut =
+        if begin > 0 { say!(", the last {SHOWN}", "，最近 {SHOWN} 个") } else { String::new() };
+    let head = table_head([
+        say("When", "时间"),
+        say("State", "状态"),
+        say("Why", "原因"),
+        say("Attempt", "尝试"),
+        say("Worker", "工作节点"),
+        "",
+    ]);
     format!(
-        "<details><summary>{}{cut}</summary>\n<table>\n<thead><tr><th>When</th><th>State</th><th>Why</th><th>Attempt</th>\
-         <th>Worker</th><th></th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n</details>\n",
-        words::count(entries.len() as u64, "event"),
+        "<details><summary>{}{cut}</summary>\n<table>\n{head}<tbody>\n{rows}</tbody>\n</table>\n</details>\n",
+        words::count(entries.len() as u64, words::EVENT),
     )
 }
