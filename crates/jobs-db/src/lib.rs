@@ -46,7 +46,9 @@ mod row;
 mod schedule;
 mod setback;
 pub mod sqlite;
+mod traffic;
 mod upload;
+mod view;
 mod webhook;
 mod write;
 
@@ -71,7 +73,9 @@ pub use setback::{
     SETBACKS_KEPT, SETBACKS_READ_MAX, SetbackFilter, SetbackGroup, SetbackKey, SetbackKind,
     SetbackReport, SetbacksDb,
 };
+pub use traffic::{COURSE_STEPS_MAX, Course, QueueAges, TenantLoad, Traffic, TrafficDb};
 pub use upload::{Upload, UploadParts};
+pub use view::{View, ViewsDb};
 pub use webhook::{
     BadWebhookEvent, Delivery, DeliveryState, Disabled, DisabledBecause, DueDelivery,
     StoredWebhook, Then, Tried, Webhook, WebhookEvent, WebhookSecret, WebhooksDb,
@@ -91,6 +95,8 @@ pub trait JobsDb:
     + RetentionDb
     + SchedulesDb
     + SetbacksDb
+    + TrafficDb
+    + ViewsDb
     + WebhooksDb
     + Debug
     + Send

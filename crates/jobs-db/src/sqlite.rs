@@ -52,7 +52,9 @@ mod row;
 mod schedules;
 mod schema;
 mod setbacks;
+mod traffic;
 mod uploads;
+mod views;
 mod webhooks;
 mod workers;
 

@@ -50,6 +50,7 @@ mod act;
 pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod bulk;
+mod changes;
 pub mod config;
 mod cors;
 pub(crate) mod dead_letters;
@@ -69,6 +70,7 @@ mod keys;
 pub(crate) mod manifests;
 pub(crate) mod openapi;
 pub(crate) mod outputs;
+pub(crate) mod overview;
 mod paging;
 mod pauses;
 pub(crate) mod questions;
@@ -83,6 +85,7 @@ mod source;
 pub(crate) mod submit;
 mod uploads;
 pub mod view;
+pub(crate) mod views;
 mod wait;
 mod webhooks;
 
@@ -99,6 +102,7 @@ pub use failures::{FailedJob, FailureGroupView, FailureList};
 pub use fleet::WorkerView;
 pub use keys::{KeyList, KeyState, KeyView, MadeKey, NewKey, Rotation, WhoView};
 pub use openapi::shared as document;
+pub use overview::{CourseView, OverviewView, QueueOverview, TenantOverview};
 pub use questions::{
     AnswerView, AskedGroup, AskedJob, AskedTime, QuestionList, QuestionView, Rows,
 };
@@ -110,6 +114,7 @@ pub use serve::serve;
 pub use uploads::parts::{PartAddress, PartAddresses, PartsStatus, UploadState, UploadStatus};
 pub use uploads::{Cut, UploadView, UploadWay, WholePut};
 pub use view::JobView;
+pub use views::{NewView, ViewList};
 pub use webhooks::{
     DeliveryList, MadeWebhook, NewWebhook, ReplayRequest, Replayed, TestDelivery, WebhookChange,
     WebhookList, WebhookView,
@@ -165,6 +170,8 @@ pub(crate) struct Api {
     pub(crate) kept_counts: Kept<Option<Tenant>, BTreeMap<String, u64>>,
     /// What pages say of jobs that failed lately: for good, and to be tried again.
     pub(crate) kept_failed: Kept<Option<Tenant>, (u64, u64)>,
+    /// What pages say of what comes and goes: to whom, and whether they run the fleet.
+    pub(crate) kept_overview: Kept<(Option<Tenant>, bool), Arc<OverviewView>>,
     /// Streams of news that may still be opened.
     pub(crate) streams: Arc<Semaphore>,
     /// Ends long waits, so that they do not hold up the end of the process.
@@ -192,6 +199,7 @@ impl Api {
             kept_backlog: KeptBacklog::default(),
             kept_counts: Kept::default(),
             kept_failed: Kept::default(),
+            kept_overview: Kept::default(),
             streams,
             shutdown,
         })

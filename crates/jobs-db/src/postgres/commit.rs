@@ -175,12 +175,13 @@ const WRITE_JOBS: &str = "
         UPDATE jobs SET region = new.region, lane = new.lane, state = new.state, band = new.band,
             deadline_at = new.deadline_at, timer_at = new.timer_at, doc = new.doc, failure = new.failure,
             failed_at = CASE WHEN new.failure IS NOT NULL THEN coalesce(new.failed_at, jobs.failed_at) END,
-            worker = coalesce(new.worker, jobs.worker), attempt = new.attempt, version = version + 1
+            worker = coalesce(new.worker, jobs.worker), attempt = new.attempt, ended_at = new.ended_at,
+            version = version + 1
         FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[],
                 $8::bigint[], $9::bigint[], $10::text[], $16::text[], $17::bigint[],
-                $18::text[], $19::bigint[])
+                $18::text[], $19::bigint[], $20::bigint[])
             AS new (id, expected_version, region, lane, state, band, deadline_at, timer_at, doc, failure,
-                failed_at, worker, attempt)
+                failed_at, worker, attempt, ended_at)
         WHERE jobs.id = new.id AND jobs.version = new.expected_version
             AND (SELECT count(*) FROM locked) > 0
         RETURNING jobs.id
@@ -236,6 +237,7 @@ async fn write_jobs(
         )
         .bind(writes.iter().map(|write| filter::worker(write)).collect::<Vec<_>>())
         .bind(jobs().map(filter::attempt).collect::<Vec<_>>())
+        .bind(jobs().map(|job| job.finished_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
         .fetch_all(&mut *connection)
         .await?;
     let updated: BTreeSet<JobId> = updated.into_iter().map(JobId).collect();

@@ -149,7 +149,7 @@ async fn write_job(
     let updated = sqlx::query(
         "UPDATE jobs SET region = ?, lane = ?, state = ?, band = ?, deadline_at = ?, timer_at = ?, doc = ?,
             failure = ?, failed_at = CASE WHEN ? IS NOT NULL THEN coalesce(?, failed_at) END,
-            worker = coalesce(?, worker), attempt = ?, version = version + 1
+            worker = coalesce(?, worker), attempt = ?, ended_at = ?, version = version + 1
          WHERE id = ? AND version = ?",
     )
     .bind(job.region.as_str())
@@ -164,6 +164,7 @@ async fn write_job(
     .bind(failed_at(write).map(Timestamp::as_millis))
     .bind(filter::worker(write))
     .bind(filter::attempt(job))
+    .bind(job.finished_at.map(Timestamp::as_millis))
     .bind(job_key(job.id))
     .bind(integer(write.expected_version))
     .execute(&mut *connection)

@@ -34,6 +34,8 @@ mod retention;
 mod schedules;
 mod setbacks;
 mod sqlite;
+mod traffic;
+mod views;
 mod webhooks;
 mod workers;
 
@@ -73,6 +75,15 @@ macro_rules! beside_jobs {
                 retries_are_counted_by_when_they_are_due
                 deadlines_come_the_next_first
                 each_tenant_s_oldest_queued_job_is_found
+            }
+            traffic {
+                traffic_is_what_came_and_went_by_queue
+                a_course_counts_by_step
+                ages_of_a_queue_are_those_of_its_jobs
+                the_busiest_tenants_are_those_with_most_queued
+            }
+            views {
+                a_view_is_kept_by_its_name
             }
             setbacks {
                 setbacks_are_grouped_by_what_they_share

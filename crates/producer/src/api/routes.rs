@@ -2,24 +2,21 @@
 //!
 //! A route is made with its need and cannot be made without one.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::handler::Handler;
-use axum::http::Method;
-use axum::routing::{MethodFilter, on};
 use panofleet_job_schema::JobSpec;
 use panofleet_jobs_db::{Deletion, Scope};
-use schemars::{JsonSchema, SchemaGenerator};
 
 use super::auth::Need;
-use super::shape::{Shape, Shaped};
 use super::{
-    Api, JobView, act, audit, bulk, dead_letters, deletions, drains, estimates, events, failures,
-    feed, fleet, health, jobs, keys, openapi, outputs, pauses, questions, scale, schedules, schema,
-    submit, uploads, wait, webhooks,
+    JobView, act, audit, bulk, changes, dead_letters, deletions, drains, estimates, events,
+    failures, feed, fleet, health, jobs, keys, openapi, outputs, overview, pauses, questions,
+    scale, schedules, schema, submit, uploads, views, wait, webhooks,
 };
 use crate::pages;
+
+mod table;
+
+pub use table::Row;
+pub(crate) use table::{Kind, Routes, Table, Told};
 
 /// To see what a tenant has.
 pub(crate) const READ: Need = Need::OneOf(&[Scope::JobsRead]);
@@ -33,201 +30,6 @@ const SCALE: Need = Need::OneOf(&[Scope::Scale]);
 const ADMIN: Need = Need::OneOf(&[Scope::Admin]);
 /// To see who has done what.
 pub(crate) const AUDIT: Need = Need::OneOf(&[Scope::Ops, Scope::Admin]);
-
-/// Who reads the answers of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Program,
-    Page,
-}
-
-/// A route.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Its method.
-    pub method: Method,
-    /// Its path, with its variable parts in braces.
-    pub path: &'static str,
-    /// What it asks of whoever calls it.
-    pub need: Need,
-    /// What the audit log calls what it does; none if it changes nothing, or if jobs tell of it themselves.
-    pub audit: Option<&'static str>,
-    pub(crate) kind: Kind,
-    /// What the API's document says of it; none if it is for pages.
-    pub(crate) told: Option<Told>,
-}
-
-/// What the API's document says of a route.
-#[derive(Clone, Debug)]
-pub(crate) struct Told {
-    pub(crate) summary: &'static str,
-    pub(crate) shape: Shape,
-}
-
-/// Every route.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Table(Vec<Row>);
-
-impl Table {
-    /// The route of a request.
-    pub(crate) fn row(&self, path: &str, method: &Method) -> Option<&Row> {
-        let method = if method == Method::HEAD { &Method::GET } else { method };
-        self.0.iter().find(|row| row.path == path && row.method == *method)
-    }
-}
-
-/// Routes, and their rows.
-#[derive(Debug, Default)]
-pub(crate) struct Routes {
-    router: Router<Arc<Api>>,
-    table: Table,
-}
-
-impl Routes {
-    fn add<H, T>(self, row: Row, handler: H) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        let Self { router, table: Table(mut rows) } = self;
-        let filter = MethodFilter::try_from(row.method.clone()).expect("a method that axum routes");
-        let router = router.route(row.path, on(filter, handler));
-        rows.push(row);
-        Self { router, table: Table(rows) }
-    }
-
-    /// A route of the API: `summary` is what its document says of it.
-    fn route<H, T>(
-        self,
-        method: Method,
-        (path, need): (&'static str, Need),
-        (handler, summary): (H, &'static str),
-    ) -> Self
-    where
-        H: Handler<T, Arc<Api>> + Shaped<T>,
-        T: 'static,
-    {
-        let told = Some(Told { summary, shape: <H as Shaped<T>>::shape() });
-        self.add(Row { method, path, need, audit: None, kind: Kind::Program, told }, handler)
-    }
-
-    fn get<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
-    where
-        H: Handler<T, Arc<Api>> + Shaped<T>,
-        T: 'static,
-    {
-        self.route(Method::GET, (path, need), handler)
-    }
-
-    fn post<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
-    where
-        H: Handler<T, Arc<Api>> + Shaped<T>,
-        T: 'static,
-    {
-        self.route(Method::POST, (path, need), handler)
-    }
-
-    fn put<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
-    where
-        H: Handler<T, Arc<Api>> + Shaped<T>,
-        T: 'static,
-    {
-        self.route(Method::PUT, (path, need), handler)
-    }
-
-    fn patch<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
-    where
-        H: Handler<T, Arc<Api>> + Shaped<T>,
-        T: 'static,
-    {
-        self.route(Method::PATCH, (path, need), handler)
-    }
-
-    fn delete<H, T>(self, path: &'static str, need: Need, handler: (H, &'static str)) -> Self
-    where
-        H: Handler<T, Arc<Api>> + Shaped<T>,
-        T: 'static,
-    {
-        self.route(Method::DELETE, (path, need), handler)
-    }
-
-    /// A page for people.
-    pub(crate) fn page<H, T>(self, path: &'static str, need: Need, handler: H) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        let (method, kind) = (Method::GET, Kind::Page);
-        self.add(Row { method, path, need, audit: None, kind, told: None }, handler)
-    }
-
-    /// What pages load, and the forms that they send.
-    pub(crate) fn of_pages<H, T>(
-        self,
-        method: Method,
-        (path, need): (&'static str, Need),
-        handler: H,
-    ) -> Self
-    where
-        H: Handler<T, Arc<Api>>,
-        T: 'static,
-    {
-        let kind = Kind::Program;
-        self.add(Row { method, path, need, audit: None, kind, told: None }, handler)
-    }
-
-    /// The last route takes this body, which its types do not say.
-    fn takes<B: JsonSchema>(mut self) -> Self {
-        self.last(|row| {
-            if let Some(told) = &mut row.told {
-                told.shape.body = Some(SchemaGenerator::subschema_for::<B>);
-            }
-        });
-        self
-    }
-
-    /// The last route answers this, which its types do not say.
-    fn answers<A: JsonSchema>(mut self, status: &'static str) -> Self {
-        self.last(|row| {
-            if let Some(told) = &mut row.told {
-                told.shape.status = Some(status);
-                told.shape.answer = Some(SchemaGenerator::subschema_for::<A>);
-            }
-        });
-        self
-    }
-
-    /// The last route answers bytes of this type.
-    fn answers_bytes(mut self, media_type: &'static str) -> Self {
-        self.last(|row| {
-            if let Some(told) = &mut row.told {
-                told.shape.status = Some("2XX");
-                told.shape.media_type = Some(media_type);
-            }
-        });
-        self
-    }
-
-    /// What the last route does is in the audit log, by this name.
-    fn audited(mut self, action: &'static str) -> Self {
-        self.last(|row| row.audit = Some(action));
-        self
-    }
-
-    fn last(&mut self, change: impl FnOnce(&mut Row)) {
-        change(self.table.0.last_mut().expect("a route was made before it is told about"));
-    }
-
-    fn merge(self, other: Self) -> Self {
-        let Table(mut rows) = self.table;
-        rows.extend(other.table.0);
-        Self { router: self.router.merge(other.router), table: Table(rows) }
-    }
-
-    pub(crate) fn into_parts(self) -> (Router<Arc<Api>>, Table) {
-        (self.router, self.table)
-    }
-}
 
 /// Every route of the API and the pages, with what it needs.
 pub fn table() -> Vec<Row> {
@@ -251,6 +53,11 @@ pub(crate) fn patient() -> Routes {
     Routes::default()
         .get("/v1/jobs/{id}/wait", READ, (wait::wait, "One job, once it has changed"))
         .get("/v1/jobs/{id}/events", READ, (events::events, "News of a job until it has ended"))
+        .get(
+            "/v1/changes",
+            READ,
+            (changes::changes, "A sign whenever anything changes, once a second at most"),
+        )
         .get("/v1/events", READ, (feed::feed, "News of all jobs that match, as they come"))
         // The store may have to copy the parts together.
         .post(
@@ -312,6 +119,12 @@ fn jobs_routes() -> Routes {
         .get("/v1/presets", READ, (schema::presets, "Named sets of outputs"))
         .get("/v1/counts", READ, (fleet::counts, "How many jobs are in each state"))
         .get("/v1/failures", READ, (failures::list, "What failed, by why"))
+        .get("/v1/overview", READ, (overview::overview, "What comes and goes, and how long it waits"))
+        .get("/v1/views", READ, (views::list, "Saved filters by name"))
+        .put("/v1/views/{name}", WRITE, (views::save, "Saves a filter under a name"))
+        .audited("view.save")
+        .delete("/v1/views/{name}", WRITE, (views::remove, "Removes a saved filter"))
+        .audited("view.remove")
         .get("/v1/questions", READ, (questions::list, "What can be asked about retries"))
         .get("/v1/questions/{name}", READ, (questions::ask, "The answer to a question"))
         .get("/v1/bulk", READ, (bulk::list, "The newest bulk actions"))

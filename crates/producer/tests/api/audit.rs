@@ -74,6 +74,7 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
     let why = json!({ "reason": "test" });
     let schedule = json!({ "cron": "0 3 * * *", "job": spec(&json!({})) });
 
+    let view = json!({ "filter": { "states": ["dead"] } });
     let bulk = json!({ "action": "cancel", "filter": { "label": "a:b" } });
     let bulk = fleet.made("/v1/bulk", bulk).await;
     let new = json!({ "name": "k", "tenant": "acme", "scopes": ["jobs:read"] });
@@ -94,6 +95,8 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
         ("job.reprioritise", "PATCH", format!("/v1/jobs/{moved}"), &low, &moved, of),
         ("job.delete", "DELETE", format!("/v1/jobs/{going}"), &none, &going, of),
         ("bulk.stop", "POST", format!("/v1/bulk/{bulk}/stop"), &none, &bulk, of),
+        ("view.save", "PUT", "/v1/views/late".into(), &view, "late", of),
+        ("view.remove", "DELETE", "/v1/views/late".into(), &none, "late", of),
         ("schedule.add", "PUT", "/v1/schedules/nightly".into(), &schedule, "nightly", of),
         ("schedule.pause", "POST", "/v1/schedules/nightly/pause".into(), &none, "nightly", of),
         ("schedule.resume", "POST", "/v1/schedules/nightly/resume".into(), &none, "nightly", of),

@@ -6,12 +6,55 @@ use std::time::Duration;
 use async_trait::async_trait;
 use panofleet_job_schema::{Tenant, Timestamp};
 use panofleet_jobs_db::{
-    Due, JobsDbError, QuestionsDb, SetbackFilter, SetbackKey, SetbackReport, SetbacksDb, Stuck,
-    Versioned,
+    Course, Due, JobsDbError, QuestionsDb, QueueAges, SetbackFilter, SetbackKey, SetbackReport,
+    SetbacksDb, Stuck, TenantLoad, Traffic, TrafficDb, Versioned, View, ViewsDb,
 };
 
 use super::SimulatedDb;
 use super::beside::not_simulated;
+
+#[async_trait]
+impl TrafficDb for SimulatedDb {
+    async fn traffic(&self, _: Option<&Tenant>, _: Timestamp) -> Result<Vec<Traffic>, JobsDbError> {
+        not_simulated("traffic")
+    }
+
+    async fn course(
+        &self,
+        _: Option<&Tenant>,
+        _: Timestamp,
+        _: (Duration, u32),
+    ) -> Result<Course, JobsDbError> {
+        not_simulated("traffic")
+    }
+
+    async fn queue_ages(
+        &self,
+        _: Option<&Tenant>,
+        _: &[f64],
+    ) -> Result<Vec<QueueAges>, JobsDbError> {
+        not_simulated("traffic")
+    }
+
+    async fn busiest_tenants(&self, _: u32) -> Result<Vec<TenantLoad>, JobsDbError> {
+        not_simulated("traffic")
+    }
+}
+
+#[async_trait]
+impl ViewsDb for SimulatedDb {
+    async fn put_view(&self, _: &View, _: u32) -> Result<bool, JobsDbError> {
+        not_simulated("views")
+    }
+
+    async fn views(&self, _: Option<&Tenant>) -> Result<Vec<View>, JobsDbError> {
+        not_simulated("views")
+    }
+
+    async fn remove_view(&self, _: &Tenant, _: &str) -> Result<bool, JobsDbError> {
+        not_simulated("views")
+    }
+}
 
 #[async_trait]
 impl QuestionsDb for SimulatedDb {
