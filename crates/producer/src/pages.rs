@@ -8,7 +8,8 @@
 //! |---|---|
 //! | the frame of a page, escaping | `html.rs` |
 //! | signing in and out | `sign_in.rs` |
-//! | recent jobs; what is on fire | `home.rs`, `alarms.rs` |
+//! | how things go; what is on fire | `overview.rs`, `alarms.rs` |
+//! | recent jobs, and filters by name | `home.rs` |
 //! | one job and its result | `view.rs`, `view/` |
 //! | what failed, by why; running it again | `failures.rs` |
 //! | what people ask about retries | `questions.rs` |
@@ -39,6 +40,7 @@ mod fleet;
 mod home;
 mod html;
 pub(crate) mod language;
+mod overview;
 mod questions;
 mod reference;
 mod schedules;
@@ -51,6 +53,7 @@ mod words;
 pub(crate) fn routes() -> Routes {
     Routes::default()
         .page("/", READ, home::home)
+        .page("/overview", READ, overview::overview)
         .page("/view/{id}", READ, view::view)
         .page("/failures", READ, failures::failures)
         .page("/failures/{fingerprint}", READ, failures::failure)

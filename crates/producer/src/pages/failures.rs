@@ -164,12 +164,18 @@ fn run_again(api: &Granted, fingerprint: &str, ended: u64) -> String {
     }
     let jobs = words::count(ended, words::JOB);
     let body = json!({ "action": "retry", "filter": { "failure": fingerprint } }).to_string();
+    let states = json!({ "states": RETRIED, "failure": fingerprint });
+    let discard = json!({ "action": "delete", "filter": states }).to_string();
     format!(
-        "<p>{}</p>\n",
+        "<p class=\"buttons\">{} {}</p>\n",
         Button::new(&say!("Start {jobs} anew", "重新运行 {jobs}"))
             .posts("/v1/bulk", &body)
             .then("/bulk/")
             .asks(&say!("Start {jobs} anew?", "重新运行 {jobs}？")),
+        Button::new(say("Discard them", "全部丢弃")).posts("/v1/bulk", &discard).then("/bulk/").counts(say(
+            "Delete {} with outputs, uploads and all that is known of them? Nobody can undo this.",
+            "删除 {}及其输出、上传文件和全部记录？此操作无法撤销。",
+        )),
     )
 }
 

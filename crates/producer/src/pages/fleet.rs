@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use panofleet_job_schema::Timestamp;
 use panofleet_jobs_db::Pause;
+use serde_json::json;
 
 use super::html::{Button, Page, PageError, Text, age, table_head};
 use super::language::say;
@@ -40,7 +41,9 @@ fn paused(pauses: &[Pause], now: Timestamp) -> String {
     let line = |pause: &Pause| {
         let (kind, name) = (pause.target.kind(), pause.target.name());
         let path = format!("/v1/pauses/{kind}/{name}");
+        let again = json!({ "reason": pause.reason }).to_string();
         let resume = Button::new(say("Resume", "恢复")).deletes(&path);
+        let resume = resume.undone_with("PUT", &path, &again);
         let (name, reason) = (Text(&name), Text(&pause.reason));
         say!(
             "<li>{kind} <b>{name}</b> is paused {}: {reason} {resume}</li>\n",
@@ -87,6 +90,7 @@ fn queue_row(queue: &ScaleView) -> String {
         Button::new(say("Pause", "暂停"))
             .puts(&path, r#"{ "reason": "by hand" }"#)
             .asks(&question)
+            .undone_by("DELETE", &path)
             .to_string()
     };
     format!(
@@ -143,7 +147,8 @@ fn worker_row(view: &WorkerView, now: Timestamp) -> String {
                 "让 {worker} 完成手头任务后不再接收新任务？"
             );
             let reason = r#"{ "reason": "by hand" }"#;
-            Button::new(say("Drain", "排空")).puts(&path, reason).asks(&question).to_string()
+            let drain = Button::new(say("Drain", "排空")).puts(&path, reason).asks(&question);
+            drain.undone_by("DELETE", &path).to_string()
         }
         None => String::new(),
     };

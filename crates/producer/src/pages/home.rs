@@ -7,20 +7,21 @@ use axum::http::Uri;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Operation, Timestamp};
-use panofleet_jobs_db::{BulkAction, Scope};
+use panofleet_jobs_db::{BulkAction, Scope, View};
 use serde_json::json;
 use url::form_urlencoded;
 
 use super::alarms::alarms;
 use super::html::{Button, Page, PageError, Text, age, table_head};
 use super::language::say;
-use super::words;
+use super::{overview, words};
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
 use crate::api::extract::parameters;
 use crate::api::jobs::{ListParams, page};
 use crate::api::view::StateView;
+use crate::api::views::query_of;
 
 /// What one may look for: the parameter of `GET /v1/jobs`, what to call it, how it is written.
 fn text_fields() -> [(&'static str, &'static str, &'static str); 8] {
@@ -46,18 +47,9 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     let asked: Asked = pairs.filter(|(_, value)| !value.is_empty()).collect();
     let params: ListParams = parameters(&address(&asked).parse::<Uri>().unwrap_or_default())?;
     let page = page(&api, &params).await?;
-    let whose = api.whose();
-    let counts = api.kept_counts.get(whose.cloned(), api.db.counts(whose));
-    let counts = counts.await.map_err(ApiError::from)?;
+    let views = api.db.views(api.whose()).await.map_err(ApiError::from)?;
+    let counts = overview::counts(&api).await?;
     let now = api.db.now().await.map_err(ApiError::from)?;
-    let counts = JobState::NAMES.into_iter().filter_map(|name| {
-        let count = counts.get(name).filter(|count| **count > 0)?;
-        Some(format!(
-            "<li><a class=\"state {name}\" href=\"/?state={name}\">{count} {}</a></li>\n",
-            words::state(name),
-        ))
-    });
-    let counts: String = counts.collect();
     let alarms = alarms(&api, now).await?;
     let body = match (page.jobs.is_empty(), asked.is_empty()) {
         (true, true) => empty(),
@@ -75,8 +67,9 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     let all = if page.jobs.is_empty() { String::new() } else { all_that_match(&api, &params) };
     let title = say("Jobs", "任务").to_owned();
     let main = format!(
-        "<h1>{title}</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\">\n{alarms}<ul class=\"counts\">\n{counts}</ul>\n{body}{older}</div>\n",
-        search(&asked),
+        "<h1>{title}</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\" data-live=\"/v1/changes\">\n\
+         {alarms}{counts}{body}{older}</div>\n",
+        saved(&api, &views, &params) + &search(&asked),
     );
     Ok(Page { title, main, ..Page::of(&api) })
 }
@@ -118,6 +111,52 @@ fn search(asked: &Asked) -> String {
         say("Look", "查找"),
         say("All", "全部"),
     )
+}
+
+/// Links to filters that were saved; for whoever may, a field to save the one at hand.
+fn saved(api: &Granted, views: &[View], asked: &ListParams) -> String {
+    let may = api.has(Scope::JobsWrite) && api.whose().is_some();
+    let link = |view: &View| {
+        let address = address(&query_of(view).into_iter().collect());
+        let remove = may.then(|| {
+            let path = format!("/v1/views/{}", percent(&view.name));
+            let again = json!({ "filter": view.filter }).to_string();
+            let question = say!("Remove the view “{}”?", "删除视图“{}”？", view.name);
+            let button = Button::new("×").deletes(&path).asks(&question);
+            format!(" {}", button.undone_with("PUT", &path, &again))
+        });
+        let tenant =
+            if api.whose().is_none() { format!("{} · ", view.tenant) } else { String::new() };
+        format!(
+            "<li><a href=\"{}\">{tenant}{}</a>{}</li>\n",
+            Text(address),
+            Text(&view.name),
+            remove.unwrap_or_default(),
+        )
+    };
+    let links: String = views.iter().map(link).collect();
+    let links = match views.is_empty() {
+        true => String::new(),
+        false => {
+            format!("<ul class=\"views\" aria-label=\"{}\">\n{links}</ul>\n", say("Views", "视图"))
+        }
+    };
+    let filter = json!(asked.which());
+    if !may || filter == json!({}) || asked.parent.is_some() {
+        return links;
+    }
+    format!(
+        "{links}<form class=\"within\" data-method=\"PUT\" data-path=\"/v1/views/\" data-append=\"name\" \
+         data-body=\"{}\"><label>{} <input name=\"name\" required maxlength=\"64\"></label> <button>{}</button></form>\n",
+        Text(json!({ "filter": filter })),
+        say("Save this view as", "将此视图另存为"),
+        say("Save", "保存"),
+    )
+}
+
+/// A text as a part of a path.
+fn percent(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// What may be done to all jobs that are looked for, once somebody has seen how many there are.

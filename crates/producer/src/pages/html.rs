@@ -68,12 +68,22 @@ pub(super) struct Button<'a> {
     then: &'a str,
     question: &'a str,
     count: &'a str,
+    undo: Option<(&'static str, &'a str, &'a str)>,
 }
 
 impl<'a> Button<'a> {
     /// A button that calls nothing yet.
     pub(super) const fn new(text: &'a str) -> Self {
-        Self { text, method: "POST", path: "", body: "", then: "", question: "", count: "" }
+        Self {
+            text,
+            method: "POST",
+            path: "",
+            body: "",
+            then: "",
+            question: "",
+            count: "",
+            undo: None,
+        }
     }
 
     /// It posts a JSON body, or none.
@@ -106,6 +116,21 @@ impl<'a> Button<'a> {
         Self { count, ..self }
     }
 
+    /// Afterwards the page offers to take it back by this call.
+    pub(super) const fn undone_by(self, method: &'static str, path: &'a str) -> Self {
+        self.undone_with(method, path, "")
+    }
+
+    /// The same, with a JSON body.
+    pub(super) const fn undone_with(
+        self,
+        method: &'static str,
+        path: &'a str,
+        body: &'a str,
+    ) -> Self {
+        Self { undo: Some((method, path, body)), ..self }
+    }
+
     /// Afterwards the browser goes to the page of what came of it: this, and its id. Otherwise the page is shown anew.
     pub(super) const fn then(self, then: &'a str) -> Self {
         Self { then, ..self }
@@ -114,7 +139,7 @@ impl<'a> Button<'a> {
 
 impl fmt::Display for Button<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { text, method, path, body, then, question, count } = self;
+        let Self { text, method, path, body, then, question, count, undo } = self;
         write!(f, "<button data-method=\"{method}\" data-path=\"{}\"", Text(path))?;
         for (name, value) in
             [("body", body), ("then", then), ("confirm", question), ("count", count)]
@@ -122,6 +147,10 @@ impl fmt::Display for Button<'_> {
             if !value.is_empty() {
                 write!(f, " data-{name}=\"{}\"", Text(value))?;
             }
+        }
+        if let Some((method, path, body)) = undo {
+            write!(f, " data-undo-method=\"{method}\" data-undo-path=\"{}\"", Text(path))?;
+            write!(f, " data-undo-body=\"{}\"", Text(body))?;
         }
         write!(f, ">{}</button>", Text(text))
     }
@@ -148,8 +177,9 @@ pub(super) struct Page {
 }
 
 /// Pages by what it takes to see them.
-fn nav() -> [(Option<&'static [Scope]>, &'static str, &'static str); 8] {
+fn nav() -> [(Option<&'static [Scope]>, &'static str, &'static str); 9] {
     [
+        (Some(&[Scope::JobsRead]), "/overview", say("Overview", "概览")),
         (Some(&[Scope::JobsRead]), "/failures", say("Failures", "失败")),
         (Some(&[Scope::JobsRead]), "/questions", say("Questions", "常见问题")),
         (Some(&[Scope::Ops]), "/fleet", say("Fleet", "集群")),

@@ -59,8 +59,14 @@ fn row(schedule: &Schedule, now: Timestamp, may: bool) -> String {
     let path = |change: &str| format!("/v1/schedules/{name}/{change}");
     let button = match (may, paused) {
         (false, _) => String::new(),
-        (true, true) => Button::new(say("Resume", "恢复")).posts(&path("resume"), "").to_string(),
-        (true, false) => Button::new(say("Pause", "暂停")).posts(&path("pause"), "").to_string(),
+        (true, true) => Button::new(say("Resume", "恢复"))
+            .posts(&path("resume"), "")
+            .undone_by("POST", &path("pause"))
+            .to_string(),
+        (true, false) => Button::new(say("Pause", "暂停"))
+            .posts(&path("pause"), "")
+            .undone_by("POST", &path("resume"))
+            .to_string(),
     };
     format!(
         "<tr><td>{name}</td><td><code>{}</code> {}</td><td>{next}</td><td>{last}</td><td>{button}</td></tr>\n",

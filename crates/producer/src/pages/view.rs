@@ -172,16 +172,18 @@ fn buttons(api: &Granted, job: &JobView) -> String {
             Button::new(say("Run again", "重新运行")).posts(&path, "").asks(question).to_string(),
         );
     } else {
-        let path = format!("{path}/cancel");
+        let (cancel, retry) = (format!("{path}/cancel"), format!("{path}/retry"));
         let question = say("End this job without a result?", "终止这个任务，不产生结果？");
-        buttons
-            .push(Button::new(say("Cancel", "取消")).posts(&path, "").asks(question).to_string());
+        let button = Button::new(say("Cancel", "取消")).posts(&cancel, "").asks(question);
+        buttons.push(button.undone_by("POST", &retry).to_string());
     }
     if matches!(job.state, StateView::Queued { .. } | StateView::Waiting { .. }) {
         for band in Priority::ALL.into_iter().filter(|band| *band != job.priority) {
             let text = say!("Move to {}", "调到{}", words::band(band));
-            let body = json!({ "priority": band });
-            buttons.push(Button::new(&text).patches(&path, &body.to_string()).to_string());
+            let body = json!({ "priority": band }).to_string();
+            let before = json!({ "priority": job.priority }).to_string();
+            let button = Button::new(&text).patches(&path, &body);
+            buttons.push(button.undone_with("PATCH", &path, &before).to_string());
         }
     }
     let question = say(

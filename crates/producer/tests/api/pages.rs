@@ -200,7 +200,7 @@ async fn what_can_be_done_to_one_job_or_to_all_that_match_is_offered() {
     assert!(!page.contains(">Move to low<") && !page.contains(">Run again<"), "{page}");
     let list = fleet.get("/?label=a%3Ab&state=waiting,dead&attempt=&before=").await.text();
     let filter = "&quot;filter&quot;:{&quot;label&quot;:&quot;a:b&quot;,&quot;states&quot;:[&quot;waiting&quot;,&quot;dead&quot;]}";
-    assert_eq!(list.matches(filter).count(), 4, "{list}");
+    assert_eq!(list.matches(filter).count(), 5, "four actions and the view: {list}");
     assert!(list.contains("Start {} anew?") && list.contains("All that match"), "{list}");
     for none in ["/", "/?label=c%3Ad", &format!("/?parent={id}"), "/?limit=5"] {
         assert!(!fleet.get(none).await.text().contains("All that match"), "{none}");

@@ -2,6 +2,10 @@
 "use strict";
 
 const TROUBLE_WAIT_MS = 3000;
+/** A page without news is fetched again after so long. */
+const QUIET_MS = 15_000;
+/** So long somebody may take back what was done. */
+const UNDO_MS = 60_000;
 /** A text in the language of the page. */
 const say = (english, chinese) => (document.documentElement.lang.startsWith("zh") ? chinese : english);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -36,9 +40,13 @@ function showProgress(progress) {
   state.textContent = `${state.dataset.state} ${percent} %`;
 }
 
-async function refresh(everyMs) {
+/** Fetches the page again whenever there is news of it, or else every so often, and shows what is new of it. */
+async function refresh({ refreshS, live }) {
+  const news = live ? listen(live) : null;
   for (;;) {
-    await pause(everyMs);
+    await pause(1000 * Number(refreshS));
+    // Ages grow: now and then it is fetched without news, too.
+    if (news) await Promise.race([news(), pause(QUIET_MS)]);
     if (document.hidden) continue;
     try {
       const response = await fetch(location.href, { cache: "no-store" });
@@ -48,13 +56,68 @@ async function refresh(everyMs) {
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       // Of a page with a form only what is beside it.
       const part = document.querySelector("#live") ? "#live" : "main";
+      const focused = document.activeElement.closest(`${part} tbody tr`)?.querySelector("a")?.getAttribute("href");
       document.querySelector(part).replaceWith(page.querySelector(part));
+      localTimes();
+      // Who goes down the rows by keys stays where they are.
+      if (focused) document.querySelector(`${part} tbody tr a[href="${CSS.escape(focused)}"]`)?.focus();
       // What has ended says so by asking for no more.
       if (!document.querySelector("[data-refresh-s]")) return;
     } catch {
       // The next turn tries again.
     }
   }
+}
+
+/** A function that waits for the next news of a stream; without a stream, for ever. */
+function listen(address) {
+  let isNews = false;
+  let tell = () => {};
+  const source = new EventSource(address);
+  source.addEventListener("changed", () => {
+    isNews = true;
+    tell();
+  });
+  return async () => {
+    if (!isNews) await new Promise((resolve) => (tell = resolve));
+    isNews = false;
+  };
+}
+
+/** Times in the reader's own zone: those that stand in the page as they are kept, and those behind an age. */
+function localTimes() {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
+  for (const time of document.querySelectorAll("time[datetime]:not([data-local])")) {
+    const local = format.format(new Date(time.dateTime));
+    if (time.textContent === time.dateTime) time.textContent = local;
+    time.title = `${local} (${time.dateTime})`;
+    time.dataset.local = "";
+  }
+}
+
+/** Offers to take back what was done just now, once. */
+function offerUndo() {
+  const kept = sessionStorage.getItem("undo");
+  sessionStorage.removeItem("undo");
+  const undo = kept && JSON.parse(kept);
+  if (!undo || Date.now() > undo.until) return;
+  const note = document.createElement("p");
+  note.className = "note undo";
+  note.setAttribute("role", "status");
+  const button = document.createElement("button");
+  button.textContent = say("Undo", "撤销");
+  Object.assign(button.dataset, { method: undo.method, path: undo.path });
+  if (undo.body) button.dataset.body = undo.body;
+  note.append(say(`Done: ${undo.text}. `, `已完成：${undo.text}。`), button);
+  document.querySelector("main").prepend(note);
+  setTimeout(() => note.remove(), undo.until - Date.now());
+}
+
+function keepUndo(button) {
+  const { undoMethod: method, undoPath: path, undoBody: body } = button.dataset;
+  if (!path) return;
+  const until = Date.now() + UNDO_MS;
+  sessionStorage.setItem("undo", JSON.stringify({ method, path, body, text: button.textContent, until }));
 }
 
 async function call(method, path, body) {
@@ -84,6 +147,7 @@ async function press(button) {
   try {
     if (!count || (await isMeant(button.dataset))) {
       const answer = await call(method, path, body);
+      keepUndo(button);
       if (then) return location.assign(then + answer.id);
       return location.reload();
     }
@@ -93,14 +157,17 @@ async function press(button) {
   button.disabled = false;
 }
 
-/** A form calls the API with what was filled in, numbers as numbers, and shows the page anew. */
+/** A form calls the API with what was filled in, numbers as numbers, and shows the page anew. One that has its body only
+ * puts a field behind its path. */
 async function send(form) {
-  const body = {};
+  const { method, path, append, body: ready } = form.dataset;
+  const filled = {};
   for (const field of form.elements) {
-    if (field.name && field.value) body[field.name] = field.type === "number" ? Number(field.value) : field.value;
+    if (field.name && field.value) filled[field.name] = field.type === "number" ? Number(field.value) : field.value;
   }
+  const address = append ? path + encodeURIComponent(filled[append]) : path;
   try {
-    await call(form.dataset.method, form.dataset.path, JSON.stringify(body));
+    await call(method, address, ready || JSON.stringify(filled));
     location.reload();
   } catch (error) {
     alert(error.message);
@@ -153,4 +220,6 @@ document.addEventListener("submit", (event) => {
 const waiting = document.querySelector("[data-wait]");
 if (waiting) keepUp(waiting);
 const list = document.querySelector("[data-refresh-s]");
-if (list) refresh(1000 * Number(list.dataset.refreshS));
+if (list) refresh(list.dataset);
+localTimes();
+offerUndo();
