@@ -46,11 +46,21 @@ async function refresh(everyMs) {
       // Of a page with a form only what is beside it.
       const part = document.querySelector("#live") ? "#live" : "main";
       document.querySelector(part).replaceWith(page.querySelector(part));
+      reach();
       // What has ended says so by asking for no more.
       if (!document.querySelector("[data-refresh-s]")) return;
     } catch {
       // The next turn tries again.
     }
+  }
+}
+
+/** Tables that move by themselves in a narrow window can be moved with keys, where nothing in them can have the focus. */
+function reach() {
+  for (const table of document.querySelectorAll("main table")) {
+    const moves = table.scrollWidth > table.clientWidth && !table.querySelector("a, button");
+    if (moves) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
   }
 }
 
@@ -120,6 +130,9 @@ function onKey(event) {
   event.preventDefault();
 }
 
+reach();
+addEventListener("resize", reach);
+addEventListener("toggle", reach, true);
 document.addEventListener("keydown", onKey);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-path]");
