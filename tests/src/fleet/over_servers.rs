@@ -106,10 +106,7 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
         let mut own = vec![format!("metrics.listen=127.0.0.1:{port}")];
         let tenant = roles.tenants.get(number as usize - 1).filter(|_| role == "producer");
         own.extend(tenant.map(|tenant| format!("api.tenant={tenant}")));
-        if role == "worker" {
-            own.push(format!("worker.name={name}"));
-            own.extend((number > roles.workers).then(|| format!("worker.region={SECOND_REGION}")));
-        }
+        own.extend(roles.settings_of_worker(role, number));
         if roles.by_links {
             let of_process = Links::start(&servers).await;
             own.extend(of_process.settings(&database));
@@ -155,6 +152,16 @@ impl Roles {
             ("worker", self.workers + self.workers_abroad),
         ];
         counts.into_iter().flat_map(|(role, count)| (1..=count).map(move |number| (role, number)))
+    }
+
+    /// Who a worker is, and where it stands; nothing for other roles.
+    fn settings_of_worker(&self, role: &str, number: u32) -> Vec<String> {
+        if role != "worker" {
+            return Vec::new();
+        }
+        let name = format!("worker.name=worker-{number}");
+        let abroad = (number > self.workers).then(|| format!("worker.region={SECOND_REGION}"));
+        [name].into_iter().chain(abroad).collect()
     }
 
     /// What every process is told of the second region, if there is one: it shares the bucket.

@@ -33,7 +33,6 @@ use site::Site;
 /// One fleet for all of it: what went wrong takes longer to come about than to be looked at.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_and_top_say_what_is_so_and_do_what_they_promise() {
-    let t = std::time::Instant::now();
     let mut site = Site::start().await;
     let seed = seed::seed(&mut site).await;
     let mut browser = Browser::start(&site);
