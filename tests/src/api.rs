@@ -17,6 +17,8 @@ pub struct Api {
     http: Client,
     /// The address, without a slash at the end.
     pub url: String,
+    /// The key that it comes with, if it has one.
+    key: Option<String>,
 }
 
 impl Api {
@@ -28,7 +30,13 @@ impl Api {
         // Another test of this process may have been first.
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = Client::builder().timeout(Duration::from_secs(30)).build();
-        Self { http: http.expect("an HTTP client"), url: url.to_owned() }
+        Self { http: http.expect("an HTTP client"), url: url.to_owned(), key: None }
+    }
+
+    /// The same, for whoever has this key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
     /// The same, for a fleet whose servers show a certificate that this CA (PEM) signed.
@@ -40,11 +48,15 @@ impl Api {
         let pem = std::fs::read(ca_file).expect("a CA");
         let ca = reqwest::Certificate::from_pem(&pem).expect("a certificate");
         let http = Client::builder().timeout(Duration::from_secs(30)).tls_certs_merge([ca]).build();
-        Self { http: http.expect("an HTTP client"), url: self.url.clone() }
+        Self { http: http.expect("an HTTP client"), ..self.clone() }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.url))
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Value> {
@@ -152,6 +164,14 @@ impl Api {
     /// What the API says.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.ask(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Changes what a path of the API names.
+    ///
+    /// # Errors
+    /// What the API says.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.ask(self.request(Method::PATCH, path).json(body)).await
     }
 
     /// Deletes what a path of the API names.

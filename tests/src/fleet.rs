@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use panofleet_bus::kafka::KafkaConfig;
 use panofleet_objects::ObjectStore;
 use panofleet_service::CrashPoint;
 use tempfile::TempDir;
@@ -18,7 +19,7 @@ mod one_process;
 mod over_servers;
 
 pub use links::Links;
-pub use over_servers::Roles;
+pub use over_servers::{Roles, SECOND_REGION};
 
 /// The key of the configuration (`api.admin_key`), where a test has the API ask for keys.
 pub const ADMIN_KEY: &str = "an-admin-key-of-the-configuration-that-nobody-guesses";
@@ -61,6 +62,8 @@ pub struct Fleet {
     pub bucket: String,
     /// The URL of its job database, if that is on a server of its own.
     pub database: Option<String>,
+    /// How its broker is reached, if that is a server of its own that asks nobody who they are.
+    pub kafka: Option<KafkaConfig>,
 }
 
 /// Killed when they are dropped.

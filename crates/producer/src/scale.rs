@@ -113,7 +113,7 @@ pub struct Load {
     pub workers_busy: u32,
     /// Jobs that they can run at once.
     pub slots: u32,
-    /// Jobs that they run.
+    /// Jobs that they run; never more than run in this lane.
     pub slots_busy: u32,
     /// The slots of the one that has the fewest; `None` if there is no worker.
     pub slots_each: Option<u32>,
@@ -216,6 +216,8 @@ impl Readings {
         for row in self.workers.iter().filter(ours).filter(lives) {
             load.add_worker(row, *lane, self.told_to_drain.contains(&row.worker.worker));
         }
+        // A worker of several lanes does not say which its claims are of.
+        load.slots_busy = load.slots_busy.min(u32::try_from(load.running).unwrap_or(u32::MAX));
         load
     }
 }

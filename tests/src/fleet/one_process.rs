@@ -28,7 +28,17 @@ pub(super) async fn start(settings: &[&str]) -> Fleet {
     let (api, objects) = connect(folder.path()).await;
     await_ready(&api).await;
     let (apis, bucket) = (vec![api.clone()], "panofleet".into());
-    Fleet { folder, processes, links: BTreeMap::new(), api, apis, objects, bucket, database: None }
+    Fleet {
+        folder,
+        processes,
+        links: BTreeMap::new(),
+        api,
+        apis,
+        objects,
+        bucket,
+        database: None,
+        kafka: None,
+    }
 }
 
 /// Whoever looks for the address of a killed service would find the dead one.

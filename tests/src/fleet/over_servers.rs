@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use panofleet_bus::kafka::KafkaConfig;
 use panofleet_objects::{ObjectStore, ObjectsConfig, Secret};
 use panofleet_test_servers::{KafkaServer, PostgresServer, S3Server, free_ports};
 
@@ -16,6 +17,8 @@ use crate::processes;
 
 /// The one region of a fleet under test.
 pub(super) const REGION: &str = "hangzhou";
+/// The region of workers abroad.
+pub const SECOND_REGION: &str = "lanzhou";
 /// The users of a secured broker, by their roles.
 const USERS: [&str; 5] = ["producer", "dispatcher", "collector", "worker", "operator"];
 
@@ -32,6 +35,8 @@ pub struct Roles {
     pub collectors: u32,
     /// Workers.
     pub workers: u32,
+    /// Workers of [`SECOND_REGION`], numbered behind the others. Without any there is no such region.
+    pub workers_abroad: u32,
     /// The APIs have no dispatchers beside them.
     pub api_only: bool,
     /// A broker of their own, so that it can be crashed.
@@ -55,6 +60,7 @@ impl Default for Roles {
             dispatchers: 0,
             collectors: 1,
             workers: 1,
+            workers_abroad: 0,
             api_only: false,
             kafka: None,
             postgres: None,
@@ -74,17 +80,14 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     let database = servers.postgres.create_database();
     let config = servers.config(number, (&bucket, &database));
     std::fs::write(folder.path().join("fleet.toml"), config).expect("a writable folder");
+    let abroad = roles.settings_of_second_region(&bucket);
+    let settings: Vec<&str> =
+        settings.iter().copied().chain(abroad.iter().map(String::as_str)).collect();
     if roles.secured {
-        topics(folder.path(), &["apply", "--acls"], &servers.as_user("admin"), settings);
+        topics(folder.path(), &["apply", "--acls"], &servers.as_user("admin"), &settings);
     }
-    topics(folder.path(), &["apply"], &servers.as_user("operator"), settings);
-    let s3 = servers.s3;
-    let mut objects =
-        ObjectsConfig::new(&s3.endpoint(), s3.access_key(), Secret::new(s3.secret_key()));
-    objects.tls_ca_file = roles.secured.then(|| s3.ca_file());
-    // Another test of this process may have been first.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let objects = ObjectStore::new(&objects).expect("an object store");
+    topics(folder.path(), &["apply"], &servers.as_user("operator"), &settings);
+    let objects = servers.store();
     objects.create_bucket(&bucket).await.expect("a bucket");
 
     let mut processes = Processes(Vec::new());
@@ -103,7 +106,7 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
         let mut own = vec![format!("metrics.listen=127.0.0.1:{port}")];
         let tenant = roles.tenants.get(number as usize - 1).filter(|_| role == "producer");
         own.extend(tenant.map(|tenant| format!("api.tenant={tenant}")));
-        own.extend((role == "worker").then(|| format!("worker.name={name}")));
+        own.extend(roles.settings_of_worker(role, number));
         if roles.by_links {
             let of_process = Links::start(&servers).await;
             own.extend(of_process.settings(&database));
@@ -119,7 +122,7 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
     processes.0.iter_mut().for_each(Process::start);
     let mut apis: Vec<_> = urls.iter().map(|url| Api::new(url)).collect();
     if roles.secured {
-        apis = apis.iter().map(|api| api.trusting(&s3.ca_file())).collect();
+        apis = apis.iter().map(|api| api.trusting(&servers.s3.ca_file())).collect();
     }
     // It is a fleet from here on: if it does not come up, its processes end with it.
     let fleet = Fleet {
@@ -131,6 +134,7 @@ pub(super) async fn start(roles: &Roles, settings: &[&str]) -> Fleet {
         objects,
         bucket,
         database: Some(database),
+        kafka: (!roles.secured).then(|| servers.kafka_config(number)),
     };
     for api in &fleet.apis {
         await_ready(api).await;
@@ -145,9 +149,31 @@ impl Roles {
             ("producer", self.producers),
             ("dispatcher", self.dispatchers),
             ("collector", self.collectors),
-            ("worker", self.workers),
+            ("worker", self.workers + self.workers_abroad),
         ];
         counts.into_iter().flat_map(|(role, count)| (1..=count).map(move |number| (role, number)))
+    }
+
+    /// Who a worker is, and where it stands; nothing for other roles.
+    fn settings_of_worker(&self, role: &str, number: u32) -> Vec<String> {
+        if role != "worker" {
+            return Vec::new();
+        }
+        let name = format!("worker.name=worker-{number}");
+        let abroad = (number > self.workers).then(|| format!("worker.region={SECOND_REGION}"));
+        [name].into_iter().chain(abroad).collect()
+    }
+
+    /// What every process is told of the second region, if there is one: it shares the bucket.
+    fn settings_of_second_region(&self, bucket: &str) -> Vec<String> {
+        if self.workers_abroad == 0 {
+            return Vec::new();
+        }
+        vec![
+            format!("api.regions.{SECOND_REGION}.bucket={bucket}"),
+            format!("fleet.signing.{SECOND_REGION}.key={SECOND_REGION}-1"),
+            format!("fleet.signing.{SECOND_REGION}.keys.{SECOND_REGION}-1={}", "7c".repeat(32)),
+        ]
     }
 
     fn port_of_api(&self, number: u32) -> u16 {
@@ -191,6 +217,26 @@ impl Servers {
             format!("fleet.kafka.sasl.password={password}"),
         ];
         settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
+    }
+
+    /// The object store, with the fleet's own credentials.
+    fn store(&self) -> ObjectStore {
+        let s3 = self.s3;
+        let mut config =
+            ObjectsConfig::new(&s3.endpoint(), s3.access_key(), Secret::new(s3.secret_key()));
+        config.tls_ca_file = self.is_secured.then(|| s3.ca_file());
+        // Another test of this process may have been first.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        ObjectStore::new(&config).expect("an object store")
+    }
+
+    /// How a test comes to the same broker.
+    fn kafka_config(&self, number: u32) -> KafkaConfig {
+        KafkaConfig {
+            bootstrap_servers: vec![self.kafka.address()],
+            prefix: format!("fleet-{number}."),
+            ..KafkaConfig::default()
+        }
     }
 
     /// The configuration file that all roles share.

@@ -20,7 +20,8 @@ const EVERY_MIN: Duration = Duration::from_millis(500);
 /// Watch the fleet in the terminal, by its API only
 ///
 /// Keys: tab, or 1 to 5, for the parts; j and k for rows; r starts the jobs of a failure anew, c cancels a job, d has a
-/// worker drain or take jobs again, each once somebody has said yes; q leaves.
+/// worker drain or take jobs again, p pauses a queue or has jobs sent to it again, each once somebody has said yes; q
+/// leaves.
 #[derive(Debug, Args)]
 pub(crate) struct Top {
     /// Time between two looks

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use panofleet_job_schema::{JobId, WorkerId};
+use panofleet_jobs_db::PauseTarget;
 
 use super::snapshot::{Rates, Snapshot};
 
@@ -57,6 +58,10 @@ pub(crate) enum Action {
     Drain(WorkerId),
     /// Have this worker take jobs again.
     Undrain(WorkerId),
+    /// Send nothing more to this queue.
+    Pause(PauseTarget),
+    /// Send jobs to this queue again.
+    Resume(PauseTarget),
 }
 
 impl Action {
@@ -68,6 +73,8 @@ impl Action {
             }
             Self::Drain(worker) => format!("Have {worker} finish what it has, and take no more?"),
             Self::Undrain(worker) => format!("Have {worker} take jobs again?"),
+            Self::Pause(queue) => format!("Send nothing more to {}?", queue.name()),
+            Self::Resume(queue) => format!("Send jobs to {} again?", queue.name()),
         }
     }
 }
@@ -87,6 +94,7 @@ pub(crate) enum Key {
     Retry,
     Cancel,
     Drain,
+    Pause,
     Yes,
     /// Any other: it means no where something is asked.
     Other,
@@ -155,7 +163,7 @@ impl App {
     fn rows_of(&self, tab: Tab) -> usize {
         let Some(last) = &self.last else { return 0 };
         match tab {
-            Tab::Overview => 0,
+            Tab::Overview => last.queues.as_ref().map_or(0, Vec::len),
             Tab::Running => last.running.len(),
             Tab::Retries => last.retries.len(),
             Tab::Failures => last.failures.len(),
@@ -196,7 +204,7 @@ impl App {
             Key::Up => self.go_to(self.row().saturating_sub(1)),
             Key::First => self.go_to(0),
             Key::Last => self.go_to(usize::MAX),
-            Key::Retry | Key::Cancel | Key::Drain => match self.action(key) {
+            Key::Retry | Key::Cancel | Key::Drain | Key::Pause => match self.action(key) {
                 Ok(action) => self.asked = Some(action),
                 Err(why) => self.said = Some(why.to_owned()),
             },
@@ -224,6 +232,9 @@ impl App {
                 if jobs == 0 {
                     return Err("none of them has ended: each is tried again by itself");
                 }
+                if last.tenant.is_none() {
+                    return Err("jobs are started anew for one tenant: start top with --tenant");
+                }
                 Ok(Action::RetryGroup { failure: group.fingerprint.clone(), jobs })
             }
             (Key::Retry, Tab::Retries) => {
@@ -238,6 +249,12 @@ impl App {
                 } else {
                     Action::Drain(worker)
                 })
+            }
+            (Key::Pause, Tab::Overview) => {
+                let queue = last.queues.as_ref().and_then(|queues| queues.get(row));
+                let queue = queue.ok_or(nothing)?;
+                let target = PauseTarget::Lane(queue.region.clone(), queue.lane);
+                Ok(if queue.paused { Action::Resume(target) } else { Action::Pause(target) })
             }
             _ => Err(nothing),
         }

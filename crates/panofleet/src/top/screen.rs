@@ -104,6 +104,14 @@ async fn act(client: &Client, action: Action) -> Result<String> {
             let view = client.undrain(worker.as_str()).await?;
             format!("{} takes jobs again", view.worker)
         }
+        Action::Pause(queue) => {
+            let pause = client.pause(&queue, "by hand").await?;
+            format!("{} is paused; what was sent runs on", pause.target.name())
+        }
+        Action::Resume(queue) => {
+            let pause = client.resume(&queue).await?;
+            format!("{} gets jobs again", pause.target.name())
+        }
     })
 }
 
@@ -143,6 +151,7 @@ fn key(KeyEvent { code, modifiers, .. }: KeyEvent) -> Key {
         KeyCode::Char('r') => Key::Retry,
         KeyCode::Char('c') => Key::Cancel,
         KeyCode::Char('d') => Key::Drain,
+        KeyCode::Char('p') => Key::Pause,
         KeyCode::Char('y') => Key::Yes,
         KeyCode::Char(digit @ '1'..='5') => Key::TabAt(digit as usize - '1' as usize),
         _ => Key::Other,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use panofleet_job_schema::Timestamp;
+use panofleet_job_schema::{Tenant, Timestamp};
 use panofleet_jobs_db::Scope;
 use panofleet_producer::api::{
     AskedJob, AskedTime, FailureGroupView, JobView, Rows, ScaleView, WorkerView,
@@ -22,6 +22,9 @@ const ENDS: [&str; 4] = ["succeeded", "dead", "cancelled", "expired"];
 pub(crate) struct Snapshot {
     /// When it was read, by the fleet's clock.
     pub(crate) at: Timestamp,
+    /// Whose jobs it is about; all tenants' if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<Tenant>,
     /// Jobs by state.
     pub(crate) states: BTreeMap<String, u64>,
     /// Queues; none if the key may not see them.
@@ -60,7 +63,8 @@ impl Snapshot {
         else {
             bail!("the service answers other questions; are both of one version?");
         };
-        let may = client.whoami().await?.scopes;
+        let who = client.whoami().await?;
+        let may = who.scopes;
         let queues = match may.contains(&Scope::Scale) {
             true => Some(client.scale(&[]).await?),
             false => None,
@@ -72,6 +76,7 @@ impl Snapshot {
         let running = [("state", "running".to_owned()), ("limit", ROWS.to_string())];
         Ok(Self {
             at: due.at,
+            tenant: who.tenant,
             states: client.counts().await?,
             queues,
             running: client.jobs(&running).await?.jobs,

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use panofleet_job_schema::Lane;
+use panofleet_jobs_db::PauseTarget;
+use panofleet_producer::api::ScaleView;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Modifier;
@@ -50,6 +53,7 @@ fn snapshot() -> Snapshot {
     let other = "019ad6a0-0000-7000-8000-000000000002";
     serde_json::from_value(json!({
         "at": "2026-11-30T10:00:00.000Z",
+        "tenant": "acme",
         "states": { "queued": 5, "running": 2, "dead": 3, "succeeded": 10 },
         "queues": [{ "region": "hangzhou", "lane": "image", "queued": 5, "sent": 1, "running": 2, "oldest_s": 75,
                      "workers": 2, "workers_busy": 1, "slots": 8, "slots_busy": 2, "paused": true, "desired": 3 }],
@@ -183,6 +187,38 @@ fn what_changes_something_is_done_after_a_yes_only() {
     app.press(Key::TabAt(0));
     app.press(Key::Cancel);
     shows(&app, &["there is nothing here that this key acts on"]);
+}
+
+/// The queue in the first row is paused, the other one is not.
+#[test]
+fn a_queue_is_paused_and_gets_jobs_again() {
+    let mut two = snapshot();
+    let queues = two.queues.as_mut().unwrap();
+    let other = ScaleView { lane: Lane::Video, paused: false, ..queues[0].clone() };
+    queues.push(other);
+    let mut app = app();
+    app.news(Ok(two));
+    shows(&app, &["p pause, or send jobs again"]);
+    let lane = |lane| PauseTarget::Lane("hangzhou".parse().unwrap(), lane);
+    app.press(Key::Pause);
+    shows(&app, &["Send jobs to hangzhou.image again?"]);
+    assert_eq!(app.press(Key::Yes), Then::Do(Action::Resume(lane(Lane::Image))));
+    app.press(Key::Down);
+    assert!(screen(&app).1[0].starts_with("hangzhou.video"));
+    app.press(Key::Pause);
+    shows(&app, &["Send nothing more to hangzhou.video?"]);
+    assert_eq!(app.press(Key::Yes), Then::Do(Action::Pause(lane(Lane::Video))));
+}
+
+/// The count is of all tenants' jobs, and the API would start those of one.
+#[test]
+fn whoever_looks_at_all_tenants_names_one_to_start_jobs_anew() {
+    let mut app = app();
+    app.news(Ok(Snapshot { tenant: None, ..snapshot() }));
+    app.press(Key::TabAt(3));
+    app.press(Key::Retry);
+    shows(&app, &["start top with --tenant"]);
+    assert_eq!(app.press(Key::Yes), Then::Draw);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn footer(app: &App) -> Line<'static> {
         return Line::raw(said.clone());
     }
     let keys = match app.tab {
-        Tab::Overview => "",
+        Tab::Overview => "  p pause, or send jobs again",
         Tab::Running | Tab::Retries => "  c cancel",
         Tab::Failures => "  r start anew",
         Tab::Workers => "  d drain, or take jobs again",
@@ -86,10 +86,7 @@ fn draw_body(frame: &mut Frame<'_>, app: &App, area: Rect) {
         return;
     }
     let widths = widths(&header, &rows);
-    let mut state = TableState::default();
-    if app.tab != Tab::Overview {
-        state.select(Some(app.row()));
-    }
+    let mut state = TableState::default().with_selected(Some(app.row()));
     let table = Table::new(rows.into_iter().map(Row::new), widths)
         .header(Row::new(header).style(QUIET))
         .column_spacing(2)

@@ -36,12 +36,15 @@ pub(super) fn ago(age: Duration) -> String {
     }
 }
 
-/// A length of time: `340 ms`, `2.1 s`, `3 min 20 s`.
+/// A length of time: `340 ms`, `2.1 s`, `3 min 20 s`, `22 h 5 min`.
 pub(super) fn span(ms: u64) -> String {
     match ms {
         0..1000 => say!("{ms} ms", "{ms} 毫秒"),
         1000..60_000 => say!("{:.1} s", "{:.1} 秒", ms as f64 / 1000.0),
-        _ => say!("{} min {} s", "{} 分 {} 秒", ms / 60_000, ms % 60_000 / 1000),
+        60_000..7_200_000 => {
+            say!("{} min {} s", "{} 分 {} 秒", ms / 60_000, ms % 60_000 / 1000)
+        }
+        _ => say!("{} h {} min", "{} 小时 {} 分", ms / 3_600_000, ms % 3_600_000 / 60_000),
     }
 }
 
@@ -215,7 +218,13 @@ mod tests {
         ] {
             assert_eq!(ago(Duration::from_secs(seconds)), expected);
         }
-        for (ms, expected) in [(999, "999 ms"), (2_100, "2.1 s"), (200_000, "3 min 20 s")] {
+        for (ms, expected) in [
+            (999, "999 ms"),
+            (2_100, "2.1 s"),
+            (200_000, "3 min 20 s"),
+            (7_199_000, "119 min 59 s"),
+            (79_500_000, "22 h 5 min"),
+        ] {
             assert_eq!(span(ms), expected);
         }
     }

@@ -198,6 +198,22 @@ fn a_load_is_read_off_rows() {
     assert_eq!(readings.load(&queue(), &policy), Load { paused: true, ..expected });
 }
 
+/// Pictures run, and the slot for videos is free.
+#[test]
+fn a_slot_of_another_lane_is_not_busy() {
+    let backlog = vec![Backlog {
+        region: queue().region,
+        lane: Lane::Image,
+        state: "running",
+        jobs: 2,
+        oldest_accepted_at: at(990),
+    }];
+    let readings = Readings::of(at(1000), backlog, (vec![worker("both", 999, 2)], vec![]), vec![]);
+    let policy = Policy::default();
+    let busy = |lane| readings.load(&Queue { lane, ..queue() }, &policy).slots_busy;
+    assert_eq!((busy(Lane::Image), busy(Lane::Video)), (2, 0));
+}
+
 #[test]
 fn workers_that_are_cut_off_are_still_there() {
     let policy = Policy::default();

@@ -61,6 +61,7 @@ async function refresh({ refreshS, live }) {
       localTimes();
       // Who goes down the rows by keys stays where they are.
       if (focused) document.querySelector(`${part} tbody tr a[href="${CSS.escape(focused)}"]`)?.focus();
+      reach();
       // What has ended says so by asking for no more.
       if (!document.querySelector("[data-refresh-s]")) return;
     } catch {
@@ -118,6 +119,15 @@ function keepUndo(button) {
   if (!path) return;
   const until = Date.now() + UNDO_MS;
   sessionStorage.setItem("undo", JSON.stringify({ method, path, body, text: button.textContent, until }));
+}
+
+/** Tables that move by themselves in a narrow window can be moved with keys, where nothing in them can have the focus. */
+function reach() {
+  for (const table of document.querySelectorAll("main table")) {
+    const moves = table.scrollWidth > table.clientWidth && !table.querySelector("a, button");
+    if (moves) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
+  }
 }
 
 async function call(method, path, body) {
@@ -205,6 +215,9 @@ function onKey(event) {
   event.preventDefault();
 }
 
+reach();
+addEventListener("resize", reach);
+addEventListener("toggle", reach, true);
 document.addEventListener("keydown", onKey);
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-path]");

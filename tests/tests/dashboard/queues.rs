@@ -1,0 +1,122 @@
+//! Queues and workers: the page of the fleet and `/v1/scale`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::browser::{Browser, Shown};
+use crate::site::{OPERATOR, Site};
+use crate::sql::{Sql, agree};
+
+/// Every queue that there is: the regions' lanes.
+pub(crate) const QUEUES: [(&str, &str); 4] =
+    [("hangzhou", "image"), ("hangzhou", "video"), ("lanzhou", "image"), ("lanzhou", "video")];
+/// Columns of a queue, as pages and API call them.
+const COLUMNS: [(&str, &str); 6] = [
+    ("Queued", "queued"),
+    ("Sent", "sent"),
+    ("Running", "running"),
+    ("Slots busy", "slots_busy"),
+    ("Workers", "workers"),
+    ("Wanted", "desired"),
+];
+/// Whoever was heard of within the lease of this fleet.
+const LIVES: &str = "beat_at > extract(epoch FROM now()) * 1000 - 3000";
+
+/// What a queue has to do and whom it has, by the rows. The rule of how many workers it should have stands in docs/fleet.md;
+/// here it is worked out anew, for jobs that are sent and not older than the minute of the target.
+pub(crate) fn queue(sql: &Sql, (region, lane): (&str, &str)) -> BTreeMap<String, u64> {
+    let jobs = |state: &str| {
+        sql.number(&format!(
+            "SELECT count(*) FROM jobs WHERE region = '{region}' AND lane = '{lane}' AND state = '{state}'"
+        ))
+    };
+    let slots = format!("(doc::json->'lane_slots'->>'{lane}')::int");
+    let claims = format!("least(json_array_length(claims::json), {slots})");
+    let of_workers = |what: &str| {
+        sql.number(&format!(
+            "SELECT {what} FROM workers WHERE {LIVES} AND doc::json->>'region' = '{region}' \
+             AND doc::json->>'draining' = 'false' \
+             AND NOT EXISTS (SELECT 1 FROM worker_orders AS told WHERE told.worker = workers.worker AND told.draining)"
+        ))
+    };
+    let (sent, running) = (jobs("sent"), jobs("running"));
+    let paused = sql.number(&format!(
+        "SELECT count(*) FROM pauses WHERE kind = 'lane' AND name = '{region}.{lane}'"
+    ));
+    let queued = jobs("queued");
+    assert!(sent <= 1 && (paused > 0 || queued == 0), "the rule is for what this test has");
+    let workers = of_workers("count(*)");
+    let busy = of_workers(&format!("count(*) FILTER (WHERE {claims} > 0)"));
+    let each = of_workers(&format!("coalesce(min({slots}), 1)"));
+    let desired = (running + sent).div_ceil(each).max(busy);
+    let numbers = [
+        ("queued", queued),
+        ("sent", sent),
+        ("running", running),
+        ("slots", of_workers(&format!("coalesce(sum({slots}), 0)"))),
+        ("slots_busy", running),
+        ("workers", workers),
+        ("desired", desired),
+        ("paused", paused),
+    ];
+    numbers.map(|(name, number)| (name.to_owned(), number)).into()
+}
+
+/// The same numbers of a queue as the API and `panofleet top` give it.
+pub(crate) fn told(queue: &Value) -> BTreeMap<String, u64> {
+    let names = ["queued", "sent", "running", "slots", "slots_busy", "workers", "desired"];
+    let number = |name: &str| queue[name].as_u64().unwrap_or_else(|| panic!("{name}: {queue}"));
+    let mut told: BTreeMap<String, u64> =
+        names.iter().map(|name| ((*name).to_owned(), number(name))).collect();
+    told.insert("paused".to_owned(), u64::from(queue["paused"] == true));
+    told
+}
+
+pub(crate) async fn are_those_of_the_rows(site: &Site, browser: &mut Browser) {
+    for (place, (region, lane)) in QUEUES.into_iter().enumerate() {
+        let shown = || {
+            let page = browser.read(OPERATOR, "/fleet");
+            assert_eq!((page.column("Region")[place], page.column("Lane")[place]), (region, lane));
+            shown_queue(&page, place)
+        };
+        agree(&format!("{region}.{lane}"), shown, || queue(&site.sql, (region, lane)));
+        let one = site.operator.get(&format!("/v1/scale/{region}/{lane}")).await.unwrap();
+        assert_eq!(told(&one), queue(&site.sql, (region, lane)));
+    }
+    let all = site.operator.get("/v1/scale").await.unwrap();
+    let all: Vec<_> = all["queues"].as_array().unwrap().iter().map(told).collect();
+    assert_eq!(all, QUEUES.map(|name| queue(&site.sql, name)));
+    workers(&site.sql, browser);
+}
+
+fn shown_queue(page: &Shown, place: usize) -> BTreeMap<String, u64> {
+    let mut numbers = BTreeMap::new();
+    for (head, name) in COLUMNS {
+        let cell = page.column(head)[place];
+        let (number, slots) = cell.split_once(" of ").unwrap_or((cell, ""));
+        numbers.insert(name.to_owned(), number.parse().unwrap());
+        if name == "slots_busy" {
+            numbers.insert("slots".to_owned(), slots.parse().unwrap());
+        }
+    }
+    let last = page.tables[0].rows[place].cells.last().unwrap();
+    numbers.insert("paused".to_owned(), u64::from(last == "paused"));
+    numbers
+}
+
+/// Each worker: where it is, whether it is there, what it holds.
+fn workers(sql: &Sql, browser: &mut Browser) {
+    let query = format!(
+        "SELECT worker, doc::json->>'region', CASE WHEN {LIVES} THEN 'takes jobs' ELSE 'silent' END, \
+         json_array_length(claims::json) || ' of ' || (doc::json->>'slots') FROM workers ORDER BY worker"
+    );
+    let shown = || {
+        let page = browser.read(OPERATOR, "/fleet");
+        let rows = page.tables[1].rows.iter();
+        rows.map(|row| row.cells[..4].to_vec()).collect::<Vec<_>>()
+    };
+    agree("workers", shown, || sql.rows(&query));
+    let silent: Vec<_> = sql.rows(&query).into_iter().filter(|row| row[2] == "silent").collect();
+    assert!(silent.len() == 1 && silent[0][0] == "worker-2", "{silent:?}");
+}
