@@ -6,7 +6,7 @@ use super::file::SqliteFile;
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("migrations/16_upload_parts.sql"),
     include_str!("migrations/17_setbacks.sql"),
     include_str!("migrations/18_jobs_of_workers.sql"),
+    include_str!("migrations/19_persons.sql"),
 ];
 
 /// Brings the file to this program's schema, whatever older one it has.

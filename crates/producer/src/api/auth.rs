@@ -146,7 +146,7 @@ impl Principal {
     ) -> Result<Option<Tenant>, Denied> {
         let own = match self.actor {
             Actor::Open => Some(configured),
-            Actor::AdminKey | Actor::Key { .. } => self.tenant.as_ref(),
+            Actor::AdminKey | Actor::Key { .. } | Actor::Person { .. } => self.tenant.as_ref(),
         };
         match (own, asked) {
             (Some(own), Some(asked)) if own.as_str() != asked => {

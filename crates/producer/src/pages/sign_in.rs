@@ -11,7 +11,7 @@ use axum::extract::{Form, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::Tenant;
-use panofleet_jobs_db::Session;
+use panofleet_jobs_db::{Session, SessionOf};
 use serde::Deserialize;
 
 use super::html::{Page, PageError, Text};
@@ -132,7 +132,8 @@ impl Api {
         let tenant = principal.whose(tenant, &self.config.tenant)?;
         let (id, hash) = new_session_id();
         let expires_at = self.db.now().await? + SESSION;
-        let session = Session { id: hash, key, secret, tenant: tenant.clone(), expires_at };
+        let of = SessionOf::Key { id: key, secret };
+        let session = Session { id: hash, of, tenant: tenant.clone(), expires_at };
         self.db.put_session(&session).await?;
         // Without a row nobody hears of it.
         self.note_sign_in(&principal, tenant.as_ref(), headers).await?;

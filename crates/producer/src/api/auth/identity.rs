@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use panofleet_job_schema::{Secret, Tenant, Timestamp};
-use panofleet_jobs_db::{SecretHash, Session, StoredKey};
+use panofleet_jobs_db::{SecretHash, Session, SessionOf, StoredKey};
 use uuid::Uuid;
 
 use super::recent::Recent;
@@ -134,13 +134,15 @@ impl Api {
                 found
             }
         };
-        let Session { key, secret, tenant, .. } = session;
-        let principal = match (key, self.identities.admin_key) {
-            (Some(key), _) => self.holder(key, &secret).await?,
-            (None, Some(admin)) if token::equal(&admin, &secret) => {
+        let Session { of, tenant, .. } = session;
+        let principal = match (of, self.identities.admin_key) {
+            (SessionOf::Key { id: Some(key), secret }, _) => self.holder(key, &secret).await?,
+            (SessionOf::Key { id: None, secret }, Some(admin)) if token::equal(&admin, &secret) => {
                 Arc::new(Principal::admin_key())
             }
-            (None, _) => return Err(session_over()),
+            (SessionOf::Key { id: None, .. } | SessionOf::Person(_), _) => {
+                return Err(session_over());
+            }
         };
         Ok((principal, tenant))
     }
