@@ -1,4 +1,4 @@
-//! `/sign-in` and `/sign-out`: a person gives an API key and has a session in its place.
+//! `/sign-in` and `/sign-out`: a person gives an API key and has a session in its place. Or signs in elsewhere: `oidc.rs`.
 //!
 //! The session's cookie is an id that nobody can guess; scripts cannot read it, and other sites' pages do not send it. It lasts
 //! for [`SESSION`], and no longer than its key.
@@ -15,6 +15,7 @@ use panofleet_jobs_db::{Session, SessionOf};
 use serde::Deserialize;
 
 use super::html::{Page, PageError, Text};
+use super::oidc;
 use crate::api::audit::{self, Asked};
 use crate::api::auth::Auth;
 use crate::api::auth::gate::{go_to, is_same_origin, local_path};
@@ -31,7 +32,7 @@ const SESSION: Duration = Duration::from_secs(12 * 3600);
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Next {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 /// What the form sends.
@@ -52,20 +53,21 @@ pub(super) async fn form(
     let Params(Next { next }) = next.unwrap_or(Params(Next::default()));
     match api.config.auth {
         Auth::Open => go_to(local_path(&next)),
-        Auth::Keys => page(&next, None).into_response(),
+        Auth::Keys => page(&api, &next, None).into_response(),
     }
 }
 
-fn page(next: &str, refused: Option<&str>) -> Page {
+fn page(api: &Api, next: &str, refused: Option<&str>) -> Page {
     let refused = refused.map(|why| format!("<p class=\"failure\">{}</p>\n", Text(why)));
     let main = format!(
-        "<h1>Sign in</h1>\n{refused}<form class=\"sign-in\" method=\"post\" action=\"/sign-in\">\n\
+        "<h1>Sign in</h1>\n{refused}{elsewhere}<form class=\"sign-in\" method=\"post\" action=\"/sign-in\">\n\
          <label>API key <input type=\"password\" name=\"key\" required autofocus \
          autocomplete=\"current-password\"></label>\n\
          <label>Tenant <input name=\"tenant\" placeholder=\"only if the key is for all\"></label>\n\
          <input type=\"hidden\" name=\"next\" value=\"{next}\">\n<button>Sign in</button>\n</form>\n\
          <p class=\"quiet\">An admin makes keys: panofleet keys create</p>",
         refused = refused.unwrap_or_default(),
+        elsewhere = oidc::button(api, next),
         next = Text(local_path(next)),
     );
     Page { title: "Sign in".to_owned(), main, has_form: true, ..Page::default() }
@@ -95,7 +97,7 @@ pub(super) async fn begin(
         Err(error) => {
             let (status, code, detail) = error.public();
             tracing::info!(code, "sign-in refused");
-            (status, page(&next, Some(&detail))).into_response()
+            (status, page(&api, &next, Some(&detail))).into_response()
         }
     }
 }
@@ -140,7 +142,7 @@ impl Api {
         Ok(cookie(self, id.expose(), SESSION))
     }
 
-    async fn note_sign_in(
+    pub(super) async fn note_sign_in(
         &self,
         principal: &Principal,
         tenant: Option<&Tenant>,
@@ -152,7 +154,8 @@ impl Api {
     }
 }
 
-fn cookie(api: &Api, id: &str, lasts: Duration) -> HeaderValue {
+/// The cookie of a session.
+pub(super) fn cookie(api: &Api, id: &str, lasts: Duration) -> HeaderValue {
     let (name, lasts_s) = (cookie_name(api.is_https()), lasts.as_secs());
     let secure = if api.is_https() { "; Secure" } else { "" };
     let cookie =
