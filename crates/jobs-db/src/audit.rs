@@ -89,7 +89,7 @@ impl AuditEntry {
     pub(crate) const fn key(&self) -> Option<Uuid> {
         match &self.actor {
             Actor::Key { id, .. } => Some(*id),
-            Actor::Open | Actor::AdminKey => None,
+            Actor::Open | Actor::AdminKey | Actor::Person { .. } => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! API keys, and the sessions of people who have signed in with one.
+//! API keys, and the sessions of people who have signed in: with a key, or at a provider that says who they are.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::JobsDbError;
-use crate::row::{corrupt, from_doc, time};
+use crate::row::{corrupt, from_doc, time, to_doc};
 
 /// API keys: rows that say who may do what. No row holds a secret, only its hash.
 #[async_trait]
@@ -162,6 +162,15 @@ pub enum Actor {
         /// Its name.
         name: String,
     },
+    /// Somebody who signed in at a provider of identities, by the name that they had there then.
+    Person {
+        /// The provider.
+        issuer: String,
+        /// Who, among those that the provider knows: it gives this to nobody else.
+        subject: String,
+        /// What people call them: an e-mail address or a name.
+        name: String,
+    },
 }
 
 impl fmt::Display for Actor {
@@ -169,7 +178,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Open => f.write_str("open"),
             Self::AdminKey => f.write_str("api.admin_key"),
-            Self::Key { name, .. } => f.write_str(name),
+            Self::Key { name, .. } | Self::Person { name, .. } => f.write_str(name),
         }
     }
 }
@@ -222,14 +231,58 @@ pub struct StoredKey {
 pub struct Session {
     /// The hash of its id, which is a secret.
     pub id: SecretHash,
-    /// The key that it was begun with; none if that was the key of the configuration.
-    pub key: Option<Uuid>,
-    /// The hash of that key's secret: a session is good as long as that key is.
-    pub secret: SecretHash,
-    /// The tenant that was chosen, by somebody whose key is about all.
+    /// What it was begun with.
+    pub of: SessionOf,
+    /// The tenant that was chosen, by somebody who may see all.
     pub tenant: Option<Tenant>,
     /// From when on it is over.
     pub expires_at: Timestamp,
+}
+
+/// What a session was begun with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionOf {
+    /// A key: the session may do what the key may, and is good as long as that is.
+    Key {
+        /// Which; none if that was the key of the configuration.
+        id: Option<Uuid>,
+        /// The hash of its secret.
+        secret: SecretHash,
+    },
+    /// The word of a provider of identities.
+    Person(Person),
+}
+
+/// Somebody who signed in at a provider of identities, and what they were given for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The provider.
+    pub issuer: String,
+    /// Who, among those that it knows.
+    pub subject: String,
+    /// What people call them.
+    pub name: String,
+    /// Whose jobs it is about; all tenants' if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<Tenant>,
+    /// What they may do.
+    pub scopes: BTreeSet<Scope>,
+    /// The regions that their jobs may run in; all if there are none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub regions: BTreeSet<Region>,
+}
+
+impl SessionOf {
+    /// The columns `key`, `secret_sha256` and `person`.
+    ///
+    /// The row of a person names no key and has a hash that no secret is known to have: to a program of the version before,
+    /// which does not read `person`, it is a session that is over.
+    pub(crate) fn to_columns(&self) -> (Option<Uuid>, SecretHash, Option<String>) {
+        match self {
+            Self::Key { id, secret } => (*id, *secret, None),
+            Self::Person(person) => (None, [0; 32], Some(to_doc(person))),
+        }
+    }
 }
 
 /// The columns of `api_keys`: `secret_sha256`, `last_used_at`, `version`, `doc`.
@@ -247,17 +300,21 @@ pub(crate) fn stored_key(columns: KeyColumns) -> Result<StoredKey, JobsDbError> 
     })
 }
 
-/// The columns of `sessions` but the first and the second: `secret_sha256`, `tenant`, `expires_at`.
-pub(crate) type SessionColumns = (Vec<u8>, Option<String>, i64);
+/// The columns of `sessions` but the first and the second: `secret_sha256`, `person`, `tenant`, `expires_at`.
+pub(crate) type SessionColumns = (Vec<u8>, Option<String>, Option<String>, i64);
 
 pub(crate) fn session(
     id: SecretHash,
     key: Option<Uuid>,
-    (secret, tenant, expires_at): SessionColumns,
+    (secret, person, tenant, expires_at): SessionColumns,
 ) -> Result<Session, JobsDbError> {
     let named = "a session";
     let tenant = tenant.map(Tenant::new).transpose().map_err(|error| corrupt(named, error))?;
-    Ok(Session { id, key, secret: hash(secret, named)?, tenant, expires_at: time(expires_at) })
+    let of = match person {
+        Some(doc) => SessionOf::Person(from_doc(&doc, || "a session's person".to_owned())?),
+        None => SessionOf::Key { id: key, secret: hash(secret, named)? },
+    };
+    Ok(Session { id, of, tenant, expires_at: time(expires_at) })
 }
 
 fn hash(bytes: Vec<u8>, named: &str) -> Result<SecretHash, JobsDbError> {
@@ -276,5 +333,33 @@ mod tests {
             assert_eq!(serde_json::to_value(scope).unwrap(), scope.name());
         }
         assert!("jobs".parse::<Scope>().unwrap_err().to_string().contains("jobs:write"));
+    }
+
+    /// Rows of earlier versions stay readable, and rows of persons say who it was.
+    #[test]
+    fn actors_are_written_as_they_ever_were() {
+        let id = Uuid::from_u128(7);
+        let named = |name: &str| name.to_owned();
+        let person = Actor::Person {
+            issuer: named("https://login.example"),
+            subject: named("248289761001"),
+            name: named("kim@example.com"),
+        };
+        for (actor, written) in [
+            (Actor::Open, r#"{"kind":"open"}"#.to_owned()),
+            (Actor::AdminKey, r#"{"kind":"admin_key"}"#.to_owned()),
+            (
+                Actor::Key { id, name: named("oncall") },
+                format!(r#"{{"kind":"key","id":"{id}","name":"oncall"}}"#),
+            ),
+            (
+                person,
+                r#"{"kind":"person","issuer":"https://login.example","subject":"248289761001","name":"kim@example.com"}"#
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(to_doc(&actor), written);
+            assert_eq!(from_doc::<Actor>(&written, || "an actor".to_owned()).unwrap(), actor);
+        }
     }
 }

@@ -59,7 +59,9 @@ pub use deletion::{Deletion, DeletionFilter, DeletionsDb, DueDeletion, Retired, 
 pub use error::JobsDbError;
 pub use failure::{FailureGroup, FailuresDb};
 pub use family::{ChildCount, FamilyKey};
-pub use key::{Actor, ApiKey, BadScope, KeysDb, Scope, SecretHash, Session, StoredKey};
+pub use key::{
+    Actor, ApiKey, BadScope, KeysDb, Person, Scope, SecretHash, Session, SessionOf, StoredKey,
+};
 pub use offers::{Accepted, IdempotencyKey, Offer};
 pub use order::{NewOrder, OrderRow, OrdersDb};
 pub use outlook::{Outlook, QueueName, QueueOutlook};

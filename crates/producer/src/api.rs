@@ -91,6 +91,7 @@ mod webhooks;
 
 pub use act::JobChange;
 pub use audit::AuditList;
+pub use auth::oidc::config::{BadOidc, OidcConfig, OidcGrant, OidcWho};
 pub use auth::{Auth, Need};
 pub use bulk::{BulkCount, BulkFilter, BulkList, BulkRequest, BulkView};
 pub use config::ApiConfig;
@@ -124,6 +125,7 @@ pub(crate) use view::Beside;
 
 use auth::gate::{self, Gate};
 use auth::identity::Identities;
+use auth::oidc::Oidc;
 use auth::uses::Uses;
 use manifests::Manifests;
 use quota::Quotas;
@@ -160,6 +162,8 @@ pub(crate) struct Api {
     pub(crate) config: ApiConfig,
     pub(crate) manifests: Manifests,
     pub(crate) identities: Identities,
+    /// Where people sign in, beside with a key.
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) uses: Uses,
     pub(crate) quotas: Quotas,
     /// Jobs that come at about the same time.
@@ -183,6 +187,7 @@ impl Api {
         let ApiState { db, bus, objects, keys, policy, config } = state;
         let (manifests, uses) = (Manifests::default(), Uses::default());
         let (identities, together) = (Identities::new(&config), Together::new(&db));
+        let oidc = Oidc::new(&config);
         let streams = Arc::new(Semaphore::new(config.http.streams_max as usize));
         Arc::new(Self {
             db,
@@ -193,6 +198,7 @@ impl Api {
             config,
             manifests,
             identities,
+            oidc,
             uses,
             quotas: Quotas::default(),
             together,

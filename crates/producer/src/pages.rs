@@ -7,7 +7,7 @@
 //! | you look for | file |
 //! |---|---|
 //! | the frame of a page, escaping | `html.rs` |
-//! | signing in and out | `sign_in.rs` |
+//! | signing in and out | `sign_in.rs`, at a provider of identities: `oidc.rs` |
 //! | how things go; what is on fire | `overview.rs`, `alarms.rs` |
 //! | recent jobs, and filters by name | `home.rs` |
 //! | one job and its result | `view.rs`, `view/` |
@@ -28,6 +28,7 @@ use url::form_urlencoded;
 
 use crate::api::Need;
 use crate::api::auth::gate::go_to;
+use crate::api::auth::oidc::BACK;
 use crate::api::error::ApiError;
 use crate::api::routes::{AUDIT, OPS, READ, Routes};
 
@@ -40,6 +41,7 @@ mod fleet;
 mod home;
 mod html;
 pub(crate) mod language;
+mod oidc;
 mod overview;
 mod questions;
 mod reference;
@@ -71,6 +73,8 @@ pub(crate) fn routes() -> Routes {
         .page("/sign-out", Need::AnyKey, sign_in::ask)
         .of_pages(Method::GET, ("/sign-in", Need::Nothing), sign_in::form)
         .of_pages(Method::POST, ("/sign-in", Need::Nothing), sign_in::begin)
+        .of_pages(Method::GET, ("/sign-in/oidc", Need::Nothing), oidc::begin)
+        .of_pages(Method::GET, (BACK, Need::Nothing), oidc::back)
         .of_pages(Method::POST, ("/sign-out", Need::Nothing), sign_in::end)
         .of_pages(Method::GET, ("/pages/{file}", Need::Nothing), assets::page_file)
         .of_pages(Method::GET, ("/viewer/{file}", Need::Nothing), assets::viewer_file)

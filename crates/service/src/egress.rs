@@ -59,19 +59,8 @@ impl Guard {
     /// The beginning of a client whose connections go where this guard allows. Its URLs have to be [checked](Self::check)
     /// beforehand: a client connects to a literal address without asking.
     pub fn client(&self) -> ClientBuilder {
-        if CryptoProvider::get_default().is_none()
-            && rustls::crypto::ring::default_provider().install_default().is_err()
-        {
-            tracing::trace!("another thread has chosen the TLS provider meanwhile");
-        }
-        reqwest::Client::builder()
-            .user_agent(concat!("panofleet/", env!("CARGO_PKG_VERSION")))
-            // A proxy would resolve names by itself, past the guard.
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .dns_resolver(Arc::new(self.clone()))
-            .connect_timeout(CONNECT_TIMEOUT)
+        // A proxy would resolve names by itself, past the guard.
+        to_named_hosts().no_proxy().dns_resolver(Arc::new(self.clone()))
     }
 
     fn allows(&self, address: IpAddr) -> bool {
@@ -112,6 +101,21 @@ impl Guard {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// The beginning of a client for hosts that the configuration names, inside or outside: no guard, and no redirect to hosts that
+/// it does not name.
+pub fn to_named_hosts() -> ClientBuilder {
+    if CryptoProvider::get_default().is_none()
+        && rustls::crypto::ring::default_provider().install_default().is_err()
+    {
+        tracing::trace!("another thread has chosen the TLS provider meanwhile");
+    }
+    reqwest::Client::builder()
+        .user_agent(concat!("panofleet/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
 }
 
 /// Resolves names for the client, and gives it only addresses that it may connect to.

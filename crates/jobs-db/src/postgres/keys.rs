@@ -86,13 +86,15 @@ impl KeysDb for PostgresJobsDb {
     }
 
     async fn put_session(&self, session: &Session) -> Result<(), JobsDbError> {
+        let (key, secret, person) = session.of.to_columns();
         let inserted = sqlx::query(
-            "INSERT INTO sessions (id_sha256, key, secret_sha256, tenant, expires_at)
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id_sha256) DO NOTHING",
+            "INSERT INTO sessions (id_sha256, key, secret_sha256, person, tenant, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id_sha256) DO NOTHING",
         )
         .bind(session.id.as_slice())
-        .bind(session.key)
-        .bind(session.secret.as_slice())
+        .bind(key)
+        .bind(secret.as_slice())
+        .bind(person)
         .bind(session.tenant.as_ref().map(Tenant::as_str))
         .bind(session.expires_at.as_millis())
         .execute(&self.pool)
@@ -101,14 +103,14 @@ impl KeysDb for PostgresJobsDb {
     }
 
     async fn session(&self, id: &SecretHash) -> Result<Option<Session>, JobsDbError> {
-        let row: Option<(Option<Uuid>, Vec<u8>, Option<String>, i64)> = sqlx::query_as(
-            "SELECT key, secret_sha256, tenant, expires_at FROM sessions WHERE id_sha256 = $1",
+        let row: Option<(Option<Uuid>, Vec<u8>, Option<String>, Option<String>, i64)> = sqlx::query_as(
+            "SELECT key, secret_sha256, person, tenant, expires_at FROM sessions WHERE id_sha256 = $1",
         )
         .bind(id.as_slice())
         .fetch_optional(&self.pool)
         .await?;
-        let Some((key, secret, tenant, expires_at)) = row else { return Ok(None) };
-        let columns: SessionColumns = (secret, tenant, expires_at);
+        let Some((key, secret, person, tenant, expires_at)) = row else { return Ok(None) };
+        let columns: SessionColumns = (secret, person, tenant, expires_at);
         of_columns(*id, key, columns).map(Some)
     }
 

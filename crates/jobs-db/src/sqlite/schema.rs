@@ -6,7 +6,7 @@ use super::file::SqliteFile;
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 19] = [
+const MIGRATIONS: [&str; 20] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 19] = [
     include_str!("migrations/17_setbacks.sql"),
     include_str!("migrations/18_jobs_of_workers.sql"),
     include_str!("migrations/19_views_and_traffic.sql"),
+    include_str!("migrations/20_persons.sql"),
 ];
 
 /// Brings the file to this program's schema, whatever older one it has.

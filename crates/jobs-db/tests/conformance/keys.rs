@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use panofleet_jobs_db::{Actor, ApiKey, JobsDb, Scope, SecretHash, Session, StoredKey};
+use panofleet_jobs_db::{
+    Actor, ApiKey, JobsDb, Person, Scope, SecretHash, Session, SessionOf, StoredKey,
+};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, assert_conflict, at, region, tenant};
@@ -89,8 +91,7 @@ pub(crate) async fn a_session_lasts_until_it_is_ended_or_over(fixture: &mut dyn 
     let db = fixture.db();
     let session = |id: u8, key: Option<u128>, ends: i64| Session {
         id: [id; 32],
-        key: key.map(Uuid::from_u128),
-        secret: [9; 32],
+        of: SessionOf::Key { id: key.map(Uuid::from_u128), secret: [9; 32] },
         tenant: key.map(|_| tenant("acme")),
         expires_at: at(ends),
     };
@@ -109,4 +110,36 @@ pub(crate) async fn a_session_lasts_until_it_is_ended_or_over(fixture: &mut dyn 
     assert_eq!(db.remove_sessions(at(99), 1).await.unwrap(), 1);
     assert_eq!(db.remove_sessions(at(99), 9).await.unwrap(), 1);
     assert_eq!(db.session(&[3; 32]).await.unwrap(), None);
+}
+
+pub(crate) async fn a_session_says_who_the_person_is_and_what_they_may(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let person = Person {
+        issuer: "https://login.example/realms/fleet".to_owned(),
+        subject: "248289761001".to_owned(),
+        name: "Zoë \"o'brien\" \u{1f680}".to_owned(),
+        tenant: Some(tenant("acme")),
+        scopes: BTreeSet::from([Scope::JobsWrite, Scope::Admin]),
+        regions: BTreeSet::from([region("hangzhou")]),
+    };
+    let everywhere = Person { tenant: None, regions: BTreeSet::new(), ..person.clone() };
+    for (id, person, chosen) in [(1, person, None), (2, everywhere, Some(tenant("other")))] {
+        let session = Session {
+            id: [id; 32],
+            of: SessionOf::Person(person),
+            tenant: chosen,
+            expires_at: at(i64::from(id) * 10),
+        };
+        db.put_session(&session).await.unwrap();
+        assert_conflict(db.put_session(&session).await);
+        assert_eq!(db.session(&session.id).await.unwrap(), Some(session));
+    }
+    db.remove_session(&[1; 32]).await.unwrap();
+    assert_eq!(db.session(&[1; 32]).await.unwrap(), None);
+    drop(db);
+    fixture.crash().await;
+    let db = fixture.db();
+    let found = db.session(&[2; 32]).await.unwrap().unwrap();
+    assert!(matches!(&found.of, SessionOf::Person(person) if person.tenant.is_none()), "{found:?}");
+    assert_eq!(db.remove_sessions(at(99), 9).await.unwrap(), 1);
 }

@@ -105,6 +105,7 @@ macro_rules! beside_jobs {
                 a_key_and_its_successor_change_together
                 the_latest_use_of_a_key_stands
                 a_session_lasts_until_it_is_ended_or_over
+                a_session_says_who_the_person_is_and_what_they_may
             }
             audit {
                 entries_are_found_by_what_they_say

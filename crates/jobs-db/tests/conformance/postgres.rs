@@ -138,7 +138,7 @@ async fn processes_that_start_together_make_one_schema() {
         .fetch_one(&mut admin(&url).await)
         .await
         .unwrap();
-    assert_eq!(migrations, 20);
+    assert_eq!(migrations, 21);
 }
 
 #[tokio::test]

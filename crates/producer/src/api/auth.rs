@@ -6,6 +6,7 @@
 //! | who a request comes from | `auth/identity.rs`, what was read lately: `auth/recent.rs` |
 //! | every request passes here | `auth/gate.rs` |
 //! | the API as whoever asks may use it | `auth/granted.rs` |
+//! | people who sign in at a provider of identities | `auth/oidc.rs` |
 //! | when keys were last used | `auth/uses.rs` |
 //! | which scope a route needs | `routes.rs` |
 
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 
 use axum::http::StatusCode;
 use panofleet_job_schema::{Region, Tenant, Timestamp};
-use panofleet_jobs_db::{Actor, ApiKey, Scope, SecretHash, StoredKey};
+use panofleet_jobs_db::{Actor, ApiKey, Person, Scope, SecretHash, StoredKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,7 @@ use super::error::ApiError;
 pub(crate) mod gate;
 pub(crate) mod granted;
 pub(crate) mod identity;
+pub(crate) mod oidc;
 mod recent;
 pub(crate) mod token;
 pub(crate) mod uses;
@@ -114,6 +116,13 @@ impl Principal {
         }
     }
 
+    /// Somebody who has signed in at the provider of the configuration, until then.
+    pub(crate) fn of_person(person: &Person, until: Timestamp) -> Self {
+        let Person { issuer, subject, name, tenant, scopes, regions } = person.clone();
+        let actor = Actor::Person { issuer, subject, name };
+        Self { actor, tenant, scopes, regions, expires_at: Some(until) }
+    }
+
     /// Whether what they hold includes a scope: to see jobs goes with everything but `scale`, and an admin may do what the
     /// admin's keys could, which for one tenant's is not to run the fleet.
     pub(crate) fn has(&self, scope: Scope) -> bool {
@@ -146,7 +155,7 @@ impl Principal {
     ) -> Result<Option<Tenant>, Denied> {
         let own = match self.actor {
             Actor::Open => Some(configured),
-            Actor::AdminKey | Actor::Key { .. } => self.tenant.as_ref(),
+            Actor::AdminKey | Actor::Key { .. } | Actor::Person { .. } => self.tenant.as_ref(),
         };
         match (own, asked) {
             (Some(own), Some(asked)) if own.as_str() != asked => {
@@ -202,6 +211,25 @@ pub(crate) fn check_regions<'a>(
     refused.map_or(Ok(()), |region| Err(Denied::Region(region.clone())))
 }
 
+/// Whether somebody can be given these scopes, for one tenant or for all; why not.
+pub(crate) fn check_scopes(
+    tenant: Option<&Tenant>,
+    scopes: &BTreeSet<Scope>,
+) -> Result<(), String> {
+    let of_fleet = [Scope::Ops, Scope::Scale].into_iter().find(|scope| scopes.contains(scope));
+    match (tenant, of_fleet) {
+        _ if scopes.is_empty() => Err("scopes must name at least one scope".to_owned()),
+        (Some(tenant), Some(scope)) => {
+            Err(format!("the scope {scope} is about the fleet and cannot be tenant `{tenant}`'s"))
+        }
+        (None, None) if !scopes.contains(&Scope::Admin) => {
+            let detail = "name the tenant: only ops, scale or admin are about all tenants";
+            Err(detail.to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether a key is good at a time, in the hands of somebody with this secret. Why a key has lapsed is told to those
 /// who have its secret only.
 pub(crate) fn check_key(
@@ -225,20 +253,19 @@ impl From<Denied> for ApiError {
             Denied::Scope(scopes) => {
                 let names: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
                 let names = names.join(" or ");
-                let detail = format!(
-                    "the API key lacks the scope {names}, which this needs; GET /v1/whoami says what it has"
-                );
+                let detail =
+                    format!("this needs the scope {names}; GET /v1/whoami says which you have");
                 ("missing_scope", detail)
             }
             Denied::Tenant(asked) => {
                 let detail = format!(
-                    "the API key is not for tenant `{asked}`; GET /v1/whoami says whose it is"
+                    "you may not ask about tenant `{asked}`; GET /v1/whoami says about whose jobs you may"
                 );
                 ("wrong_tenant", detail)
             }
             Denied::Region(region) => {
                 let detail = format!(
-                    "the API key is not for region `{region}`; GET /v1/whoami says for which it is"
+                    "your jobs may not run in region `{region}`; GET /v1/whoami says where they may"
                 );
                 ("wrong_region", detail)
             }

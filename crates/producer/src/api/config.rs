@@ -12,6 +12,7 @@ use panofleet_objects::client::{PART_BYTES_MIN, PUT_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
 use super::auth::Auth;
+use super::auth::oidc::config::{BadOidc, OidcConfig};
 use super::cors::{ORIGINS_MAX, is_origin};
 use super::quota::config::LimitsConfig;
 use crate::scale::{BadScale, ScaleConfig};
@@ -51,6 +52,9 @@ pub struct ApiConfig {
     /// A key that may do everything, to make the first keys with; none if unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_key: Option<Secret>,
+    /// Where people sign in for the pages, beside with a key; nowhere if unset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcConfig>,
     /// How long what was read of a key is good: the longest time that one is of use after it was revoked.
     #[serde(default = "default_key_cache")]
     pub key_cache: Span,
@@ -202,6 +206,9 @@ pub enum BadApiConfig {
         /// What it may be.
         allowed: String,
     },
+    /// Nobody could sign in, or anybody.
+    #[error("api.oidc {0}")]
+    Oidc(#[from] BadOidc),
     /// Bounds that cannot work.
     #[error("api.scale.{0}")]
     Scale(#[from] BadScale),
@@ -216,6 +223,7 @@ impl ApiConfig {
             tenant: default_tenant(),
             auth: Auth::default(),
             admin_key: None,
+            oidc: None,
             key_cache: default_key_cache(),
             default_region: region.clone(),
             regions: BTreeMap::from([(region, RegionConfig { bucket: bucket.into() })]),
@@ -252,6 +260,9 @@ impl ApiConfig {
         for (name, preset) in &self.presets {
             let bad = |bad: BadSpec| BadApiConfig::Preset { name: name.clone(), bad };
             preset.check().map_err(bad)?;
+        }
+        if let Some(oidc) = &self.oidc {
+            oidc.check(self)?;
         }
         self.scale.check()?;
         self.check_numbers()

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::auth::granted::Granted;
 use super::auth::token::Token;
-use super::auth::{Auth, Principal};
+use super::auth::{Auth, Principal, check_scopes};
 use super::error::ApiError;
 use super::extract::{JsonBody, Params, Segments};
 use super::paging::{cut, page_size};
@@ -117,7 +117,7 @@ pub struct WhoView {
     /// The regions that jobs may run in; all if there are none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub regions: BTreeSet<Region>,
-    /// From when on the key is of no use.
+    /// From when on the key is of no use, or a person's session over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
@@ -211,20 +211,12 @@ fn check(key: &ApiKey, now: Timestamp) -> Result<(), ApiError> {
     if !(1..=most).contains(&key.name.len()) || key.name.chars().any(char::is_control) {
         return unfit(format!("name must have 1 to {most} bytes and no control characters"));
     }
-    let of_fleet = [Scope::Ops, Scope::Scale].into_iter().find(|scope| key.scopes.contains(scope));
-    match (&key.tenant, of_fleet) {
-        _ if key.scopes.is_empty() => unfit("scopes must name at least one scope".to_owned()),
-        (Some(tenant), Some(scope)) => {
-            unfit(format!("the scope {scope} is about the fleet and cannot be tenant `{tenant}`'s"))
-        }
-        (None, None) if !key.scopes.contains(&Scope::Admin) => {
-            let detail = "name the tenant: only keys for ops, scale or admin are about all tenants";
-            unfit(detail.to_owned())
-        }
-        _ if key.expires_at.is_some_and(|at| at <= now) => {
+    match check_scopes(key.tenant.as_ref(), &key.scopes) {
+        Err(why) => unfit(why),
+        Ok(()) if key.expires_at.is_some_and(|at| at <= now) => {
             unfit("expires_at is over already".to_owned())
         }
-        _ => Ok(()),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/sign-in` and `/sign-out`: a person gives an API key and has a session in its place.
+//! `/sign-in` and `/sign-out`: a person gives an API key and has a session in its place. Or signs in elsewhere: `oidc.rs`.
 //!
 //! The session's cookie is an id that nobody can guess; scripts cannot read it, and other sites' pages do not send it. It lasts
 //! for [`SESSION`], and no longer than its key.
@@ -11,11 +11,12 @@ use axum::extract::{Form, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use panofleet_job_schema::Tenant;
-use panofleet_jobs_db::Session;
+use panofleet_jobs_db::{Session, SessionOf};
 use serde::Deserialize;
 
 use super::html::{Page, PageError, Text};
 use super::language::say;
+use super::oidc;
 use crate::api::audit::{self, Asked};
 use crate::api::auth::Auth;
 use crate::api::auth::gate::{go_to, is_same_origin, local_path};
@@ -32,7 +33,7 @@ const SESSION: Duration = Duration::from_secs(12 * 3600);
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Next {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 /// What the form sends.
@@ -53,14 +54,14 @@ pub(super) async fn form(
     let Params(Next { next }) = next.unwrap_or(Params(Next::default()));
     match api.config.auth {
         Auth::Open => go_to(local_path(&next)),
-        Auth::Keys => page(&next, None).into_response(),
+        Auth::Keys => page(&api, &next, None).into_response(),
     }
 }
 
-fn page(next: &str, refused: Option<&str>) -> Page {
+fn page(api: &Api, next: &str, refused: Option<&str>) -> Page {
     let refused = refused.map(|why| format!("<p class=\"failure\">{}</p>\n", Text(why)));
     let main = format!(
-        "<h1>{sign_in}</h1>\n{refused}<form class=\"sign-in\" method=\"post\" action=\"/sign-in\">\n\
+        "<h1>{sign_in}</h1>\n{refused}{elsewhere}<form class=\"sign-in\" method=\"post\" action=\"/sign-in\">\n\
          <label>{key} <input type=\"password\" name=\"key\" required autofocus \
          autocomplete=\"current-password\"></label>\n\
          <label>{tenant} <input name=\"tenant\" placeholder=\"{only}\"></label>\n\
@@ -72,6 +73,7 @@ fn page(next: &str, refused: Option<&str>) -> Page {
         only = say("only if the key is for all", "仅当密钥适用于所有租户时填写"),
         made = say("An admin makes keys", "密钥由管理员创建"),
         refused = refused.unwrap_or_default(),
+        elsewhere = oidc::button(api, next),
         next = Text(local_path(next)),
     );
     Page { title: say("Sign in", "登录").to_owned(), main, has_form: true, ..Page::default() }
@@ -101,7 +103,7 @@ pub(super) async fn begin(
         Err(error) => {
             let (status, code, detail) = error.public();
             tracing::info!(code, "sign-in refused");
-            (status, page(&next, Some(&detail))).into_response()
+            (status, page(&api, &next, Some(&detail))).into_response()
         }
     }
 }
@@ -140,14 +142,15 @@ impl Api {
         let tenant = principal.whose(tenant, &self.config.tenant)?;
         let (id, hash) = new_session_id();
         let expires_at = self.db.now().await? + SESSION;
-        let session = Session { id: hash, key, secret, tenant: tenant.clone(), expires_at };
+        let of = SessionOf::Key { id: key, secret };
+        let session = Session { id: hash, of, tenant: tenant.clone(), expires_at };
         self.db.put_session(&session).await?;
         // Without a row nobody hears of it.
         self.note_sign_in(&principal, tenant.as_ref(), headers).await?;
         Ok(cookie(self, id.expose(), SESSION))
     }
 
-    async fn note_sign_in(
+    pub(super) async fn note_sign_in(
         &self,
         principal: &Principal,
         tenant: Option<&Tenant>,
@@ -159,7 +162,8 @@ impl Api {
     }
 }
 
-fn cookie(api: &Api, id: &str, lasts: Duration) -> HeaderValue {
+/// The cookie of a session.
+pub(super) fn cookie(api: &Api, id: &str, lasts: Duration) -> HeaderValue {
     let (name, lasts_s) = (cookie_name(api.is_https()), lasts.as_secs());
     let secure = if api.is_https() { "; Secure" } else { "" };
     let cookie =

@@ -73,6 +73,8 @@ async fn every_route_asks_for_a_key_but_those_that_tell_nothing() {
         "GET /language/{code}",
         "GET /sign-in",
         "POST /sign-in",
+        "GET /sign-in/oidc",
+        "GET /sign-in/oidc/back",
         "POST /sign-out",
         "GET /pages/{file}",
         "GET /viewer/{file}",

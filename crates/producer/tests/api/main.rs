@@ -19,6 +19,8 @@ mod harness;
 mod jobs;
 mod keys;
 mod metrics;
+mod oidc;
+mod oidc_provider;
 mod outputs;
 mod overview;
 mod pages;

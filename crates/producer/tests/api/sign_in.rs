@@ -18,7 +18,7 @@ impl Fleet {
     }
 
     /// Asks as a browser that has this cookie.
-    async fn browse(
+    pub(crate) async fn browse(
         &self,
         cookie: &str,
         (method, path): (Method, &str),

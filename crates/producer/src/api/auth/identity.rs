@@ -1,4 +1,4 @@
-//! Who a request comes from: by an API key, or by the session of somebody who has signed in with one.
+//! Who a request comes from: by an API key, or by the session of somebody who has signed in.
 //!
 //! What is read of a key or a session is good for `api.key_cache`: so long may one be of use after it was revoked.
 
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use panofleet_job_schema::{Secret, Tenant, Timestamp};
-use panofleet_jobs_db::{SecretHash, Session, StoredKey};
+use panofleet_jobs_db::{Person, SecretHash, Session, SessionOf, StoredKey};
 use uuid::Uuid;
 
 use super::recent::Recent;
@@ -116,7 +116,7 @@ impl Api {
         Ok(known)
     }
 
-    /// Whoever has begun this session, if the key that they did it with is still good.
+    /// Whoever has begun this session, if what they did it with is still good.
     async fn holder_of_session(
         &self,
         id: &str,
@@ -134,15 +134,25 @@ impl Api {
                 found
             }
         };
-        let Session { key, secret, tenant, .. } = session;
-        let principal = match (key, self.identities.admin_key) {
-            (Some(key), _) => self.holder(key, &secret).await?,
-            (None, Some(admin)) if token::equal(&admin, &secret) => {
+        let Session { of, tenant, expires_at, .. } = session;
+        let principal = match (of, self.identities.admin_key) {
+            (SessionOf::Key { id: Some(key), secret }, _) => self.holder(key, &secret).await?,
+            (SessionOf::Key { id: None, secret }, Some(admin)) if token::equal(&admin, &secret) => {
                 Arc::new(Principal::admin_key())
             }
-            (None, _) => return Err(session_over()),
+            (SessionOf::Person(person), _) if self.trusts(&person) => {
+                Arc::new(Principal::of_person(&person, expires_at))
+            }
+            (SessionOf::Key { id: None, .. } | SessionOf::Person(_), _) => {
+                return Err(session_over());
+            }
         };
         Ok((principal, tenant))
+    }
+
+    /// Whether people still sign in where this one did.
+    fn trusts(&self, person: &Person) -> bool {
+        self.oidc.as_ref().is_some_and(|oidc| oidc.config.issuer == person.issuer)
     }
 
     /// Ends the session that these headers carry, if there is one.
@@ -180,9 +190,13 @@ fn bearer(given: &str) -> Option<&str> {
 }
 
 fn session_id(headers: &HeaderMap, is_https: bool) -> Option<String> {
+    cookie(headers, cookie_name(is_https))
+}
+
+/// The value of a cookie.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|one| one.split_once('='));
-    let name = cookie_name(is_https);
     pairs.find(|(given, _)| given.trim() == name).map(|(_, id)| id.trim().to_owned())
 }
 

@@ -57,7 +57,9 @@ async function refresh({ refreshS, live }) {
       // Of a page with a form only what is beside it.
       const part = document.querySelector("#live") ? "#live" : "main";
       const focused = document.activeElement.closest(`${part} tbody tr`)?.querySelector("a")?.getAttribute("href");
+      const undo = document.querySelector("main > .undo");
       document.querySelector(part).replaceWith(page.querySelector(part));
+      if (undo) document.querySelector("main").prepend(undo);
       localTimes();
       // Who goes down the rows by keys stays where they are.
       if (focused) document.querySelector(`${part} tbody tr a[href="${CSS.escape(focused)}"]`)?.focus();
