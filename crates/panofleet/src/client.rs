@@ -27,6 +27,7 @@ mod keys;
 pub(crate) mod lines;
 mod questions;
 pub(crate) mod uploads;
+mod views;
 mod webhooks;
 
 /// Longest wait for a connection.

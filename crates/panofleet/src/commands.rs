@@ -45,6 +45,7 @@ mod submit;
 mod top;
 mod topics;
 mod up;
+mod views;
 mod waiting;
 mod watch;
 mod webhooks;
@@ -160,6 +161,7 @@ enum Command {
     Resume(pauses::Target),
     /// List what is paused
     Pauses(pauses::Pauses),
+    Views(views::Views),
     /// List workers: which take jobs, which drain, which are silent
     Workers(workers::Workers),
     /// How many workers each queue has, and how many it should have
@@ -248,6 +250,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Pause(command) => command.run(&shared).await,
             Command::Resume(target) => target.resume(&shared).await,
             Command::Pauses(command) => command.run(&shared).await,
+            Command::Views(command) => command.run(&shared).await,
             Command::Workers(command) => command.run(&shared).await,
             Command::Scale(command) => command.run(&shared).await,
             Command::Drain(command) => command.run(&shared).await,

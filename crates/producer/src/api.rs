@@ -115,7 +115,7 @@ pub use serve::serve;
 pub use uploads::parts::{PartAddress, PartAddresses, PartsStatus, UploadState, UploadStatus};
 pub use uploads::{Cut, UploadView, UploadWay, WholePut};
 pub use view::JobView;
-pub use views::{NewView, ViewList};
+pub use views::{NewView, ViewList, query_of as view_query};
 pub use webhooks::{
     DeliveryList, MadeWebhook, NewWebhook, ReplayRequest, Replayed, TestDelivery, WebhookChange,
     WebhookList, WebhookView,

@@ -219,7 +219,7 @@ fn is_kept_out(desk: &Desk<'_>, (other, theirs): (&str, &Things)) {
 async fn act(desk: &Desk<'_>, things: &Things) {
     let Things { done, dead, later: [first, second], .. } = things;
     let label = ["--label", &desk.label(), "--yes"];
-    desk.say(&["retry", dead]);
+    desk.say(&["retry", dead, "--to-region", desk.fleet.region(), "--timeout", "1h"]);
     desk.until(dead, "dead").await;
     assert_eq!(desk.ask(&["job", dead])["job"]["generation"], 2);
     assert!(desk.say(&[&["retry-all"], &label[..]].concat()).contains("1 job started anew"));
@@ -239,6 +239,19 @@ async fn act(desk: &Desk<'_>, things: &Things) {
     assert_eq!(desk.ask(&["deletions"]).as_array().unwrap().len(), 3);
     let bench = desk.ask(&["bench", "--jobs", "5"]);
     assert_eq!(bench["jobs"], 5);
+}
+
+/// Both tenants call theirs the same.
+fn keep_a_view(desk: &Desk<'_>, dead: &str) {
+    desk.say(&["views", "save", "gone / today?", "--state", "dead", "--label", &desk.label()]);
+    let views = desk.ask(&["views", "list"]);
+    assert_eq!(views.as_array().unwrap().len(), 1, "{views}");
+    assert_eq!(views[0]["tenant"], desk.tenant);
+    let seen = desk.ask(&["jobs", "--view", "gone / today?"]);
+    let seen: Vec<_> = seen["jobs"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
+    assert_eq!(seen, [dead]);
+    desk.say(&["views", "remove", "gone / today?"]);
+    desk.refused(&["jobs", "--view", "gone / today?"], "there is no view");
 }
 
 /// It changes what stands beside jobs, and takes it away.
@@ -333,6 +346,7 @@ async fn every_command_is_about_whoever_gives_it() {
         [(acme, of_acme, (zebra.tenant, of_zebra)), (zebra, of_zebra, (acme.tenant, of_acme))]
     {
         look(desk, things);
+        keep_a_view(desk, &things.dead);
         watch(desk);
         is_kept_out(desk, theirs);
     }

@@ -8,6 +8,7 @@ use panofleet_producer::api::JobView;
 use panofleet_service::clock::wall_clock;
 
 use super::Shared;
+use super::views;
 use super::which::Which;
 use crate::terminal::{duration, say, table};
 
@@ -19,6 +20,9 @@ pub(crate) struct Jobs {
     state: Option<String>,
     #[command(flatten)]
     which: Which,
+    /// Those of this view, which `panofleet views` has saved, and what else is asked for
+    #[arg(long, value_name = "NAME")]
+    view: Option<String>,
     /// The parts that this job was split into; without it, they are not listed
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
@@ -32,11 +36,20 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
-        let mut query = vec![("limit", self.limit.to_string())];
-        query.extend(self.which.query());
+        let client = shared.client()?;
+        let mut asked = vec![("limit", self.limit.to_string())];
+        asked.extend(self.which.query());
         let texts = [("state", &self.state), ("parent", &self.parent), ("before", &self.before)];
-        query.extend(texts.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-        let page = shared.client()?.jobs(&query).await?;
+        asked.extend(texts.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        let saved = match &self.view {
+            Some(name) => views::query(&client, name).await?,
+            None => Vec::new(),
+        };
+        // What is asked for goes before what the view says.
+        let more = saved.iter().filter(|(name, _)| asked.iter().all(|(asked, _)| asked != name));
+        let more: Vec<_> = more.map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let query: Vec<(&str, String)> = asked.into_iter().chain(more).collect();
+        let page = client.jobs(&query).await?;
         if shared.json {
             say(serde_json::to_string_pretty(&page)?);
             return Ok(ExitCode::SUCCESS);

@@ -244,17 +244,17 @@ pub(super) struct History {
 
 /// What the attempts of all generations have cost. Children have costs of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub(super) struct Cost {
+pub(crate) struct Cost {
     /// Seconds that workers had it.
-    pub(super) worker_s: f64,
+    pub(crate) worker_s: f64,
     /// Those of them that came to nothing: of attempts that failed, were lost or let go.
-    pub(super) wasted_s: f64,
+    pub(crate) wasted_s: f64,
     /// Seconds from the sending of an attempt until a worker took it, all together.
-    pub(super) waited_s: f64,
+    pub(crate) waited_s: f64,
 }
 
 impl Cost {
-    pub(super) fn of(entries: &[HistoryEntry], now: Timestamp) -> Self {
+    pub(crate) fn of(entries: &[HistoryEntry], now: Timestamp) -> Self {
         let mut cost = Self::default();
         for attempt in attempts(entries) {
             let held = attempt.held(now).as_secs_f64();

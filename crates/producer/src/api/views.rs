@@ -94,7 +94,7 @@ fn kept(filter: &BulkFilter) -> Map<String, Value> {
 }
 
 /// A kept filter as the parameters of a list.
-pub(crate) fn query_of(view: &View) -> Vec<(String, String)> {
+pub fn query_of(view: &View) -> Vec<(String, String)> {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Array(values) => {

@@ -69,7 +69,7 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     let main = format!(
         "<h1>{title}</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\" data-live=\"/v1/changes\">\n\
          {alarms}{counts}{body}{older}</div>\n",
-        saved(&api, &views, &params) + &search(&asked),
+        saved(&api, &views, &params) + &search(&asked, &known(&api).await?),
     );
     Ok(Page { title, main, ..Page::of(&api) })
 }
@@ -80,8 +80,25 @@ fn address(asked: &Asked) -> String {
     format!("/?{query}")
 }
 
+/// What may be meant by the first letters of a region, and for those who run the fleet of a worker.
+async fn known(api: &Granted) -> Result<String, ApiError> {
+    let list = |name: &str, values: &[&str]| {
+        let option = |value: &&str| format!("<option value=\"{}\"></option>", Text(value));
+        let options: String = values.iter().map(option).collect();
+        format!("<datalist id=\"{name}s\">{options}</datalist>\n")
+    };
+    let regions: Vec<&str> = api.config.regions.keys().map(|region| region.as_str()).collect();
+    let mut known = list("region", &regions);
+    if api.has(Scope::Ops) {
+        let workers = api.db.workers().await?;
+        let names: Vec<&str> = workers.iter().map(|row| row.worker.worker.as_str()).collect();
+        known.push_str(&list("worker", &names));
+    }
+    Ok(known)
+}
+
 /// The form, with what was looked for in it.
-fn search(asked: &Asked) -> String {
+fn search(asked: &Asked, known: &str) -> String {
     let given = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
     let choice = |name: &str, title: &str, of: &[&str]| {
         let option = |value: &&str| {
@@ -99,13 +116,17 @@ fn search(asked: &Asked) -> String {
     fields.push_str(&choice("operation", say("Operation", "操作"), &operations));
     for (name, title, example) in text_fields() {
         fields.push_str(&format!(
-            "<label>{title} <input name=\"{name}\" value=\"{}\" placeholder=\"{example}\"></label>\n",
+            "<label>{title} <input name=\"{name}\" value=\"{}\" placeholder=\"{example}\"{}></label>\n",
             Text(given(name)),
+            match name {
+                "region" | "worker" => format!(" list=\"{name}s\""),
+                _ => String::new(),
+            },
         ));
     }
     let open = if asked.is_empty() { "" } else { " open" };
     format!(
-        "<details class=\"search\"{open}><summary>{}</summary>\n<form action=\"/\">\n{fields}\
+        "<details class=\"search\"{open}><summary>{}</summary>\n<form action=\"/\">\n{fields}{known}\
          <button>{}</button> <a href=\"/\">{}</a>\n</form>\n</details>\n",
         say("Look for", "查找"),
         say("Look", "查找"),

@@ -9,6 +9,7 @@ use panofleet_jobs_db::{Person, Session, SessionOf};
 use url::form_urlencoded;
 
 use super::html::{Page, Text};
+use super::language::say;
 use super::sign_in::{Next, cookie};
 use crate::api::Api;
 use crate::api::auth::gate::{go_to, local_path};
@@ -23,9 +24,10 @@ pub(super) fn button(api: &Api, next: &str) -> String {
     let Some(oidc) = &api.oidc else { return String::new() };
     let (path, title) = (begin_at(local_path(next)), oidc.config.title());
     format!(
-        "<p><a class=\"button\" href=\"{}\">Sign in with {}</a></p>\n<p class=\"quiet\">Or with a key:</p>\n",
+        "<p><a class=\"button\" href=\"{}\">{}</a></p>\n<p class=\"quiet\">{}</p>\n",
         Text(path),
-        Text(title)
+        say!("Sign in with {}", "用 {} 登录", Text(title)),
+        say("Or with a key:", "或使用密钥："),
     )
 }
 
@@ -83,8 +85,10 @@ fn oidc(api: &Api) -> Result<&Oidc, ApiError> {
 /// A page that leads on by itself. A redirect would not do: it would still be the provider's page that led here, and a browser
 /// sends `SameSite=Strict` cookies only to what a page of ours leads to.
 fn go_on(api: &Api, session: HeaderValue, next: &str) -> Response {
-    let main = format!("<h1>Signed in</h1>\n<p><a href=\"{}\" autofocus>Go on</a></p>", Text(next));
-    let page = Page { title: "Signed in".to_owned(), main, has_form: true, ..Page::default() };
+    let title = say("Signed in", "已登录").to_owned();
+    let link = say("Go on", "继续");
+    let main = format!("<h1>{title}</h1>\n<p><a href=\"{}\" autofocus>{link}</a></p>", Text(next));
+    let page = Page { title, main, has_form: true, ..Page::default() };
     let mut response = page.into_response();
     let headers = response.headers_mut();
     headers.append(header::SET_COOKIE, session);
@@ -99,13 +103,15 @@ fn go_on(api: &Api, session: HeaderValue, next: &str) -> Response {
 fn refused(error: ApiError) -> Response {
     let (_, code, detail) = error.public();
     tracing::info!(code, "sign-in refused");
+    let title = say("Not signed in", "未能登录").to_owned();
     let main = format!(
-        "<h1>Not signed in</h1>\n<p class=\"failure\">{}</p>\n<p class=\"quiet\">{code}</p>\n\
-         <p><a href=\"/sign-in\">Sign in</a></p>",
-        Text(&detail)
+        "<h1>{title}</h1>\n<p class=\"failure\">{}</p>\n<p class=\"quiet\">{code}</p>\n\
+         <p><a href=\"/sign-in\">{}</a></p>",
+        Text(&detail),
+        say("Sign in", "登录"),
     );
     let status = error.into_response().status();
-    let page = Page { title: "Not signed in".to_owned(), main, has_form: true, ..Page::default() };
+    let page = Page { title, main, has_form: true, ..Page::default() };
     let mut response = (status, page).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("3"));

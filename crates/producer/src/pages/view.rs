@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{JobId, Timestamp};
+use panofleet_job_schema::{Job, JobId, Timestamp};
 use panofleet_jobs_db::{Deletion, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -99,7 +99,7 @@ pub(super) async fn view(
 ) -> Result<Page, PageError> {
     let (JobPath(id), Params(params)) = (job?, params?);
     params.check()?;
-    let (job, resolved) = read(&api, id).await?;
+    let (row, job, resolved) = read(&api, id).await?;
     let pyramids = resolved.as_deref().map(|found| Pyramid::all(&found.manifest));
     let pyramids = pyramids.unwrap_or_default();
     let chosen = pyramid::choose(&pyramids, &params)?;
@@ -132,7 +132,7 @@ pub(super) async fn view(
         },
         pyramid::section(chosen, &pyramids, &params),
         rest(&job, resolved.as_deref()),
-        timeline::section(&job, &history, (params.attempt, params.with), now),
+        timeline::section((&row, &job), &history, (params.attempt, params.with), now),
     );
     Ok(page)
 }
@@ -194,14 +194,14 @@ fn buttons(api: &Granted, job: &JobView) -> String {
     format!("<p class=\"buttons\">{}</p>\n", buttons.join(" "))
 }
 
-async fn read(api: &Granted, id: JobId) -> Result<(JobView, Option<Arc<Resolved>>), ApiError> {
+async fn read(api: &Granted, id: JobId) -> Result<(Job, JobView, Option<Arc<Resolved>>), ApiError> {
     let view = api.job_view(id).await?;
-    if !view.is_terminal() {
-        return Ok((view, None));
-    }
     let job = api.job(id).await?.job;
+    if !view.is_terminal() {
+        return Ok((job, view, None));
+    }
     let resolved = api.manifest(&job, job.generation).await?;
-    Ok((view, resolved))
+    Ok((job, view, resolved))
 }
 
 /// Everything below the viewer.

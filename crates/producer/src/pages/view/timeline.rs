@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use panofleet_job_schema::{Timestamp, WorkerId};
+use panofleet_job_schema::{Attempt as Number, Job, Region, Timestamp, WorkerId};
 use panofleet_jobs_db::HistoryEntry;
 
 use super::compare;
 use crate::api::JobView;
+use crate::api::jobs::Cost;
 use crate::attempts::{Attempt, attempts};
 use crate::pages::html::{Text, table_head};
 use crate::pages::language::say;
@@ -46,7 +47,7 @@ fn class(attempt: &Attempt<'_>) -> &'static str {
 
 /// The section: nothing if there is nothing to tell yet.
 pub(super) fn section(
-    job: &JobView,
+    (row, job): (&Job, &JobView),
     entries: &[HistoryEntry],
     compared: (Option<u32>, Option<u32>),
     now: Timestamp,
@@ -57,10 +58,11 @@ pub(super) fn section(
     let attempts = attempts(entries);
     let drawn = attempts.get(attempts.len().saturating_sub(DRAWN)..).unwrap_or_default();
     format!(
-        "<h2>{}</h2>\n{}{}{}{}",
+        "<h2>{}</h2>\n{}{}{}{}{}",
         say("What happened", "经过"),
         drawing(job, drawn, now),
-        told(&attempts, now),
+        told(row, &attempts, now),
+        cost(entries, now),
         compare::section(&attempts, entries, compared, now),
         log(entries),
     )
@@ -110,7 +112,22 @@ fn drawing(job: &JobView, attempts: &[Attempt<'_>], now: Timestamp) -> String {
     )
 }
 
-fn told(attempts: &[Attempt<'_>], now: Timestamp) -> String {
+/// What it has cost, once a worker has held it.
+fn cost(entries: &[HistoryEntry], now: Timestamp) -> String {
+    let Cost { worker_s, wasted_s, waited_s, .. } = Cost::of(entries, now);
+    if worker_s <= 0.0 {
+        return String::new();
+    }
+    let [worker, wasted, waited] =
+        [worker_s, wasted_s, waited_s].map(|seconds| words::span((1000.0 * seconds) as u64));
+    let told = say!(
+        "Workers held it for {worker}, {wasted} of that for nothing; it waited {waited} for them.",
+        "工作节点共占用 {worker}，其中 {wasted} 白费；等待节点 {waited}。"
+    );
+    format!("<p class=\"quiet\">{told}</p>\n")
+}
+
+fn told(job: &Job, attempts: &[Attempt<'_>], now: Timestamp) -> String {
     if attempts.is_empty() {
         return String::new();
     }
@@ -124,8 +141,9 @@ fn told(attempts: &[Attempt<'_>], now: Timestamp) -> String {
             String::new()
         };
         format!(
-            "<tr><td>{}{anew}</td><td>{}</td><td>{waited}</td><td>{ran}</td><td class=\"{}\">{}</td><td>{}</td></tr>\n",
+            "<tr><td>{}{anew}</td><td>{}</td><td>{}</td><td>{waited}</td><td>{ran}</td><td class=\"{}\">{}</td><td>{}</td></tr>\n",
             attempt.number,
+            Text(job.region_of(Number(attempt.number)).map(Region::as_str).unwrap_or_default()),
             Text(attempt.worker.unwrap_or_default()),
             class(attempt),
             Text(words::reason(reason)),
@@ -135,6 +153,7 @@ fn told(attempts: &[Attempt<'_>], now: Timestamp) -> String {
     let rows: String = attempts.iter().map(row).collect();
     let head = table_head([
         say("Attempt", "尝试"),
+        say("Region", "区域"),
         say("Worker", "工作节点"),
         say("Waited", "等待"),
         say("Ran", "运行"),
