@@ -12,7 +12,8 @@ import { launch } from "./browser.mjs";
 console.info = () => {};
 
 const [url, api, port, secret] = process.argv.slice(2);
-const issuer = `http://127.0.0.1:${port}`;
+// Another site than 127.0.0.1, whatever the ports: what one leads to, the other has not asked for.
+const issuer = `http://localhost:${port}`;
 const provider = new Provider(issuer, {
   clients: [{
     client_id: "panofleet",

@@ -15,7 +15,7 @@ const SECRET: &str = "a-secret-between-the-two-of-them";
 async fn a_person_signs_in_with_a_browser() {
     let [port, own] = free_ports();
     let url = format!("http://127.0.0.1:{own}");
-    let issuer = format!("http://127.0.0.1:{port}");
+    let issuer = format!("http://localhost:{port}");
     let settings = [
         "api.auth=keys".to_owned(),
         format!("api.admin_key={ADMIN_KEY}"),
