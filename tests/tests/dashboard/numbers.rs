@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::browser::{Browser, Shown};
+use crate::queues::LIVES;
 use crate::seed::Seed;
 use crate::site::{ACME, OPERATOR, SUPPORT, Site};
 use crate::sql::{Sql, agree};
@@ -59,13 +60,12 @@ fn alarms(sql: &Sql, browser: &mut Browser, who: &str) {
         ))
     };
     let expected = || {
-        let silent =
-            "SELECT count(*) FROM workers WHERE beat_at < extract(epoch FROM now()) * 1000 - 3000";
+        let silent = format!("SELECT count(*) FROM workers WHERE NOT ({LIVES})");
         let is_operator = u64::from(who == OPERATOR);
         [
             failed("'dead', 'expired'"),
             failed("'waiting'"),
-            sql.number(silent) * is_operator,
+            sql.number(&silent) * is_operator,
             sql.number("SELECT count(*) FROM pauses") * is_operator,
         ]
     };

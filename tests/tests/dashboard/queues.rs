@@ -21,7 +21,7 @@ const COLUMNS: [(&str, &str); 6] = [
     ("Wanted", "desired"),
 ];
 /// Whoever was heard of within the lease of this fleet.
-const LIVES: &str = "beat_at > extract(epoch FROM now()) * 1000 - 3000";
+pub(crate) const LIVES: &str = "beat_at > extract(epoch FROM now()) * 1000 - 6000";
 
 /// What a queue has to do and whom it has, by the rows. The rule of how many workers it should have stands in docs/fleet.md;
 /// here it is worked out anew, for jobs that are sent and not older than the minute of the target.

@@ -22,8 +22,9 @@ pub(crate) const READER: &str = "reader";
 /// The one who has the key of the configuration, and looks at all tenants.
 pub(crate) const OPERATOR: &str = "operator";
 
-/// A retry waits for up to an hour, so that one can be looked at; a runner that stands still is left alone.
-const SETTINGS: [&str; 9] = [
+/// A retry waits for up to an hour, so that one can be looked at; a runner that stands still is left alone; no worker but the one
+/// that is killed falls silent for as long as a lease, however busy the machine is.
+const SETTINGS: [&str; 10] = [
     "api.auth=keys",
     "api.key_cache=200ms",
     "api.webhooks.networks=[\"127.0.0.0/8\"]",
@@ -31,6 +32,7 @@ const SETTINGS: [&str; 9] = [
     "worker.video_slots=2",
     "worker.image_stall=15m",
     "policy.image_timeout=30m",
+    "policy.lease=6s",
     "policy.backoff_base=1h",
     "policy.backoff_cap=1h",
 ];
