@@ -6,8 +6,8 @@
 //
 //   sign_in: {key, tenant}                        from then on `who` has a session
 //   read: PATH                                    what the page shows, as `shown` below gives it
-//   look: PATH, name                              what is wrong with the page, wide and narrow, light and dark; pictures of it go
-//                                                 into FOLDER
+//   look: PATH, name                              what is wrong with the page, wide and narrow, light and dark, and in Chinese;
+//                                                 pictures of it go into FOLDER
 //   press: {on: PATH, row, button}                presses the button, in the row that has these words; every question is answered
 //                                                 with yes. Answers what was asked, which calls were made, what the last one said
 //                                                 if that was heard, and where it led
@@ -28,6 +28,7 @@ const LOOKS = [
   { name: "dark", viewport: WIDE, colorScheme: "dark", rules: ["color-contrast"] },
   { name: "phone", viewport: PHONE, colorScheme: "light", rules: null },
 ];
+const CHINESE = { name: "chinese", viewport: PHONE, colorScheme: "dark", rules: ["html-lang-valid", "button-name"] };
 /** What is said when a page goes away under somebody's hands. */
 const ANEW = /context was destroyed|interrupted by another navigation|ERR_ABORTED|axe is not defined/;
 const SERIOUS = ["serious", "critical"];
@@ -160,6 +161,14 @@ const ORDERS = {
       for (const way of LOOKS) found.push(...(await problems(page, way, name)));
       return found;
     });
+    await page.setExtraHTTPHeaders({ "accept-language": "zh-CN" });
+    found.push(...(await opened(page, look, async () => {
+      await page.evaluate(AXE);
+      const lang = await page.getAttribute("html", "lang");
+      const other = lang === "zh-Hans" ? [] : [`in Chinese it says that it is in ${lang}`];
+      return [...other, ...(await problems(page, CHINESE, name))];
+    })));
+    await page.setExtraHTTPHeaders({});
     await page.setViewportSize(WIDE);
     await page.emulateMedia({ colorScheme: "light" });
     return { problems: [...found, ...errors] };

@@ -248,7 +248,7 @@ impl Desk<'_> {
         let pressed = self.press(OPERATOR, pause, ("pause.begin", "lanzhou.video")).await;
         assert_eq!(pressed.asked, ["Send nothing more to lanzhou.video?"]);
         assert_eq!(self.site.sql.number(paused), 1);
-        let resume = ("/fleet", "lanzhou.video is paused", "Resume");
+        let resume = ("/fleet", "lanzhou.video was paused", "Resume");
         self.press(OPERATOR, resume, ("pause.end", "lanzhou.video")).await;
         assert_eq!(self.site.sql.number(paused), 0);
 
@@ -256,7 +256,7 @@ impl Desk<'_> {
         for id in &seed.long[..2] {
             drop(self.site.acme.cancel(*id).await);
         }
-        let resume = ("/fleet", "hangzhou.image is paused", "Resume");
+        let resume = ("/fleet", "hangzhou.image was paused", "Resume");
         self.press(OPERATOR, resume, ("pause.end", "hangzhou.image")).await;
         until(self.site, "SELECT count(*) FROM jobs WHERE state IN ('queued', 'sent')", 0).await;
     }

@@ -11,6 +11,8 @@ pub(crate) fn are_good(site: &Site, seed: &Seed, browser: &mut Browser) {
     let mut wrong = Vec::new();
     for (who, path, name) in [
         (SUPPORT, "/", "home"),
+        (SUPPORT, "/overview", "overview"),
+        (OPERATOR, "/overview", "overview-of-all"),
         (SUPPORT, "/?state=dead&label=file%3Ascan-0.jpg", "home-looked-for"),
         (OPERATOR, "/", "home-of-all"),
         (READER, "/", "home-of-reader"),

@@ -46,7 +46,7 @@ fn paused(pauses: &[Pause], now: Timestamp) -> String {
         let resume = resume.undone_with("PUT", &path, &again);
         let (name, reason) = (Text(&name), Text(&pause.reason));
         say!(
-            "<li>{kind} <b>{name}</b> is paused {}: {reason} {resume}</li>\n",
+            "<li>{kind} <b>{name}</b> was paused {}: {reason} {resume}</li>\n",
             "<li>{kind} <b>{name}</b> {}暂停：{reason} {resume}</li>\n",
             age(pause.since, now)
         )

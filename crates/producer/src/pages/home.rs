@@ -69,7 +69,7 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     let main = format!(
         "<h1>{title}</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\" data-live=\"/v1/changes\">\n\
          {alarms}{counts}{body}{older}</div>\n",
-        saved(&api, &views, &params) + &search(&asked, &known(&api).await?),
+        saved(&api, &views) + &search(&asked, &known(&api).await?) + &save(&api, &params),
     );
     Ok(Page { title, main, ..Page::of(&api) })
 }
@@ -134,8 +134,8 @@ fn search(asked: &Asked, known: &str) -> String {
     )
 }
 
-/// Links to filters that were saved; for whoever may, a field to save the one at hand.
-fn saved(api: &Granted, views: &[View], asked: &ListParams) -> String {
+/// Links to filters that were saved, which whoever may can remove.
+fn saved(api: &Granted, views: &[View]) -> String {
     let may = api.has(Scope::JobsWrite) && api.whose().is_some();
     let link = |view: &View| {
         let address = address(&query_of(view).into_iter().collect());
@@ -156,18 +156,22 @@ fn saved(api: &Granted, views: &[View], asked: &ListParams) -> String {
         )
     };
     let links: String = views.iter().map(link).collect();
-    let links = match views.is_empty() {
-        true => String::new(),
-        false => {
-            format!("<ul class=\"views\" aria-label=\"{}\">\n{links}</ul>\n", say("Views", "视图"))
-        }
-    };
+    if views.is_empty() {
+        return String::new();
+    }
+    let title = say("Views", "视图");
+    format!("<ul class=\"views\" aria-label=\"{title}\">\n{links}</ul>\n")
+}
+
+/// A field to save the filter at hand, for whoever may.
+fn save(api: &Granted, asked: &ListParams) -> String {
+    let may = api.has(Scope::JobsWrite) && api.whose().is_some();
     let filter = json!(asked.which());
     if !may || filter == json!({}) || asked.parent.is_some() {
-        return links;
+        return String::new();
     }
     format!(
-        "{links}<form class=\"within\" data-method=\"PUT\" data-path=\"/v1/views/\" data-append=\"name\" \
+        "<form class=\"within\" data-method=\"PUT\" data-path=\"/v1/views/\" data-append=\"name\" \
          data-body=\"{}\"><label>{} <input name=\"name\" required maxlength=\"64\"></label> <button>{}</button></form>\n",
         Text(json!({ "filter": filter })),
         say("Save this view as", "将此视图另存为"),

@@ -181,7 +181,7 @@ fn nav() -> [(Option<&'static [Scope]>, &'static str, &'static str); 9] {
     [
         (Some(&[Scope::JobsRead]), "/overview", say("Overview", "概览")),
         (Some(&[Scope::JobsRead]), "/failures", say("Failures", "失败")),
-        (Some(&[Scope::JobsRead]), "/questions", say("Questions", "常见问题")),
+        (Some(&[Scope::JobsRead]), "/questions", say("Questions", "诊断")),
         (Some(&[Scope::Ops]), "/fleet", say("Fleet", "集群")),
         (Some(&[Scope::JobsRead]), "/schedules", say("Schedules", "定时任务")),
         (Some(&[Scope::JobsRead]), "/webhooks", "Webhooks"),

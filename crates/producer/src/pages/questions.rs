@@ -17,7 +17,7 @@ pub(super) async fn questions(api: Granted) -> Page {
         format!("<li><a href=\"/questions/{}\">{}</a></li>\n", question.name(), title(question))
     };
     let items: String = Question::ALL.map(item).concat();
-    let title = say("Questions", "常见问题").to_owned();
+    let title = say("Questions", "诊断").to_owned();
     let what = say(
         "About jobs and attempts, answered as things stand; also by <code>panofleet ask</code>.",
         "关于任务和尝试，按当前状态回答；也可用 <code>panofleet ask</code>。",

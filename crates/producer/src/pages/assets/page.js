@@ -76,11 +76,22 @@ async function refresh({ refreshS, live }) {
 function listen(address) {
   let isNews = false;
   let tell = () => {};
-  const source = new EventSource(address);
-  source.addEventListener("changed", () => {
+  let source = null;
+  const heard = () => {
     isNews = true;
     tell();
+  };
+  // A browser has six connections to a host: what nobody looks at keeps none of them.
+  const follow = () => {
+    source?.close();
+    source = document.hidden ? null : new EventSource(address);
+    source?.addEventListener("changed", heard);
+  };
+  document.addEventListener("visibilitychange", () => {
+    follow();
+    if (!document.hidden) heard();
   });
+  follow();
   return async () => {
     if (!isNews) await new Promise((resolve) => (tell = resolve));
     isNews = false;

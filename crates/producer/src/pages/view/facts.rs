@@ -1,8 +1,8 @@
 //! What there is to say about a job and its result besides the outputs.
 
-use panofleet_job_schema::Operation;
 use panofleet_job_schema::job::DeadReason;
 use panofleet_job_schema::manifest::Manifest;
+use panofleet_job_schema::{Operation, Timestamp};
 
 use crate::api::JobView;
 use crate::api::view::{FailureView, StateView};
@@ -35,17 +35,18 @@ pub(super) fn unfinished(job: &JobView) -> String {
             return format!("{failure}{}", progress(job));
         }
         StateView::Waiting { due_at } if job.attempt.is_none() => {
-            say!("Is not to begin before {due_at}.", "不早于 {due_at} 开始。")
+            say!("Is not to begin before {due}.", "不早于 {due} 开始。", due = moment(*due_at))
         }
         StateView::Waiting { due_at } => {
             say!(
-                "The last attempt failed; it is tried again at {due_at}.",
-                "上一次尝试失败，将于 {due_at} 重试。"
+                "The last attempt failed; it is tried again at {due}.",
+                "上一次尝试失败，将于 {due} 重试。",
+                due = moment(*due_at)
             )
         }
         StateView::Queued { .. } => say("Waits for its turn.", "排队等待。").to_owned(),
         StateView::Sent { .. } => {
-            say!("Waits for a worker of region {}.", "等待区域 {} 的工作节点。", job.region)
+            say!("Waits for a worker of region {}.", "等待区域 {} 的工作节点。", Text(&job.region))
         }
         StateView::Closing { .. } => say(
             "Ends without a result, as soon as that is certain.",
@@ -66,10 +67,14 @@ pub(super) fn unfinished(job: &JobView) -> String {
             say("Cancelled: there is no result.", "已取消：没有结果。").to_owned()
         }
         StateView::Expired => {
-            say!("Not finished by its deadline, {}.", "未能在截止时间 {} 前完成。", job.deadline_at)
+            say!(
+                "Not finished by its deadline, {}.",
+                "未能在截止时间 {} 前完成。",
+                moment(job.deadline_at)
+            )
         }
     };
-    format!("{failure}<p>{}</p>\n{}", Text(said), keep_up(job))
+    format!("{failure}<p>{said}</p>\n{}", keep_up(job))
 }
 
 /// What the page's script reads to keep up with a job.
@@ -143,6 +148,7 @@ pub(super) fn of_result(manifest: &Manifest) -> String {
         ),
         (say("Steps", "步骤"), steps.join(say(", ", "，"))),
     ];
+    let rows = rows.map(|(name, value)| (name, text(value)));
     format!("<h2>{}</h2>\n{}", say("Result", "结果"), table(&rows))
 }
 
@@ -153,17 +159,17 @@ pub(super) fn of_job(job: &JobView) -> String {
     let labels: Vec<String> =
         job.labels.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     let mut rows = vec![
-        (say("Source", "来源"), words::address(&job.source)),
-        (say("Asked for", "请求"), asked.join(say(", ", "，"))),
+        (say("Source", "来源"), text(words::address(&job.source))),
+        (say("Asked for", "请求"), text(asked.join(say(", ", "，")))),
         (say("Region", "区域"), say!("{}, lane {}", "{}，通道 {}", job.region, job.lane)),
-        (say("Accepted", "受理"), job.accepted_at.to_string()),
-        (say("Deadline", "截止"), job.deadline_at.to_string()),
+        (say("Accepted", "受理"), moment(job.accepted_at)),
+        (say("Deadline", "截止"), moment(job.deadline_at)),
     ];
     if let Some(finished_at) = job.finished_at {
         let took = finished_at.since(job.accepted_at).as_millis();
         let took = words::span(u64::try_from(took).unwrap_or(u64::MAX));
-        let told =
-            say!("{finished_at}, {took} after it was accepted", "{finished_at}，受理后 {took}");
+        let at = moment(finished_at);
+        let told = say!("{at}, {took} after it was accepted", "{at}，受理后 {took}");
         rows.push((say("Finished", "结束"), told));
     }
     if let Some(attempt) = job.attempt {
@@ -171,7 +177,7 @@ pub(super) fn of_job(job: &JobView) -> String {
         rows.push((say("Attempt", "尝试"), told));
     }
     if !labels.is_empty() {
-        rows.push((say("Labels", "标签"), labels.join(say(", ", "，"))));
+        rows.push((say("Labels", "标签"), text(labels.join(say(", ", "，")))));
     }
     let id = job.id;
     let manifest = job.links.manifest.as_ref();
@@ -192,10 +198,20 @@ fn asked(name: &str, operation: &Operation) -> String {
     format!("{name} ({})", operation.name())
 }
 
+/// A time, which the page's script shows in the reader's zone.
+fn moment(at: Timestamp) -> String {
+    format!("<time datetime=\"{at}\">{at}</time>")
+}
+
+fn text(text: String) -> String {
+    Text(text).to_string()
+}
+
+/// Rows of names and HTML.
 fn table(rows: &[(&str, String)]) -> String {
     let rows: String = rows
         .iter()
-        .map(|(name, value)| format!("<tr><th>{name}</th><td>{}</td></tr>\n", Text(value)))
+        .map(|(name, value)| format!("<tr><th>{name}</th><td>{value}</td></tr>\n"))
         .collect();
     format!("<table class=\"facts\">\n{rows}</table>\n")
 }
