@@ -38,6 +38,7 @@ async fn pages_and_top_say_what_is_so_and_do_what_they_promise() {
     let mut browser = Browser::start(&site);
     numbers::are_those_of_the_rows(&site, &seed, &mut browser);
     queues::are_those_of_the_rows(&site, &mut browser).await;
+    queues::overviews_are_those_of_the_rows(&site, &mut browser).await;
     questions::are_answered_by_the_rows(&site, &mut browser).await;
     once::says_what_the_rows_say(&site);
     looks::are_good(&site, &seed, &mut browser);

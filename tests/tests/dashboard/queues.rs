@@ -90,6 +90,49 @@ pub(crate) async fn are_those_of_the_rows(site: &Site, browser: &mut Browser) {
     workers(&site.sql, browser);
 }
 
+/// What comes and goes, of the moment that the answer itself names; and whose jobs wait.
+pub(crate) async fn overviews_are_those_of_the_rows(site: &Site, browser: &mut Browser) {
+    let view = site.operator.get("/v1/overview").await.unwrap();
+    let at = format!("'{}'::timestamptz", view["at"].as_str().unwrap());
+    let lately = |time: &str| format!("{time} >= {at} - interval '5 min' AND {time} <= {at}");
+    // A version 7 UUID begins with the milliseconds of its making.
+    let made =
+        "to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)";
+    let ended = "(doc::json->>'finished_at')::timestamptz";
+    let queues = view["queues"].as_array().unwrap();
+    assert_eq!(queues.len(), QUEUES.len());
+    for (told, (region, lane)) in queues.iter().zip(QUEUES) {
+        let ours = format!("region = '{region}' AND lane = '{lane}'");
+        let count = |what: &str| {
+            site.sql.number(&format!("SELECT count(*) FROM jobs WHERE {ours} AND {what}"))
+        };
+        let of = |states: &str| count(&format!("state IN ({states}) AND {}", lately(ended)));
+        for (name, expected) in [
+            ("accepted", count(&lately(made))),
+            ("succeeded", of("'succeeded'")),
+            ("failed", of("'dead', 'expired'")),
+            ("cancelled", of("'cancelled'")),
+            ("queued", count("state = 'queued'")),
+        ] {
+            assert_eq!(told[name], expected, "{region}.{lane} {name}: {view}");
+        }
+    }
+    let hour = made.to_owned() + " >= " + &at + " - interval '1 h'";
+    let came = site.sql.number(&format!("SELECT count(*) FROM jobs WHERE {hour}"));
+    let course = view["course"]["accepted"].as_array().unwrap();
+    assert_eq!(course.iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), came);
+    let query = "SELECT tenant, count(*) FILTER (WHERE state = 'queued'), \
+         count(*) FILTER (WHERE state IN ('sent', 'running')) FROM jobs GROUP BY tenant \
+         HAVING count(*) FILTER (WHERE state IN ('queued', 'sent', 'running')) > 0 ORDER BY 2 DESC, 3 DESC, 1";
+    let shown = || {
+        let page = browser.read(OPERATOR, "/overview");
+        let rows = page.tables.last().unwrap().rows.iter();
+        let cells = |row: &Vec<String>| [&row[0], &row[1], &row[3]].map(String::clone).to_vec();
+        rows.map(|row| cells(&row.cells)).collect::<Vec<_>>()
+    };
+    agree("tenants", shown, || site.sql.rows(query));
+}
+
 fn shown_queue(page: &Shown, place: usize) -> BTreeMap<String, u64> {
     let mut numbers = BTreeMap::new();
     for (head, name) in COLUMNS {

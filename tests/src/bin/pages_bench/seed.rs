@@ -40,6 +40,7 @@ impl Seeded {
             "/?region=hangzhou&state=running",
             "/?label=album:7",
             "/?worker=w2&state=dead",
+            "/overview",
             "/failures",
             "/fleet",
             "/schedules",
@@ -195,12 +196,13 @@ fn statements(sql: &Sql, jobs: u32, now: Timestamp) -> Result<Vec<String>> {
     // The states go in blocks of a thousand, so that each tenant has some of each.
     statements.push(format!(
         "INSERT INTO jobs (id, tenant, region, lane, state, band, deadline_at, timer_at, version, doc, failure,
-            failed_at, operations, worker, attempt)
+            failed_at, operations, worker, attempt, ended_at)
          SELECT {id}, {tenant}, '{REGION}', 'image', state, 2, {deadline_at}, timer_at, 1,
             replace(replace(doc, '$ID', {id_text}), '$TENANT', {tenant}), failure,
             CASE WHEN failure IS NOT NULL THEN {now_ms} - n % 172800 * 1000 END,
             ',image.thumbnail,pano.tiles,', CASE WHEN state <> 'queued' THEN 'w' || (n % 50) END,
-            CASE WHEN state <> 'queued' THEN 1 END
+            CASE WHEN state <> 'queued' THEN 1 END,
+            CASE WHEN state IN ('succeeded', 'dead', 'cancelled') THEN {begin_ms} + n END
          FROM ({}) AS series JOIN templates ON place = n / 7 % {PLACES}",
         series.replace("$MOST", &jobs.to_string()),
     ));
