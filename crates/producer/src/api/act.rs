@@ -68,6 +68,10 @@ pub(super) async fn retry(
     MaybeJson(changes): MaybeJson<Rerun>,
 ) -> Result<Json<JobView>, ApiError> {
     api.check_rerun(&changes)?;
+    if changes.deadline.is_some() && api.job(id).await?.job.child_of.is_some() {
+        let detail = "a part of another job has that one's deadline; leave `deadline` out";
+        return Err(ApiError::unfit("does_not_fit", detail));
+    }
     let parent_waits = api.parent_waits(id).await?;
     api.check_is_kept(id).await?;
     let event =

@@ -90,11 +90,13 @@ async fn a_part_is_retried_while_its_job_waits_for_it_and_not_afterwards() {
     let fleet = Fleet::start().await;
     let (id, parts) = split(&fleet, OnChildFailure::WaitForAll).await;
     fleet.reject(parts[0]).await;
-    let again = fleet.post(&format!("/v1/jobs/{}/retry", parts[0]), &json!({})).await.ok();
+    let path = format!("/v1/jobs/{}/retry", parts[0]);
+    fleet.post(&path, &json!({ "deadline": "2h" })).await.problem(422, "does_not_fit");
+    let again = fleet.post(&path, &json!({})).await.ok();
     assert_eq!((&again["state"], &again["generation"]), (&json!("queued"), &json!(2)));
     fleet.reject(parts[0]).await;
     fleet.apply(id, |now, _| Event::CancelRequested { now }).await;
-    let late = fleet.post(&format!("/v1/jobs/{}/retry", parts[0]), &json!({})).await;
+    let late = fleet.post(&path, &json!({})).await;
     let problem = late.problem(409, "parent_not_waiting");
     assert!(problem.contains(&id.to_string()), "{problem}");
     // The job itself is started anew as any other.
