@@ -161,14 +161,14 @@ const ORDERS = {
       for (const way of LOOKS) found.push(...(await problems(page, way, name)));
       return found;
     });
-    await page.setExtraHTTPHeaders({ "accept-language": "zh-CN" });
+    await opened(page, "/language/zh", () => {});
     found.push(...(await opened(page, look, async () => {
       await page.evaluate(AXE);
       const lang = await page.getAttribute("html", "lang");
       const other = lang === "zh-Hans" ? [] : [`in Chinese it says that it is in ${lang}`];
       return [...other, ...(await problems(page, CHINESE, name))];
     })));
-    await page.setExtraHTTPHeaders({});
+    await opened(page, "/language/en", () => {});
     await page.setViewportSize(WIDE);
     await page.emulateMedia({ colorScheme: "light" });
     return { problems: [...found, ...errors] };
