@@ -28,9 +28,12 @@ async function until(id, isSo) {
 
 /** Opens a page; one that is about to show itself anew may come in between. */
 async function open(path) {
-  for (let tries = 5; ; tries -= 1) {
+  for (let tries = 20; ; tries -= 1) {
     try {
-      return await page.goto(url + path);
+      await page.goto(url + path);
+      // A page that showed itself anew at the same moment may have come in its place.
+      if (page.url() === url + path) return;
+      throw new Error(`it is at ${page.url()}`);
     } catch (error) {
       if (tries === 0) throw error;
     }

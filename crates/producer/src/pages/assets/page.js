@@ -209,7 +209,7 @@ function rowLink(step) {
 function onKey(event) {
   const isTyping = event.target.closest("input, select, textarea, [contenteditable], .viewer");
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-  const search = document.querySelector("details.search");
+  const search = document.querySelector("details.search:not(.rerun)");
   const again = document.querySelector('button[data-path$="/retry"]');
   if (event.key === "/" && search) {
     search.open = true;

@@ -39,7 +39,7 @@ pub(super) fn form(api: &Granted, job: &JobView) -> String {
     ]
     .concat();
     format!(
-        "<details class=\"search\"><summary>{}</summary>\n\
+        "<details class=\"search rerun\"><summary>{}</summary>\n\
          <form data-method=\"POST\" data-path=\"/v1/jobs/{}/retry\">\n{fields}<button>{}</button></form>\n</details>\n",
         say("Run again elsewhere, or within other limits", "换区域或调整限制后重新运行"),
         job.id,
