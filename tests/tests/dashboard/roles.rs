@@ -28,7 +28,10 @@ pub(crate) fn decide_who_may(site: &Site, seed: &Seed, browser: &mut Browser) {
         let other = browser.read(SUPPORT, path);
         let shows_none = ["/", "/failures"].contains(&path);
         assert_eq!(other.buttons.is_empty(), shows_none, "{path}: {:?}", other.buttons);
-        assert_eq!(page.nav, ["Jobs", "Failures", "Questions", "Schedules", "Webhooks", "API"]);
+        assert_eq!(
+            page.nav,
+            ["Jobs", "Overview", "Failures", "Questions", "Schedules", "Webhooks", "API"]
+        );
     }
     for path in ["/fleet", "/dead-letters", "/audit"] {
         assert_eq!(browser.read(SUPPORT, path).status, 403, "{path}");
