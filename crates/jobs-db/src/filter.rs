@@ -1,10 +1,11 @@
-//! What a job's row says of it for lists, beside its state.
+//! What a job's row says of it for lists, beside its state; what both databases ask alike.
 
 use std::collections::BTreeSet;
 
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::source::Source;
-use panofleet_job_schema::{Job, Operation, Timestamp};
+use panofleet_job_schema::{Job, Operation, Tenant, Timestamp};
+use sqlx::{Database, Encode, QueryBuilder, Type};
 use uuid::Uuid;
 
 use crate::JobWrite;
@@ -20,6 +21,17 @@ pub(crate) fn upload(job: &Job) -> Option<Uuid> {
     match job.spec.source {
         Source::Upload(id) => Some(id),
         _ => None,
+    }
+}
+
+/// Goes on with a condition: of one tenant, if one is named.
+pub(crate) fn push_tenant<DB>(query: &mut QueryBuilder<DB>, tenant: Option<&Tenant>)
+where
+    DB: Database,
+    String: for<'q> Encode<'q, DB> + Type<DB>,
+{
+    if let Some(tenant) = tenant {
+        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
     }
 }
 

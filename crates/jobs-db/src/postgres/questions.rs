@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::PostgresJobsDb;
 use super::row::{JobRow, versioned};
+use crate::filter::push_tenant;
 use crate::question::{DEADLINES_READ_MAX, SILENT_READ_MAX, TENANTS_READ_MAX, forecast, stuck};
 use crate::row::time;
 use crate::{Due, JobsDbError, QuestionsDb, Stuck, Versioned};
@@ -29,12 +30,6 @@ const OLDEST_QUEUED: &str = "
         (SELECT id, version, doc FROM jobs
          WHERE jobs.tenant = names.tenant AND state = 'queued' ORDER BY id LIMIT 1) AS head
     ORDER BY head.id LIMIT $2";
-
-fn push_tenant(query: &mut QueryBuilder<Postgres>, tenant: Option<&Tenant>) {
-    if let Some(tenant) = tenant {
-        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
-    }
-}
 
 /// Jobs in the backoff of a retry that are due before a time.
 fn push_retries(query: &mut QueryBuilder<Postgres>, tenant: Option<&Tenant>, until: Timestamp) {

@@ -8,6 +8,7 @@ use panofleet_job_schema::Timestamp;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use super::PostgresJobsDb;
+use crate::filter::push_tenant;
 use crate::row::time;
 use crate::setback::{GroupColumns, group, lives, setbacks_of, trend, workers_of};
 use crate::{
@@ -56,9 +57,7 @@ fn push_span(query: &mut QueryBuilder<Postgres>, filter: &SetbackFilter) {
     if let Some(until) = until {
         query.push(" AND at < ").push_bind(until.as_millis());
     }
-    if let Some(tenant) = tenant {
-        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
-    }
+    push_tenant(query, tenant.as_ref());
     query.push(" ORDER BY at DESC LIMIT ");
 }
 

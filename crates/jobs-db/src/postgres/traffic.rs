@@ -4,23 +4,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::{Job, Tenant, Timestamp};
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::QueryBuilder;
 use uuid::Uuid;
 
 use super::PostgresJobsDb;
-use crate::filter::first_id_at;
+use crate::filter::{first_id_at, push_tenant};
 use crate::row::from_doc;
 use crate::traffic::{Counted, edges, load_of, queue_of, traffic_of};
 use crate::{Course, JobsDbError, QueueAges, TenantLoad, Traffic, TrafficDb};
 
 /// A queue, how many are queued, and the ids that were asked for.
 type AgesRow = (String, String, i64, Vec<Uuid>);
-
-fn push_tenant(query: &mut QueryBuilder<Postgres>, tenant: Option<&Tenant>) {
-    if let Some(tenant) = tenant {
-        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
-    }
-}
 
 #[async_trait]
 impl TrafficDb for PostgresJobsDb {

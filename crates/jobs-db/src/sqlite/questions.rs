@@ -8,6 +8,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::SqliteJobsDb;
 use super::row::{JobRow, versioned};
+use crate::filter::push_tenant;
 use crate::question::{DEADLINES_READ_MAX, SILENT_READ_MAX, TENANTS_READ_MAX, forecast, stuck};
 use crate::row::time;
 use crate::{Due, JobsDbError, QuestionsDb, Stuck, Versioned};
@@ -28,12 +29,6 @@ const OLDEST_QUEUED: &str = "
         (SELECT first.id FROM jobs first
          WHERE first.tenant = names.tenant AND first.state = 'queued' ORDER BY first.id LIMIT 1)
     ORDER BY jobs.id LIMIT ?2";
-
-fn push_tenant(query: &mut QueryBuilder<Sqlite>, tenant: Option<&Tenant>) {
-    if let Some(tenant) = tenant {
-        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
-    }
-}
 
 /// Jobs in the backoff of a retry that are due before a time.
 fn push_retries(query: &mut QueryBuilder<Sqlite>, tenant: Option<&Tenant>, until: Timestamp) {

@@ -9,6 +9,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::SqliteJobsDb;
 use super::accept::job_key;
+use crate::filter::push_tenant;
 use crate::row::{integer, time, to_doc};
 use crate::setback::{GroupColumns, group, lives, setbacks_of, trend, workers_of};
 use crate::{
@@ -59,9 +60,7 @@ fn push_span(query: &mut QueryBuilder<Sqlite>, filter: &SetbackFilter) {
     if let Some(until) = until {
         query.push(" AND at < ").push_bind(until.as_millis());
     }
-    if let Some(tenant) = tenant {
-        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
-    }
+    push_tenant(query, tenant.as_ref());
     query.push(" ORDER BY at DESC LIMIT ");
 }
 

@@ -4,19 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::{Job, Tenant, Timestamp};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::QueryBuilder;
 
 use super::SqliteJobsDb;
-use crate::filter::first_id_at;
+use crate::filter::{first_id_at, push_tenant};
 use crate::row::from_doc;
 use crate::traffic::{Counted, edges, load_of, place_of, queue_of, traffic_of};
 use crate::{Course, JobsDbError, QueueAges, TenantLoad, Traffic, TrafficDb};
-
-fn push_tenant(query: &mut QueryBuilder<Sqlite>, tenant: Option<&Tenant>) {
-    if let Some(tenant) = tenant {
-        query.push(" AND tenant = ").push_bind(tenant.as_str().to_owned());
-    }
-}
 
 #[async_trait]
 impl TrafficDb for SqliteJobsDb {
