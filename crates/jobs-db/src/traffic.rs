@@ -1,9 +1,12 @@
 //! How many jobs come and go, how long what is queued has waited, and whose it is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use panofleet_job_schema::{Job, Lane, Region, Tenant, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::JobsDbError;
@@ -56,7 +59,7 @@ pub trait TrafficDb {
 }
 
 /// What came and went in a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
     /// The queue's region.
     pub region: Region,
@@ -73,7 +76,7 @@ pub struct Traffic {
 }
 
 /// Jobs by time, a count for each step.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Course {
     /// That were accepted.
     pub accepted: Vec<u64>,
@@ -130,21 +133,13 @@ pub(crate) fn traffic_of(
     accepted: Vec<(String, String, i64)>,
     ended: Vec<Counted>,
 ) -> Result<Vec<Traffic>, JobsDbError> {
-    let mut all: Vec<Traffic> = Vec::new();
+    let mut all = BTreeMap::new();
     let accepted = accepted.into_iter().map(|(region, lane, jobs)| (region, lane, None, jobs));
     let ended =
         ended.into_iter().map(|(region, lane, state, jobs)| (region, lane, Some(state), jobs));
     for (region, lane, state, jobs) in accepted.chain(ended) {
         let (region, lane) = queue_of(&region, &lane)?;
-        let found = all.iter_mut().find(|row| row.region == region && row.lane == lane);
-        let row = match found {
-            Some(row) => row,
-            None => {
-                let (accepted, succeeded, failed, cancelled) = (0, 0, 0, 0);
-                all.push(Traffic { region, lane, accepted, succeeded, failed, cancelled });
-                all.last_mut().expect("it was pushed just now")
-            }
-        };
+        let row = all.entry((region.clone(), lane)).or_insert(Traffic::none(region, lane));
         let count = match state.as_deref() {
             None => &mut row.accepted,
             Some("succeeded") => &mut row.succeeded,
@@ -153,8 +148,14 @@ pub(crate) fn traffic_of(
         };
         *count += u64::try_from(jobs).unwrap_or(0);
     }
-    all.sort_by(|one, other| (&one.region, one.lane).cmp(&(&other.region, other.lane)));
-    Ok(all)
+    Ok(all.into_values().collect())
+}
+
+impl Traffic {
+    /// A queue that nothing came to, and nothing left.
+    pub const fn none(region: Region, lane: Lane) -> Self {
+        Self { region, lane, accepted: 0, succeeded: 0, failed: 0, cancelled: 0 }
+    }
 }
 
 /// A queue by the names of its columns.

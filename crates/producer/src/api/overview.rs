@@ -2,6 +2,7 @@
 //!
 //! The same answer is given for a while to whoever asks: see [`crate::kept`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,18 +47,9 @@ pub struct OverviewView {
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QueueOverview {
-    /// Its region.
-    pub region: Region,
-    /// Its lane.
-    pub lane: Lane,
-    /// Jobs that came.
-    pub accepted: u64,
-    /// Jobs that ended well.
-    pub succeeded: u64,
-    /// Jobs that are dead or expired.
-    pub failed: u64,
-    /// Jobs that were cancelled.
-    pub cancelled: u64,
+    /// What came to it and left it.
+    #[serde(flatten)]
+    pub traffic: Traffic,
     /// Jobs that are queued.
     pub queued: u64,
     /// Seconds that half of the queued jobs have waited at most; none if none is queued.
@@ -79,10 +71,9 @@ pub struct CourseView {
     pub since: Timestamp,
     /// How long a step is.
     pub step: Span,
-    /// Jobs that came.
-    pub accepted: Vec<u64>,
-    /// Jobs that ended.
-    pub ended: Vec<u64>,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: Course,
 }
 
 /// What a tenant has open.
@@ -126,19 +117,18 @@ impl Granted {
             let busiest = db.busiest_tenants(TENANTS).await?;
             tenants = busiest.into_iter().map(|load| TenantOverview::of(load, at)).collect();
         }
-        let Course { accepted, ended } = course;
-        let course = CourseView { since, step: Span(step), accepted, ended };
+        let queues = queues.into_values().collect();
+        let course = CourseView { since, step: Span(step), counts: course };
         Ok(Arc::new(OverviewView { at, within: Span(WITHIN), queues, course, retries, tenants }))
     }
 
     /// Adds who works on the queues, and those that nothing came to.
-    async fn add_loads(&self, queues: &mut Vec<QueueOverview>) -> Result<(), ApiError> {
+    async fn add_loads(&self, queues: &mut Queues) -> Result<(), ApiError> {
         let readings = self.kept_backlog.readings(self.db.as_ref()).await?;
         for load in queue_views(self, &readings, &self.config.scale) {
             let queue = entry(queues, load.region, load.lane);
             (queue.running, queue.slots) = (Some(load.running), Some(load.slots));
         }
-        queues.sort_by(|one, other| (&one.region, one.lane).cmp(&(&other.region, other.lane)));
         Ok(())
     }
 }
@@ -151,39 +141,32 @@ impl TenantOverview {
     }
 }
 
-fn entry(queues: &mut Vec<QueueOverview>, region: Region, lane: Lane) -> &mut QueueOverview {
-    let found = queues.iter().position(|queue| queue.region == region && queue.lane == lane);
-    let place = found.unwrap_or_else(|| {
-        queues.push(QueueOverview {
-            region,
-            lane,
-            accepted: 0,
-            succeeded: 0,
-            failed: 0,
-            cancelled: 0,
-            queued: 0,
-            age_p50_s: None,
-            age_p99_s: None,
-            running: None,
-            slots: None,
-        });
-        queues.len() - 1
-    });
-    &mut queues[place]
+/// Queues by region and lane.
+type Queues = BTreeMap<(Region, Lane), QueueOverview>;
+
+fn entry(queues: &mut Queues, region: Region, lane: Lane) -> &mut QueueOverview {
+    queues.entry((region, lane)).or_insert_with_key(|(region, lane)| {
+        QueueOverview::of(Traffic::none(region.clone(), *lane))
+    })
+}
+
+impl QueueOverview {
+    const fn of(traffic: Traffic) -> Self {
+        Self { traffic, queued: 0, age_p50_s: None, age_p99_s: None, running: None, slots: None }
+    }
 }
 
 /// What came and went, and what waits, by queue.
-fn queues(traffic: Vec<Traffic>, ages: Vec<QueueAges>, at: Timestamp) -> Vec<QueueOverview> {
-    let mut queues = Vec::new();
-    for Traffic { region, lane, accepted, succeeded, failed, cancelled } in traffic {
-        let queue = entry(&mut queues, region, lane);
-        *queue = QueueOverview { accepted, succeeded, failed, cancelled, ..queue.clone() };
-    }
+fn queues(traffic: Vec<Traffic>, ages: Vec<QueueAges>, at: Timestamp) -> Queues {
+    let by_queue = |traffic: Traffic| {
+        let queue = (traffic.region.clone(), traffic.lane);
+        (queue, QueueOverview::of(traffic))
+    };
+    let mut queues: Queues = traffic.into_iter().map(by_queue).collect();
     for QueueAges { region, lane, queued, accepted_at } in ages {
         let age = |place: usize| accepted_at.get(place).map(|from| at.since(*from).as_secs());
         let queue = entry(&mut queues, region, lane);
         (queue.queued, queue.age_p50_s, queue.age_p99_s) = (queued, age(0), age(1));
     }
-    queues.sort_by(|one, other| (&one.region, one.lane).cmp(&(&other.region, other.lane)));
     queues
 }

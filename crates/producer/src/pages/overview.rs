@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use panofleet_job_schema::job::State as JobState;
-use panofleet_jobs_db::{PauseTarget, Scope};
+use panofleet_jobs_db::{PauseTarget, Scope, Traffic};
 
 use super::alarms::alarms;
 use super::html::{Button, Page, PageError, Text, table_head};
@@ -59,21 +59,22 @@ pub(super) async fn counts(api: &Granted) -> Result<String, ApiError> {
 
 /// What came and what went in the last hour, as two lines.
 fn course(view: &OverviewView) -> String {
-    let course = &view.course;
-    let (came, went) = (course.accepted.iter().sum::<u64>(), course.ended.iter().sum::<u64>());
-    let most = course.accepted.iter().chain(&course.ended).copied().max().unwrap_or(0);
+    let (course, counts) = (&view.course, &view.course.counts);
+    let came = words::count(counts.accepted.iter().sum::<u64>(), words::JOB);
+    let went: u64 = counts.ended.iter().sum();
+    let most = counts.accepted.iter().chain(&counts.ended).copied().max().unwrap_or(0);
     let minutes = course.step.0.as_secs() / 60;
     let told = say!(
-        "In the last hour {came} jobs came and {went} ended; at most {most} in {minutes} min",
-        "最近一小时受理 {came} 个任务，结束 {went} 个；每 {minutes} 分钟最多 {most} 个"
+        "In the last hour {came} came and {went} ended; at most {most} in {minutes} min",
+        "最近一小时受理 {came}，结束 {went} 个；每 {minutes} 分钟最多 {most} 个"
     );
     format!(
         "<h2>{}</h2>\n<figure class=\"course\"><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" \
          role=\"img\" aria-label=\"{told}\">{}{}</svg>\n\
          <figcaption><span class=\"came\">{}</span> <span class=\"went\">{}</span> {told}</figcaption></figure>\n",
         say("Last hour", "最近一小时"),
-        line("came", &course.accepted, most),
-        line("went", &course.ended, most),
+        line("came", &counts.accepted, most),
+        line("went", &counts.ended, most),
         say("accepted", "受理"),
         say("ended", "结束"),
     )
@@ -149,7 +150,8 @@ fn queue_table(view: &OverviewView) -> String {
 }
 
 fn queue_row(queue: &QueueOverview, minutes: f64) -> String {
-    let QueueOverview { region, lane, accepted, succeeded, failed, cancelled, queued, .. } = queue;
+    let QueueOverview { traffic, queued, .. } = queue;
+    let Traffic { region, lane, accepted, succeeded, failed, cancelled } = traffic;
     let rate = |jobs: u64| match jobs as f64 / minutes {
         0.0 => "0".to_owned(),
         few @ ..10.0 => format!("{few:.1}"),

@@ -48,7 +48,10 @@ async fn an_overview_counts_what_came_and_went() {
         assert!(page.contains(words), "{words}: {page}");
     }
     let page = fleet.get_by(&acme, "/overview").await.text();
-    assert!(page.contains("1 jobs came") && !page.contains("/v1/pauses/"), "{page}");
+    assert!(
+        page.contains("In the last hour 1 job came and 0 ended") && !page.contains("/v1/pauses/"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
