@@ -2,16 +2,21 @@
 //!
 //! What comes from jobs stays as it is: messages of failures, names, labels; and what the API answers is English.
 
-use axum::extract::RawPathParams;
-use axum::http::{HeaderMap, HeaderValue, header};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawPathParams, State};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 
+use crate::api::Api;
 use crate::api::auth::gate::{go_to, local_path};
+use crate::api::auth::identity::{SameSite, cookie, set_cookie};
 
 /// The cookie of somebody who has chosen.
 const COOKIE: &str = "panofleet_language";
 /// How long a choice is remembered: a year.
-const REMEMBERED_S: u32 = 365 * 24 * 3600;
+const REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
 
 tokio::task_local! {
     /// The language of the request that this task answers.
@@ -36,14 +41,9 @@ impl Language {
 
     /// What somebody has chosen, else what their browser asks for.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let cookies = text(header::COOKIE).unwrap_or_default().split(';');
-        let chosen = cookies.filter_map(|pair| pair.trim().split_once('='));
-        let chosen =
-            chosen.filter(|(name, _)| *name == COOKIE).find_map(|(_, tag)| Self::tagged(tag));
-        chosen
-            .or_else(|| text(header::ACCEPT_LANGUAGE).and_then(Self::accepted))
-            .unwrap_or_default()
+        let chosen = cookie(headers, COOKIE).and_then(|tag| Self::tagged(&tag));
+        let accepted = || Self::accepted(headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?);
+        chosen.or_else(accepted).unwrap_or_default()
     }
 
     /// The one that is liked best (RFC 9110, section 12.5.4), of those that there are.
@@ -112,23 +112,25 @@ macro_rules! say_with {
 pub(super) use say_with as say;
 
 /// `GET /language/{code}`: remembers a choice, and goes back to the page where it was made.
-pub(super) async fn choose(path: RawPathParams, headers: HeaderMap) -> Response {
+pub(super) async fn choose(
+    State(api): State<Arc<Api>>,
+    path: RawPathParams,
+    headers: HeaderMap,
+) -> Response {
     let chosen = path.iter().find_map(|(_, tag)| Language::tagged(tag)).unwrap_or_default();
     let came_from = headers.get(header::REFERER).and_then(|value| value.to_str().ok());
-    let page = came_from.and_then(|url| url.parse::<axum::http::Uri>().ok());
+    let page = came_from.and_then(|url| url.parse::<Uri>().ok());
     let page = page.as_ref().and_then(|url| url.path_and_query()).map_or("/", |page| page.as_str());
     let mut response = go_to(local_path(page));
-    let cookie = format!(
-        "{COOKIE}={}; Path=/; Max-Age={REMEMBERED_S}; HttpOnly; SameSite=Lax",
-        chosen.code()
-    );
-    let cookie = HeaderValue::try_from(cookie).expect("words of ours");
+    let cookie = set_cookie((COOKIE, chosen.code()), REMEMBERED, SameSite::Lax, api.is_https());
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     response
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -21,7 +21,7 @@ use crate::api::audit::{self, Asked};
 use crate::api::auth::Auth;
 use crate::api::auth::gate::{go_to, is_same_origin, local_path};
 use crate::api::auth::granted::{Granted, Noted};
-use crate::api::auth::identity::{cookie_name, new_session_id};
+use crate::api::auth::identity::{SameSite, cookie_name, new_session_id, set_cookie};
 use crate::api::error::ApiError;
 use crate::api::extract::Params;
 use crate::api::{Api, auth::Principal};
@@ -164,9 +164,6 @@ impl Api {
 
 /// The cookie of a session.
 pub(super) fn cookie(api: &Api, id: &str, lasts: Duration) -> HeaderValue {
-    let (name, lasts_s) = (cookie_name(api.is_https()), lasts.as_secs());
-    let secure = if api.is_https() { "; Secure" } else { "" };
-    let cookie =
-        format!("{name}={id}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Strict{secure}");
-    HeaderValue::try_from(cookie).expect("a name, hexadecimal digits and words of ours")
+    let is_https = api.is_https();
+    set_cookie((cookie_name(is_https), id), lasts, SameSite::Strict, is_https)
 }

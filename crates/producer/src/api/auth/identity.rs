@@ -3,9 +3,9 @@
 //! What is read of a key or a session is good for `api.key_cache`: so long may one be of use after it was revoked.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use panofleet_job_schema::{Secret, Tenant, Timestamp};
 use panofleet_jobs_db::{Person, SecretHash, Session, SessionOf, StoredKey};
 use uuid::Uuid;
@@ -193,8 +193,31 @@ fn session_id(headers: &HeaderMap, is_https: bool) -> Option<String> {
     cookie(headers, cookie_name(is_https))
 }
 
+/// Which pages have a browser send a cookie along.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SameSite {
+    /// Those of this service.
+    Strict,
+    /// Those, and a link of any other.
+    Lax,
+}
+
+/// Has a browser keep a cookie, which no script can read. Its value is of letters that a cookie may have.
+pub(crate) fn set_cookie(
+    (name, value): (&str, &str),
+    lasts: Duration,
+    same_site: SameSite,
+    is_https: bool,
+) -> HeaderValue {
+    let (lasts_s, secure) = (lasts.as_secs(), if is_https { "; Secure" } else { "" });
+    let cookie = format!(
+        "{name}={value}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite={same_site:?}{secure}"
+    );
+    HeaderValue::try_from(cookie).expect("digits, base64 and words of ours")
+}
+
 /// The value of a cookie.
-pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|one| one.split_once('='));
     pairs.find(|(given, _)| given.trim() == name).map(|(_, id)| id.trim().to_owned())
@@ -211,8 +234,6 @@ fn session_over() -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     #[test]

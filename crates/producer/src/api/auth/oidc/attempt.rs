@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use crate::api::auth::gate::local_path;
-use crate::api::auth::identity::cookie;
+use crate::api::auth::identity::{SameSite, cookie, set_cookie};
 use crate::api::auth::token;
 
 /// How long somebody may take at the provider.
@@ -77,11 +77,7 @@ pub(crate) fn forget(is_https: bool) -> HeaderValue {
 }
 
 fn set(text: &str, lasts: Duration, is_https: bool) -> HeaderValue {
-    let (name, lasts_s) = (name(is_https), lasts.as_secs());
-    let secure = if is_https { "; Secure" } else { "" };
-    let cookie =
-        format!("{name}={text}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
-    HeaderValue::try_from(cookie).expect("digits, base64 and words of ours")
+    set_cookie((name(is_https), text), lasts, SameSite::Lax, is_https)
 }
 
 const fn name(is_https: bool) -> &'static str {
