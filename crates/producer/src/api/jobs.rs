@@ -48,6 +48,11 @@ impl Granted {
 
     /// A job as clients see it, with how far it is.
     pub(crate) async fn job_view(&self, id: JobId) -> Result<JobView, ApiError> {
+        self.job_and_view(id).await.map(|(_, view)| view)
+    }
+
+    /// The same, beside the job.
+    pub(crate) async fn job_and_view(&self, id: JobId) -> Result<(Job, JobView), ApiError> {
         let found = self.job(id).await?;
         let mut besides = self.beside(std::slice::from_ref(&found)).await?;
         if let Some(progress) = self.children_s_progress(&found.job, &besides).await? {
@@ -57,7 +62,7 @@ impl Granted {
         if view.is_terminal() {
             view.deletion = self.db.deletion(id).await?;
         }
-        Ok(view)
+        Ok((found.job, view))
     }
 
     /// Jobs as clients see them, newest first.

@@ -195,8 +195,7 @@ fn buttons(api: &Granted, job: &JobView) -> String {
 }
 
 async fn read(api: &Granted, id: JobId) -> Result<(Job, JobView, Option<Arc<Resolved>>), ApiError> {
-    let view = api.job_view(id).await?;
-    let job = api.job(id).await?.job;
+    let (job, view) = api.job_and_view(id).await?;
     if !view.is_terminal() {
         return Ok((job, view, None));
     }
