@@ -6,7 +6,7 @@ use axum::extract::RawQuery;
 use axum::http::Uri;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::spec::Priority;
-use panofleet_job_schema::{Operation, Timestamp};
+use panofleet_job_schema::{Operation, Region, Timestamp};
 use panofleet_jobs_db::{BulkAction, Scope, View};
 use serde_json::json;
 use url::form_urlencoded;
@@ -69,7 +69,7 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     let main = format!(
         "<h1>{title}</h1>\n{}{all}<div id=\"live\" data-refresh-s=\"3\" data-live=\"/v1/changes\">\n\
          {alarms}{counts}{body}{older}</div>\n",
-        saved(&api, &views) + &search(&asked, &known(&api).await?) + &save(&api, &params),
+        saved(&api, &views) + &search(&asked, &known_regions(&api)) + &save(&api, &params),
     );
     Ok(Page { title, main, ..Page::of(&api) })
 }
@@ -80,21 +80,11 @@ fn address(asked: &Asked) -> String {
     format!("/?{query}")
 }
 
-/// What may be meant by the first letters of a region, and for those who run the fleet of a worker.
-async fn known(api: &Granted) -> Result<String, ApiError> {
-    let list = |name: &str, values: &[&str]| {
-        let option = |value: &&str| format!("<option value=\"{}\"></option>", Text(value));
-        let options: String = values.iter().map(option).collect();
-        format!("<datalist id=\"{name}s\">{options}</datalist>\n")
-    };
-    let regions: Vec<&str> = api.config.regions.keys().map(|region| region.as_str()).collect();
-    let mut known = list("region", &regions);
-    if api.has(Scope::Ops) {
-        let workers = api.db.workers().await?;
-        let names: Vec<&str> = workers.iter().map(|row| row.worker.worker.as_str()).collect();
-        known.push_str(&list("worker", &names));
-    }
-    Ok(known)
+/// What may be meant by the first letters of a region.
+fn known_regions(api: &Granted) -> String {
+    let option = |region: &Region| format!("<option value=\"{region}\"></option>");
+    let options: String = api.config.regions.keys().map(option).collect();
+    format!("<datalist id=\"regions\">{options}</datalist>\n")
 }
 
 /// The form, with what was looked for in it.
@@ -118,10 +108,7 @@ fn search(asked: &Asked, known: &str) -> String {
         fields.push_str(&format!(
             "<label>{title} <input name=\"{name}\" value=\"{}\" placeholder=\"{example}\"{}></label>\n",
             Text(given(name)),
-            match name {
-                "region" | "worker" => format!(" list=\"{name}s\""),
-                _ => String::new(),
-            },
+            if name == "region" { " list=\"regions\"" } else { "" },
         ));
     }
     let open = if asked.is_empty() { "" } else { " open" };
