@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::JobId;
 use panofleet_producer::api::JobView;
 use panofleet_producer::api::view::StateView;
 use serde_json::Value;
 
 use super::Shared;
+use super::which::Asked;
 use crate::client::events::Events;
 use crate::terminal::{Paint, complain, paint, say};
 
@@ -20,15 +21,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// Follow jobs: each change of every job that matches, until interrupted
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
-    /// Only with this label
-    #[arg(long, value_name = "KEY:VALUE")]
-    label: Option<String>,
-    /// Only in this region
-    #[arg(long)]
-    region: Option<Region>,
-    /// Only with an output of this operation, such as pano.tiles
-    #[arg(long, value_name = "OPERATION")]
-    operation: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
     /// The children of this job
     #[arg(long, value_name = "JOB")]
     parent: Option<JobId>,
@@ -37,10 +31,7 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
         let client = shared.client()?;
-        let mut query = Vec::new();
-        query.extend(self.label.clone().map(|label| ("label", label)));
-        query.extend(self.region.as_ref().map(|region| ("region", region.to_string())));
-        query.extend(self.operation.clone().map(|operation| ("operation", operation)));
+        let mut query: Vec<_> = self.asked.query().collect();
         query.extend(self.parent.map(|parent| ("parent", parent.to_string())));
         let mut last = None;
         // What is wrong with the question is said at once; later, the service is away more likely than not.

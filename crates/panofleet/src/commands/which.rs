@@ -1,13 +1,13 @@
-//! Which jobs: the flags that a list and the commands for all that match share.
+//! Which jobs: the flags that lists, `watch` and the commands for all that match share.
 
 use clap::Args;
 use panofleet_job_schema::{Attempt, Region, Span, Timestamp, WorkerId};
 use panofleet_producer::api::BulkFilter;
 use panofleet_service::clock::wall_clock;
 
-/// Which jobs, but in which states
+/// Which jobs, however they stand
 #[derive(Debug, Args)]
-pub(crate) struct Which {
+pub(crate) struct Asked {
     /// Only with this label
     #[arg(long, value_name = "KEY:VALUE")]
     label: Option<String>,
@@ -17,6 +17,31 @@ pub(crate) struct Which {
     /// Only with an output of this operation, such as pano.tiles
     #[arg(long, value_name = "OPERATION")]
     operation: Option<String>,
+}
+
+impl Asked {
+    /// As the parameters of a list.
+    pub(super) fn query(&self) -> impl Iterator<Item = (&'static str, String)> {
+        given([
+            ("label", self.label.clone()),
+            ("region", self.region.as_ref().map(ToString::to_string)),
+            ("operation", self.operation.clone()),
+        ])
+    }
+}
+
+/// Those that somebody has asked for.
+fn given<const FIELDS: usize>(
+    fields: [(&'static str, Option<String>); FIELDS],
+) -> impl Iterator<Item = (&'static str, String)> {
+    fields.into_iter().filter_map(|(name, value)| Some((name, value?)))
+}
+
+/// Which jobs, but in which states
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    #[command(flatten)]
+    asked: Asked,
     /// Only what this worker holds, or held last
     #[arg(long, value_name = "WORKER")]
     worker: Option<WorkerId>,
@@ -42,9 +67,9 @@ impl Which {
     pub(super) fn filter(&self, states: &[String]) -> BulkFilter {
         BulkFilter {
             states: states.to_vec(),
-            label: self.label.clone(),
-            region: self.region.clone(),
-            operation: self.operation.clone(),
+            label: self.asked.label.clone(),
+            region: self.asked.region.clone(),
+            operation: self.asked.operation.clone(),
             worker: self.worker.clone(),
             attempt: self.attempt.map(Attempt),
             failure: self.failure.clone(),
@@ -56,18 +81,15 @@ impl Which {
 
     /// As the parameters of a list.
     pub(super) fn query(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let fields = [
-            ("label", self.label.clone()),
-            ("region", self.region.as_ref().map(ToString::to_string)),
-            ("operation", self.operation.clone()),
+        let more = given([
             ("worker", self.worker.as_ref().map(ToString::to_string)),
             ("attempt", self.attempt.map(|attempt| attempt.to_string())),
             ("failure", self.failure.clone()),
             ("failed_within", self.failed_within.map(|span| span.to_string())),
             ("accepted_since", self.accepted_since.map(|at| at.to_string())),
             ("accepted_until", self.accepted_until.map(|at| at.to_string())),
-        ];
-        fields.into_iter().filter_map(|(name, value)| Some((name, value?)))
+        ]);
+        self.asked.query().chain(more)
     }
 }
 
