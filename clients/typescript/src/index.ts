@@ -318,9 +318,14 @@ export class Client {
     return this.#ask(`/v1/jobs/${part(id)}/cancel`, { method: "POST", again: true });
   }
 
-  /** Starts a job that has ended anew, with what is to be different. */
+  /** Starts a job that has ended anew, or has one that waits for its time go at once, with what is to be different. */
   retry(id: string, changes: Rerun = {}): Promise<Job> {
     return this.#ask(`/v1/jobs/${part(id)}/retry`, { method: "POST", body: JSON.stringify(changes) });
+  }
+
+  /** Asks whoever holds a job to let it go, so that it goes again. */
+  release(id: string): Promise<Job> {
+    return this.#ask(`/v1/jobs/${part(id)}/release`, { method: "POST", again: true });
   }
 
   async #ask<T>(path: string, asked: Asked = {}): Promise<T> {

@@ -69,6 +69,9 @@ pub struct Job {
     /// Claims that ended for good: nothing brings them back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended_claims: Vec<ClaimId>,
+    /// Attempts up to this one were asked by an operator to be let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_go: Option<Attempt>,
     /// The last failure of this generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -273,6 +276,7 @@ impl Job {
             family: None,
             lapsed_claims: Vec::new(),
             ended_claims: Vec::new(),
+            let_go: None,
             failure: None,
             finished_at: None,
         }
@@ -335,6 +339,7 @@ impl Job {
             cancelled,
             closed: self.state.is_terminal() || matches!(self.state, State::Closing { .. }),
             lowest_live: Attempt(if revived || split || self.has_left() { last + 1 } else { last }),
+            let_go: self.let_go,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | what a client submits | [`spec`], [`source`], [`operation`], `operations/` |
 //! | what travels between parts | [`envelope`], [`message`], [`order`], [`region_keys`] |
+//! | how far an attempt is, and how it came so far | [`message`], [`curve`] |
 //! | what a finished job leaves behind | [`manifest`], [`orphans`] |
 //! | what state a job is in, and why | [`job`], [`lifecycle`] |
 //! | which regions a job may run in | [`route`] |
@@ -24,6 +25,7 @@
 //! bytes are somebody else's to move.
 #![forbid(unsafe_code)]
 
+pub mod curve;
 mod encoding;
 pub mod envelope;
 pub mod failure;

@@ -112,7 +112,7 @@ pub enum Event {
         /// When.
         now: Timestamp,
     },
-    /// An operator asked to run it anew.
+    /// An operator asked to run it anew; or at once, if it waits for its time.
     ReplayRequested {
         /// When.
         now: Timestamp,
@@ -121,6 +121,8 @@ pub enum Event {
         /// What is to be different.
         changes: Rerun,
     },
+    /// An operator asked whoever holds it to let it go.
+    ReleaseRequested,
     /// Somebody asked to have it wait in another band.
     Reprioritised {
         /// Which.
@@ -275,6 +277,10 @@ pub enum Reason {
     ManifestFound,
     /// An operator started it anew.
     Replayed,
+    /// An operator had it go at once, before its time.
+    BroughtForward,
+    /// An operator asked whoever holds it to let it go.
+    ReleaseRequested,
     /// It waited for too long, and went on to another region.
     Hopped,
     /// It was split into children.
@@ -339,6 +345,9 @@ pub enum Refusal {
     /// The job has not ended, so it cannot be started anew.
     #[error("the job has not ended; cancel it first")]
     NotEnded,
+    /// Nobody can let it go.
+    #[error("no worker holds the job")]
+    NotHeld,
     /// It is about an attempt from before the job was split.
     #[error("the job was split; only its join goes on")]
     Split,
@@ -365,6 +374,7 @@ impl Refusal {
             Self::Ended => "ended",
             Self::Closing => "closing",
             Self::NotEnded => "not_ended",
+            Self::NotHeld => "not_held",
             Self::Split => "split",
             Self::NoParentWaits => "no_parent_waits",
             Self::NothingNew => "nothing_new",
@@ -408,6 +418,7 @@ fn decided(job: &Job, event: &Event, policy: &Policy) -> Result<Decision, Refusa
         Event::ReplayRequested { now, parent_waits, changes } => {
             endings::replay_requested(job, (*now, *parent_waits), changes, policy)
         }
+        Event::ReleaseRequested => endings::release_requested(job),
         Event::Reprioritised { priority } => endings::reprioritised(job, *priority),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::curve::Curve;
 use crate::failure::Failure;
 use crate::family::{ChildSpec, Join, JoinTask};
 use crate::ids::{Attempt, ClaimId, Generation, JobId, Lane, OutputName, Region, Tenant, WorkerId};
@@ -193,6 +194,9 @@ pub struct Progress {
     pub step: String,
     /// Bytes of outputs uploaded.
     pub uploaded_bytes: u64,
+    /// How it came so far.
+    #[serde(default, skip_serializing_if = "Curve::is_empty")]
+    pub curve: Curve,
 }
 
 /// What everybody may know about a job before starting it: one merged record a job.
@@ -210,6 +214,9 @@ pub struct ControlRecord {
     pub closed: bool,
     /// Attempts below this are not to start.
     pub lowest_live: Attempt,
+    /// Attempts up to this one are to be let go, and no copy of them is to start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_go: Option<Attempt>,
 }
 
 impl ControlRecord {
@@ -223,6 +230,7 @@ impl ControlRecord {
                 cancelled: self.cancelled || other.cancelled,
                 closed: self.closed || other.closed,
                 lowest_live: self.lowest_live.max(other.lowest_live),
+                let_go: self.let_go.max(other.let_go),
                 ..self
             },
         }
@@ -233,7 +241,7 @@ impl ControlRecord {
         match id.generation.cmp(&self.generation) {
             std::cmp::Ordering::Less => true,
             std::cmp::Ordering::Equal => {
-                self.cancelled || self.closed || id.attempt < self.lowest_live
+                self.cancelled || self.closed || id.attempt < self.lowest_live || self.lets_go(id)
             }
             std::cmp::Ordering::Greater => false,
         }
@@ -242,6 +250,11 @@ impl ControlRecord {
     /// Whether a running child of this attempt must stop.
     pub fn stops(&self, id: AttemptId) -> bool {
         id.generation < self.generation || id.generation == self.generation && self.cancelled
+    }
+
+    /// Whether a running child of this attempt is to be let go, so that the job goes again.
+    pub fn lets_go(&self, id: AttemptId) -> bool {
+        id.generation == self.generation && Some(id.attempt) <= self.let_go
     }
 }
 
@@ -258,13 +271,30 @@ mod tests {
             cancelled,
             closed: false,
             lowest_live: Attempt(lowest_live),
+            let_go: None,
+        }
+    }
+
+    fn id(generation: u32, attempt: u32) -> AttemptId {
+        AttemptId {
+            job: JobId(Uuid::nil()),
+            generation: Generation(generation),
+            attempt: Attempt(attempt),
         }
     }
 
     #[test]
     fn control_merges_to_the_same_record_in_any_order() {
-        let records =
-            [record(1, true, 2), record(1, false, 5), record(2, false, 6), record(2, false, 4)];
+        let asked =
+            |attempt| ControlRecord { let_go: Some(Attempt(attempt)), ..record(2, false, 4) };
+        let records = [
+            record(1, true, 2),
+            record(1, false, 5),
+            record(2, false, 6),
+            record(2, false, 4),
+            asked(4),
+            asked(5),
+        ];
         for a in records {
             for b in records {
                 assert_eq!(a.merge(b), b.merge(a));
@@ -276,16 +306,21 @@ mod tests {
 
     #[test]
     fn a_superseded_attempt_may_not_start_but_runs_on() {
-        let id = |generation, attempt| AttemptId {
-            job: JobId(Uuid::nil()),
-            generation: Generation(generation),
-            attempt: Attempt(attempt),
-        };
         let superseded = record(2, false, 6);
         assert!(superseded.forbids_start(id(2, 5)) && !superseded.stops(id(2, 5)));
         assert!(!superseded.forbids_start(id(2, 6)));
         assert!(superseded.forbids_start(id(1, 9)) && superseded.stops(id(1, 9)));
         assert!(!superseded.forbids_start(id(3, 1)) && !superseded.stops(id(3, 1)));
         assert!(record(2, true, 0).stops(id(2, 5)));
+    }
+
+    #[test]
+    fn attempts_up_to_the_one_that_was_asked_for_are_let_go() {
+        let asked = ControlRecord { let_go: Some(Attempt(5)), ..record(2, false, 4) };
+        assert!(asked.lets_go(id(2, 4)) && asked.lets_go(id(2, 5)));
+        assert!(!asked.lets_go(id(2, 6)) && !asked.lets_go(id(1, 5)) && !asked.lets_go(id(3, 1)));
+        assert!(asked.forbids_start(id(2, 5)) && !asked.forbids_start(id(2, 6)));
+        assert!(!asked.stops(id(2, 5)), "it is not cancelled");
+        assert!(!record(2, false, 4).lets_go(id(2, 4)), "nobody asked");
     }
 }

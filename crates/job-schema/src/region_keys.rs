@@ -92,6 +92,7 @@ mod tests {
             generation: Generation(1),
             cancelled: false,
             closed: true,
+            let_go: None,
             lowest_live: Attempt(1),
         };
         Envelope { sent_at: Timestamp::from_millis(1), trace: None, body: Body::Control(record) }

@@ -91,6 +91,15 @@ impl Rerun {
 }
 
 impl Job {
+    /// A claim in the region before may have taken it back there; its next attempt goes where it was asked to be. One that
+    /// may hop goes on from where it is.
+    pub(crate) fn be_where_asked(&mut self) {
+        let asked = self.spec.region.as_ref().or_else(|| self.spec.regions.first());
+        if let (None, Some(region)) = (&self.route, asked) {
+            self.region = region.clone();
+        }
+    }
+
     /// Takes the changes over, at a time when nobody holds the job.
     pub(crate) fn change(&mut self, changes: &Rerun, now: Timestamp, policy: &Policy) {
         self.spec = changes.of(self.spec.clone());

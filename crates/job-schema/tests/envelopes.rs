@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::envelope::{Body, Envelope, KeyRing, Unreadable, VERSION, VERSION_MIN};
 use panofleet_job_schema::failure::{ErrorClass, Failure};
 use panofleet_job_schema::family::{ChildSpec, Family, Join, OnChildFailure, child_id};
@@ -85,7 +86,12 @@ fn bodies() -> BTreeMap<&'static str, Body> {
         order_revision: 0,
         started_at: time(0),
     };
-    let progress = Progress { fraction: 0.5, step: "tiles".into(), uploaded_bytes: 9 };
+    let progress = Progress {
+        fraction: 0.5,
+        step: "tiles".into(),
+        uploaded_bytes: 9,
+        curve: Curve::default(),
+    };
     let held = HeldClaim { id, claim, progress: Some(progress) };
     let control = ControlRecord {
         job: id.job,
@@ -93,6 +99,7 @@ fn bodies() -> BTreeMap<&'static str, Body> {
         cancelled: true,
         closed: false,
         lowest_live: Attempt(2),
+        let_go: None,
     };
     BTreeMap::from([
         ("job", Body::Job(Box::new(job.message(Attempt(2), &[])))),

@@ -96,6 +96,7 @@ fn turn_over(jobs: u128, version: u64) -> Batch {
             code: None,
             failure: None,
             held_ms: None,
+            progress: None,
         };
         let timer_at = Some(job.deadline_at);
         JobWrite {

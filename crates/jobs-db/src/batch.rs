@@ -60,6 +60,10 @@ pub struct HistoryEntry {
     /// How long the worker held the job, in milliseconds, if that ended here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_ms: Option<u64>,
+    /// How far the attempt was when it was last heard of, if it ended here and anything was heard. Whoever writes a line
+    /// leaves it out: the database knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
 }
 
 /// Moves the applied offset of a partition: a compare-and-set.

@@ -6,7 +6,7 @@ use panofleet_job_schema::{ClaimId, Job, JobId, Tenant, Timestamp, WorkerId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Backlog, ChildCount, JobsDbError, PartitionRow, WorkerRow};
+use crate::{Backlog, ChildCount, HistoryEntry, JobsDbError, PartitionRow, WorkerRow};
 
 /// The columns of `workers` that make a [`WorkerRow`]: `worker`, `beat_at`, `claims`, `doc`.
 pub(crate) type WorkerColumns = (String, i64, String, String);
@@ -16,6 +16,15 @@ pub(crate) type BeatColumns = (String, i64, String);
 
 /// The columns of `partitions` but the first two: `next_offset`, `observed_at`, `caught_up_at`, `restarted_at`.
 pub(crate) type PartitionColumns = (i64, Option<i64>, i64, i64);
+
+/// The columns of `history` that make a line: `doc`, `progress`.
+pub(crate) type LineColumns = (String, Option<String>);
+
+pub(crate) fn line(job: JobId, (doc, progress): LineColumns) -> Result<HistoryEntry, JobsDbError> {
+    let name = || format!("history of job {job}");
+    let progress = progress.map(|progress| from_doc(&progress, name)).transpose()?;
+    Ok(HistoryEntry { progress, ..from_doc(&doc, name)? })
+}
 
 pub(crate) fn worker_row(columns: WorkerColumns) -> Result<WorkerRow, JobsDbError> {
     let (worker, beat_at, claims, doc) = columns;

@@ -27,6 +27,7 @@ impl JobWrite {
                 .note
                 .held_since
                 .map(|since| u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX)),
+            progress: None,
         });
         let timer_at = next_timer(&job, policy);
         let children = decision.children.clone();
@@ -40,6 +41,13 @@ impl JobWrite {
         let history = self.history.into_iter().chain(next.history).collect();
         let children = self.children.into_iter().chain(next.children).collect();
         Self { children, history, ..next }
+    }
+
+    /// The place in the history of the line that takes the job out of `Running`, if it was running and is not any more.
+    pub fn end_of_attempt(&self) -> Option<usize> {
+        let runs = matches!(self.job.state, State::Running { .. });
+        let end = self.history.iter().position(|line| line.state != "running");
+        end.filter(|_| !runs)
     }
 }
 

@@ -189,6 +189,10 @@ impl Client {
         self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/cancel"))).await
     }
 
+    pub(crate) async fn release(&self, id: JobId) -> Result<JobView> {
+        self.ask(self.request(Method::POST, &format!("/v1/jobs/{id}/release"))).await
+    }
+
     pub(crate) async fn change(&self, id: JobId, change: &JobChange) -> Result<JobView> {
         self.ask(self.request(Method::PATCH, &format!("/v1/jobs/{id}")).json(change)).await
     }

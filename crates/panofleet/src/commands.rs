@@ -131,8 +131,10 @@ enum Command {
     Outputs(outputs::Outputs),
     /// Cancel a job
     Cancel(act::Target),
-    /// Start a job that has ended anew
+    /// Start a job that has ended anew, or have one that waits for its time go at once
     Retry(act::Retry),
+    /// Ask whoever holds a job to let it go, so that it goes again
+    Release(act::Target),
     /// Have a job wait in another band of the queue
     Reprioritise(act::Reprioritise),
     /// Delete a job with its outputs, its uploaded source and all that is known of it
@@ -236,6 +238,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             Command::Outputs(command) => command.run(&shared).await,
             Command::Cancel(target) => target.cancel(&shared).await,
             Command::Retry(retry) => retry.run(&shared).await,
+            Command::Release(target) => target.release(&shared).await,
             Command::Reprioritise(command) => command.run(&shared).await,
             Command::Delete(command) => command.run(&shared).await,
             Command::Failures(command) => command.run(&shared).await,

@@ -1,12 +1,17 @@
 //! The attempts of a job, put together from its history.
+//!
+//! Most lines say which attempt they are about. One that ends the job without saying so, as a cancellation does, ends whatever
+//! attempt was open.
 
 use std::time::Duration;
 
+use panofleet_job_schema::job::State;
+use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{Timestamp, WorkerId};
 use panofleet_jobs_db::HistoryEntry;
 
 /// One attempt, put together from what was said of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Attempt<'a> {
     pub(crate) generation: u32,
     pub(crate) number: u32,
@@ -15,12 +20,22 @@ pub(crate) struct Attempt<'a> {
     pub(crate) worker: Option<&'a str>,
     /// When it was last heard of, what that was, and the words that came with it.
     pub(crate) last: (Timestamp, &'a str, Option<&'a str>),
+    /// How far it was when it ended, if anything was heard of it.
+    pub(crate) progress: Option<&'a Progress>,
 }
 
 impl Attempt<'_> {
     /// Whether nothing has ended it yet.
     pub(crate) fn is_open(&self) -> bool {
-        let goes_on = ["dispatched", "sent_again", "claimed", "probed", "joined", "revived"];
+        let goes_on = [
+            "dispatched",
+            "sent_again",
+            "claimed",
+            "probed",
+            "joined",
+            "revived",
+            "release_requested",
+        ];
         goes_on.contains(&self.last.1)
     }
 
@@ -44,7 +59,12 @@ impl Attempt<'_> {
 pub(crate) fn attempts(entries: &[HistoryEntry]) -> Vec<Attempt<'_>> {
     let mut found: Vec<Attempt<'_>> = Vec::new();
     for entry in entries {
-        let Some(number) = entry.attempt else { continue };
+        let Some(number) = entry.attempt else {
+            if !State::OPEN_NAMES.contains(&entry.state.as_str()) || entry.state == "closing" {
+                end_open(&mut found, entry);
+            }
+            continue;
+        };
         let is_it = |attempt: &&mut Attempt<'_>| {
             attempt.number == number && attempt.generation == entry.generation
         };
@@ -53,8 +73,16 @@ pub(crate) fn attempts(entries: &[HistoryEntry]) -> Vec<Attempt<'_>> {
             Some(attempt) => attempt,
             None => {
                 let generation = entry.generation;
-                let (sent_at, claimed_at, worker) = (None, None, None);
-                found.push(Attempt { generation, number, sent_at, claimed_at, worker, last });
+                let (sent_at, claimed_at, worker, progress) = (None, None, None, None);
+                found.push(Attempt {
+                    generation,
+                    number,
+                    sent_at,
+                    claimed_at,
+                    worker,
+                    last,
+                    progress,
+                });
                 let Some(attempt) = found.last_mut() else { continue };
                 attempt
             }
@@ -66,12 +94,23 @@ pub(crate) fn attempts(entries: &[HistoryEntry]) -> Vec<Attempt<'_>> {
         }
         attempt.worker = entry.worker.as_ref().map(WorkerId::as_str).or(attempt.worker);
         attempt.last = last;
+        attempt.progress = entry.progress.as_ref().or(attempt.progress);
     }
     found
 }
 
+/// The job has ended, or is about to, and with it what was at work for it.
+fn end_open<'a>(found: &mut [Attempt<'a>], entry: &'a HistoryEntry) {
+    for attempt in found.iter_mut().filter(|attempt| attempt.is_open()) {
+        attempt.last = (entry.at, entry.reason.as_str(), entry.detail.as_deref());
+        attempt.progress = entry.progress.as_ref().or(attempt.progress);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use panofleet_job_schema::curve::Curve;
+
     use super::*;
 
     fn entry(ms: i64, reason: &str, attempt: Option<u32>, worker: Option<&str>) -> HistoryEntry {
@@ -86,6 +125,7 @@ mod tests {
             code: None,
             failure: None,
             held_ms: None,
+            progress: None,
         }
     }
 
@@ -114,5 +154,31 @@ mod tests {
         let anew = HistoryEntry { generation: 2, ..entry(2000, "succeeded", Some(2), None) };
         let found = [entries.as_slice(), &[anew]].concat();
         assert_eq!(attempts(&found).len(), 3);
+    }
+
+    #[test]
+    fn an_attempt_ends_with_its_job() {
+        let progress = Progress {
+            fraction: 0.5,
+            step: "tiles".to_owned(),
+            uploaded_bytes: 0,
+            curve: Curve::default(),
+        };
+        let in_state = |state: &str, progress: Option<&Progress>, line: HistoryEntry| {
+            HistoryEntry { state: state.to_owned(), progress: progress.cloned(), ..line }
+        };
+        let entries = [
+            entry(100, "dispatched", Some(1), None),
+            entry(300, "claimed", Some(1), Some("w1")),
+            in_state("running", None, entry(400, "reprioritised", None, None)),
+            in_state("closing", Some(&progress), entry(700, "cancel_requested", None, None)),
+            in_state("cancelled", None, entry(900, "sealed", None, None)),
+        ];
+        let now = Timestamp::from_millis(90_000);
+        let [attempt] = &*attempts(&entries) else { panic!("one attempt") };
+        assert_eq!((attempt.last.1, attempt.held(now).as_millis()), ("cancel_requested", 400));
+        assert_eq!(attempt.progress, Some(&progress));
+        let [attempt] = &*attempts(&entries[..3]) else { panic!("one attempt") };
+        assert!(attempt.is_open(), "another band ends nothing");
     }
 }

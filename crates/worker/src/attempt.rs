@@ -8,7 +8,7 @@ use panofleet_job_schema::manifest::{
     Manifest, ManifestObject, ManifestSummary, SourceRecord, StepTiming,
 };
 use panofleet_job_schema::media_info::MediaInfo;
-use panofleet_job_schema::message::{JobMessage, Progress, Report};
+use panofleet_job_schema::message::{JobMessage, Report};
 use panofleet_job_schema::operation::FleetNoop;
 use panofleet_job_schema::runner_protocol::Task;
 use panofleet_job_schema::{ClaimId, ErrorClass, Failure, Operation, Span};
@@ -90,6 +90,7 @@ impl Ending {
             },
             Self::Sealed => "sealed",
             Self::Stopped(Stop::Cancelled) => "cancelled",
+            Self::Stopped(Stop::Released) => "released",
             Self::Stopped(Stop::Drained | Stop::Ordered) => "drained",
         }
     }
@@ -104,6 +105,7 @@ impl Ending {
             Self::Stopped(Stop::Cancelled) => {
                 Some(released("the job was cancelled or started anew"))
             }
+            Self::Stopped(Stop::Released) => Some(released("somebody asked for it")),
             Self::Stopped(Stop::Drained) => Some(released("the worker ends")),
             Self::Stopped(Stop::Ordered) => Some(released("the worker was told to drain")),
         }
@@ -268,7 +270,7 @@ impl Attempt<'_> {
     }
 
     fn progress(&self, fraction: f64, step: String, uploaded_bytes: u64) {
-        self.hold.progress(Progress { fraction, step, uploaded_bytes });
+        self.hold.progress(fraction, step, uploaded_bytes);
     }
 
     fn manifest(&self, fetched: Fetched, product: Product) -> Manifest {

@@ -48,9 +48,9 @@ impl Control {
         self.record(id.job).is_some_and(|record| record.forbids_start(id))
     }
 
-    /// Whether a running child of this attempt must stop.
-    pub(crate) fn stops(&self, id: AttemptId) -> bool {
-        self.record(id.job).is_some_and(|record| record.stops(id))
+    /// Why a running child of this attempt must stop, if it must.
+    pub(crate) fn stops(&self, id: AttemptId) -> Option<Stop> {
+        stops(&self.record(id.job)?, id)
     }
 
     fn record(&self, job: JobId) -> Option<ControlRecord> {
@@ -114,8 +114,14 @@ impl Control {
             let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
             records.merge(record)
         };
-        self.claims.stop(Stop::Cancelled, |id| id.job == merged.job && merged.stops(id));
+        self.claims.stop_each(|id| stops(&merged, id).filter(|_| id.job == merged.job));
     }
+}
+
+/// Why a record has a running child of this attempt stop, if it does.
+fn stops(record: &ControlRecord, id: AttemptId) -> Option<Stop> {
+    let cancelled = record.stops(id).then_some(Stop::Cancelled);
+    cancelled.or_else(|| record.lets_go(id).then_some(Stop::Released))
 }
 
 impl Records {
@@ -151,6 +157,7 @@ mod tests {
             cancelled: false,
             closed: false,
             lowest_live: Attempt(lowest_live),
+            let_go: None,
         };
         records.merge(record(0, 7));
         assert_eq!(records.merge(record(0, 3)).lowest_live, Attempt(7));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::manifest::{OutputRecord, SourceRecord, StepTiming};
 use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::message::Progress;
@@ -95,7 +96,9 @@ pub async fn run_local(
     let ears = Ears {
         store: |file| keep(scratch.0.as_path().into(), out.as_path().into(), file),
         probed: |_: &MediaInfo| until, // Whoever runs it has said how long it may take.
-        moved: |fraction, step| moved(Progress { fraction, step, uploaded_bytes: 0 }),
+        moved: |fraction, step| {
+            moved(Progress { fraction, step, uploaded_bytes: 0, curve: Curve::default() })
+        },
     };
     let (product, _until) = execute(execution, ears).await?;
     let mut report = LocalReport {

@@ -80,7 +80,7 @@ impl Orders {
                 };
                 tokio::time::sleep(grace.0).await;
                 loop {
-                    claims.stop(Stop::Ordered, |_| true);
+                    claims.stop_all(Stop::Ordered);
                     tokio::time::sleep(STOP_EVERY).await;
                 }
             };

@@ -106,7 +106,7 @@ pub async fn run_with(
         () = all_ended(&mut claims) => {}
         () = halt.cancelled() => {}
     }
-    worker.claims.stop(Stop::Drained, |_| true);
+    worker.claims.stop_all(Stop::Drained);
     if tokio::time::timeout(RELEASE_GRACE, all_ended(&mut claims)).await.is_err() {
         tracing::warn!(claims = claims.len(), "claims are left to the next life of this worker");
     }
@@ -334,8 +334,8 @@ impl Worker {
         tracing::info!("attempt begins");
         metrics::attempt_begins(&message, wall_clock());
         let hold = self.claims.hold(name.id, name.claim);
-        if self.control.stops(name.id) {
-            self.claims.stop(Stop::Cancelled, |id| id == name.id);
+        if let Some(stop) = self.control.stops(name.id) {
+            self.claims.stop_each(|id| (id == name.id).then_some(stop));
         }
         let claim = name.claim;
         let (timeout, longer) = watch::channel(None);

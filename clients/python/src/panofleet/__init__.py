@@ -200,9 +200,13 @@ class Client:
         return self._ask("POST", f"/v1/jobs/{_part(id)}/cancel", again=True)
 
     def retry(self, id: JobId, **changes: Any) -> Json:
-        """Starts a job that has ended anew, with what is to be different: ``region``, ``regions``, ``timeout``,
-        ``deadline``, ``max_attempts``, ``priority``."""
+        """Starts a job that has ended anew, or has one that waits for its time go at once, with what is to be different:
+        ``region``, ``regions``, ``timeout``, ``deadline``, ``max_attempts``, ``priority``."""
         return self._ask("POST", f"/v1/jobs/{_part(id)}/retry", changes or None)
+
+    def release(self, id: JobId) -> Json:
+        """Asks whoever holds a job to let it go, so that it goes again."""
+        return self._ask("POST", f"/v1/jobs/{_part(id)}/release", again=True)
 
     def download(self, id: JobId, folder: Union[str, "os.PathLike[str]"]) -> Iterator[Path]:
         """Gets the files of a result into ``<folder>/<output>/…``, and gives each path once the file is whole and its

@@ -42,6 +42,7 @@ pub(super) fn attempt_over(
     if let Some(dead) = dead_reason(&job, ending) {
         return close(job, CloseTarget::Dead { reason: dead }, now, reason);
     }
+    job.be_where_asked();
     job.state = if ending.waits() {
         let tries = job.counters.charged + job.counters.releases;
         State::Waiting { due_at: now + policy.backoff(tries, jitter_share(&job)) }
@@ -173,6 +174,22 @@ pub(super) fn cancel_requested(job: &Job, now: Timestamp) -> Result<Decision, Re
     }
 }
 
+/// Whoever holds it is to let it go, so that it goes again: a release as any other, when the worker says so.
+pub(super) fn release_requested(job: &Job) -> Result<Decision, Refusal> {
+    let last = match &job.state {
+        State::Closing { .. } => return Err(Refusal::Closing),
+        state if state.is_terminal() => return Err(Refusal::Ended),
+        state => state.claims().iter().map(|claim| claim.attempt).max(),
+    };
+    let last = last.ok_or(Refusal::NotHeld)?;
+    if job.let_go >= Some(last) {
+        return Err(Refusal::NothingNew);
+    }
+    let next = Job { let_go: Some(last), ..job.clone() };
+    let asked = Decision::new(next, Reason::ReleaseRequested).with(vec![Effect::Control]);
+    Ok(asked.about(Some(last), None))
+}
+
 /// What the job is to become, if what was found at the key of `generation` is about its present end.
 ///
 /// Who closes may be slow: an operator may have started the job anew meanwhile, and it may be closing again.
@@ -217,6 +234,9 @@ pub(super) fn replay_requested(
     changes: &Rerun,
     policy: &Policy,
 ) -> Result<Decision, Refusal> {
+    if let State::Waiting { .. } = job.state {
+        return Ok(brought_forward(job, now, changes, policy));
+    }
     if !job.state.is_terminal() {
         return Err(Refusal::NotEnded);
     }
@@ -235,6 +255,7 @@ pub(super) fn replay_requested(
         next.deadline_at = now + next.spec.deadline.unwrap_or(policy.deadline).0;
     }
     next.family = None;
+    next.let_go = None;
     if let Some(route) = &mut next.route {
         route.hops = 0;
     }
@@ -245,6 +266,26 @@ pub(super) fn replay_requested(
     let mut decision = Decision::new(next, Reason::Replayed).with(vec![Effect::Control]);
     decision.note.detail = changes.told();
     Ok(decision)
+}
+
+/// It goes at once instead of when its time has come. It is the same try: what it has cost so far stands, and its deadline
+/// does unless another one is asked for.
+fn brought_forward(job: &Job, now: Timestamp, changes: &Rerun, policy: &Policy) -> Decision {
+    let mut next = job.clone();
+    next.state = State::Queued { since: now };
+    if !next.possibly_sent() {
+        next.spec.start_at = next.spec.start_at.map(|start_at| start_at.min(now));
+    }
+    next.change(changes, now, policy);
+    // Who has it go wants one more try at least.
+    next.max_attempts = next.max_attempts.max(next.counters.charged + 1);
+    if let (None, Some(deadline)) = (next.child_of, changes.deadline) {
+        next.deadline_at = now + deadline.0;
+    }
+    let effects = if next.possibly_sent() { vec![Effect::Control] } else { Vec::new() };
+    let mut decision = Decision::new(next, Reason::BroughtForward).with(effects);
+    decision.note.detail = changes.told();
+    decision
 }
 
 /// It waits in this band from its next attempt on: one that was sent, or runs, is not called back.

@@ -14,6 +14,7 @@ use crate::message::Report;
 use crate::source::SourceLocation;
 use crate::spec::JobSpec;
 
+mod by_hand;
 mod families;
 mod held;
 mod hops;

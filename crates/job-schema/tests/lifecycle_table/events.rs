@@ -230,6 +230,7 @@ fn ends(job: &Job) -> Vec<(String, Event)> {
     let found = |generation| Event::ManifestFound { generation, manifest: summary(), now };
     let mut ends = vec![
         ("cancel".into(), Event::CancelRequested { now }),
+        ("is to be let go".into(), Event::ReleaseRequested),
         ("is to go first".into(), Event::Reprioritised { priority: Priority::High }),
         ("is to go as before".into(), Event::Reprioritised { priority: job.spec.priority }),
         ("seal stands".into(), Event::Sealed { generation: job.generation, now }),

@@ -200,6 +200,8 @@ impl Control {
             cancelled: self.cancelled,
             closed: self.closed,
             lowest_live: Attempt(self.lowest_live.into()),
+            // Workers of the model let go whenever they like.
+            let_go: None,
         }
     }
 

@@ -163,14 +163,14 @@ async fn write_workers(
     Ok(written)
 }
 
-/// Writes jobs and what happened to them, and forgets what jobs have said that it takes out of `Running`: the next
-/// attempt starts at nothing. Gives those whose rows were what is expected.
+/// Writes jobs and what happened to them, and moves what jobs have said that it takes out of `Running` to the line that
+/// tells of it: the next attempt starts at nothing. Gives those whose rows were what is expected.
 ///
 /// An update of many rows locks them in whatever order it meets them, so they are locked before: to count the locked
 /// ones, all have to be. Progress goes in one order too, with what is to be written of others.
 const WRITE_JOBS: &str = "
     WITH locked AS MATERIALIZED (
-        SELECT id FROM jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
+        SELECT id, state FROM jobs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
     ), updated AS (
         UPDATE jobs SET region = new.region, lane = new.lane, state = new.state, band = new.band,
             deadline_at = new.deadline_at, timer_at = new.timer_at, doc = new.doc, failure = new.failure,
@@ -186,9 +186,12 @@ const WRITE_JOBS: &str = "
             AND (SELECT count(*) FROM locked) > 0
         RETURNING jobs.id
     ), told AS (
-        INSERT INTO history (job, seq, doc)
-        SELECT job, seq, entry.doc FROM unnest($11::uuid[], $12::bigint[], $13::text[]) AS entry (job, seq, doc)
+        INSERT INTO history (job, seq, doc, progress)
+        SELECT entry.job, seq, entry.doc, progress.doc
+        FROM unnest($11::uuid[], $12::bigint[], $13::text[], $21::boolean[]) AS entry (job, seq, doc, is_end)
             JOIN updated ON updated.id = entry.job
+            LEFT JOIN locked ON is_end AND locked.id = entry.job AND locked.state = 'running'
+            LEFT JOIN progress ON progress.job = locked.id
     ), held AS MATERIALIZED (
         SELECT job FROM progress
         WHERE job = ANY($14) AND (SELECT count(*) FROM updated) > 0 ORDER BY job FOR UPDATE
@@ -209,7 +212,7 @@ async fn write_jobs(
     let ids = || writes.iter().map(|write| write.job.id);
     let to_tell = parents_to_tell(writes.iter().copied());
     let jobs = || writes.iter().map(|write| &write.job);
-    let Lines { of, places, docs } = Lines::of(writes);
+    let Lines { of, places, docs, ends } = Lines::of(writes);
     let updated: Vec<Uuid> = sqlx::query_scalar(WRITE_JOBS)
         .bind(id_list(ids().chain(to_tell.iter().copied())))
         .bind(id_list(ids()))
@@ -238,6 +241,7 @@ async fn write_jobs(
         .bind(writes.iter().map(|write| filter::worker(write)).collect::<Vec<_>>())
         .bind(jobs().map(filter::attempt).collect::<Vec<_>>())
         .bind(jobs().map(|job| job.finished_at.map(Timestamp::as_millis)).collect::<Vec<_>>())
+        .bind(ends)
         .fetch_all(&mut *connection)
         .await?;
     let updated: BTreeSet<JobId> = updated.into_iter().map(JobId).collect();
@@ -295,6 +299,8 @@ struct Lines {
     of: Vec<Uuid>,
     places: Vec<i64>,
     docs: Vec<String>,
+    /// Whether an attempt that ran ends here.
+    ends: Vec<bool>,
 }
 
 impl Lines {
@@ -304,10 +310,12 @@ impl Lines {
         let mut lines = Self::default();
         for write in writes {
             let first = integer(write.expected_version).saturating_mul(LINES_MAX);
-            for (place, entry) in (first..).zip(&write.history) {
+            let end = write.end_of_attempt();
+            for (at, (place, entry)) in (first..).zip(&write.history).enumerate() {
                 lines.of.push(write.job.id.0);
                 lines.places.push(place);
                 lines.docs.push(to_doc(entry));
+                lines.ends.push(end == Some(at));
             }
         }
         lines

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::row::{JobRow, id_list, versioned};
-use crate::row::{corrupt, from_doc, time};
+use crate::row::{LineColumns, corrupt, from_doc, line, time};
 use crate::{Due, DueKey, HistoryEntry, JobsDbError, Versioned};
 
 /// The clock, and the columns of a job if there is one.
@@ -80,12 +80,12 @@ pub(super) async fn due(
 }
 
 pub(super) async fn history(pool: &PgPool, job: JobId) -> Result<Vec<HistoryEntry>, JobsDbError> {
-    let docs: Vec<String> =
-        sqlx::query_scalar("SELECT doc FROM history WHERE job = $1 ORDER BY seq")
+    let rows: Vec<LineColumns> =
+        sqlx::query_as("SELECT doc, progress FROM history WHERE job = $1 ORDER BY seq")
             .bind(job.0)
             .fetch_all(pool)
             .await?;
-    docs.iter().map(|doc| from_doc(doc, || format!("history of job {job}"))).collect()
+    rows.into_iter().map(|row| line(job, row)).collect()
 }
 
 pub(super) async fn progress(

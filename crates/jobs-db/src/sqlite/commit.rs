@@ -15,7 +15,7 @@ use super::webhooks;
 use crate::failure::{failed_as, failed_at};
 use crate::row::{integer, to_doc};
 use crate::write::parents_to_tell;
-use crate::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance, filter};
+use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance, filter};
 
 /// Writes the batch inside the caller's transaction. The offset goes first: a batch that another collector
 /// has applied is then refused before it does any work.
@@ -146,6 +146,8 @@ async fn write_job(
 ) -> Result<bool, JobsDbError> {
     let job = &write.job;
     let failure = failed_as(job);
+    let end = write.end_of_attempt();
+    let last_said = if end.is_some() { last_said(connection, job.id).await? } else { None };
     let updated = sqlx::query(
         "UPDATE jobs SET region = ?, lane = ?, state = ?, band = ?, deadline_at = ?, timer_at = ?, doc = ?,
             failure = ?, failed_at = CASE WHEN ? IS NOT NULL THEN coalesce(?, failed_at) END,
@@ -182,25 +184,41 @@ async fn write_job(
     for child in &write.children {
         insert_row(connection, child).await?;
     }
-    write_history(connection, job.id, &write.history).await?;
+    write_history(connection, write, end.zip(last_said)).await?;
     Ok(true)
+}
+
+/// What a job has said, if it is running.
+async fn last_said(
+    connection: &mut SqliteConnection,
+    job: JobId,
+) -> Result<Option<String>, JobsDbError> {
+    let said = sqlx::query_scalar(
+        "SELECT progress.doc FROM progress JOIN jobs ON jobs.id = progress.job
+         WHERE progress.job = ? AND jobs.state = 'running'",
+    );
+    Ok(said.bind(job_key(job)).fetch_optional(connection).await?)
 }
 
 async fn write_history(
     connection: &mut SqliteConnection,
-    job: JobId,
-    entries: &[HistoryEntry],
+    JobWrite { job, history: entries, .. }: &JobWrite,
+    ended: Option<(usize, String)>,
 ) -> Result<(), JobsDbError> {
     if entries.is_empty() {
         return Ok(());
     }
+    let (end, last_said) = ended.unzip();
     sqlx::query(
-        "INSERT INTO history (job, seq, doc)
-         SELECT ?1, (SELECT coalesce(max(seq), 0) FROM history WHERE job = ?1) + 1 + entry.key, entry.value
+        "INSERT INTO history (job, seq, doc, progress)
+         SELECT ?1, (SELECT coalesce(max(seq), 0) FROM history WHERE job = ?1) + 1 + entry.key, entry.value,
+            CASE WHEN entry.key = ?3 THEN ?4 END
          FROM json_each(?2) AS entry",
     )
-    .bind(job_key(job))
+    .bind(job_key(job.id))
     .bind(to_doc(&entries))
+    .bind(end.map(|end| integer(end as u64)))
+    .bind(last_said)
     .execute(connection)
     .await?;
     Ok(())

@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 
 use super::accept::job_key;
 use super::row::{JobRow, id_list, job_id, versioned};
-use crate::row::{from_doc, time};
+use crate::row::{LineColumns, from_doc, line, time};
 use crate::{Due, DueKey, HistoryEntry, JobsDbError, Versioned};
 
 /// The jobs in the order of `ids`.
@@ -57,12 +57,12 @@ pub(super) async fn history(
     readers: &SqlitePool,
     job: JobId,
 ) -> Result<Vec<HistoryEntry>, JobsDbError> {
-    let docs: Vec<String> =
-        sqlx::query_scalar("SELECT doc FROM history WHERE job = ? ORDER BY seq")
+    let rows: Vec<LineColumns> =
+        sqlx::query_as("SELECT doc, progress FROM history WHERE job = ? ORDER BY seq")
             .bind(job_key(job))
             .fetch_all(readers)
             .await?;
-    docs.iter().map(|doc| from_doc(doc, || format!("history of job {job}"))).collect()
+    rows.into_iter().map(|row| line(job, row)).collect()
 }
 
 pub(super) async fn progress(

@@ -6,7 +6,7 @@ use super::file::SqliteFile;
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 21] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -27,6 +27,7 @@ const MIGRATIONS: [&str; 20] = [
     include_str!("migrations/18_jobs_of_workers.sql"),
     include_str!("migrations/19_views_and_traffic.sql"),
     include_str!("migrations/20_persons.sql"),
+    include_str!("migrations/21_progress_of_attempts.sql"),
 ];
 
 /// Brings the file to this program's schema, whatever older one it has.

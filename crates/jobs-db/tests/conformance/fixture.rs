@@ -153,6 +153,7 @@ pub(crate) fn entry(state: &str, reason: &str) -> HistoryEntry {
         code: None,
         failure: None,
         held_ms: None,
+        progress: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{JobId, Lane, Span};
 use panofleet_jobs_db::postgres::{PostgresConfig, PostgresJobsDb, PostgresTls, PostgresUrl};
@@ -138,7 +139,7 @@ async fn processes_that_start_together_make_one_schema() {
         .fetch_one(&mut admin(&url).await)
         .await
         .unwrap();
-    assert_eq!(migrations, 21);
+    assert_eq!(migrations, 22);
 }
 
 #[tokio::test]
@@ -258,7 +259,12 @@ async fn the_same_jobs_in_opposite_orders_do_not_lock_each_other_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn progress_of_the_others_jobs_does_not_lock_them_out() {
     fn batch(name: &str, own: Vec<Versioned>, others: &[Versioned]) -> Batch {
-        let progress = Progress { fraction: 0.5, step: String::new(), uploaded_bytes: 0 };
+        let progress = Progress {
+            fraction: 0.5,
+            step: String::new(),
+            uploaded_bytes: 0,
+            curve: Curve::default(),
+        };
         let heartbeat = HeartbeatWrite {
             worker: info(name, 0),
             claims: vec![],

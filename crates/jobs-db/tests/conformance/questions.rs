@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::job::{Claim, CloseTarget, State};
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{Failure, Job, JobId};
@@ -20,7 +21,12 @@ fn claimed(seconds: i64) -> State {
 
 /// A worker says how far its jobs are.
 async fn say(db: &dyn JobsDb, seconds: i64, said: &[(JobId, f64)]) {
-    let progress = |fraction| Progress { fraction, step: "tiles".to_owned(), uploaded_bytes: 0 };
+    let progress = |fraction| Progress {
+        fraction,
+        step: "tiles".to_owned(),
+        uploaded_bytes: 0,
+        curve: Curve::default(),
+    };
     let progress = said.iter().map(|(id, fraction)| (*id, progress(*fraction))).collect();
     let beat = HeartbeatWrite { worker: info("w1", 0), claims: vec![], progress, at: at(seconds) };
     db.commit(Batch { heartbeats: vec![beat], ..Batch::default() }).await.unwrap();

@@ -66,6 +66,7 @@ macro_rules! conformance {
                 of_two_lives_in_one_batch_the_later_counts
                 beats_are_of_listed_claims_only
                 progress_is_of_running_jobs_only
+                the_line_that_ends_an_attempt_says_how_far_it_was
             }
             partitions {
                 observations_restart_leases_after_a_gap_only

@@ -1,13 +1,17 @@
 //! Heartbeats, and what is known by them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::job::State;
 use panofleet_job_schema::message::{Progress, WorkerInfo};
 use panofleet_job_schema::{JobId, Lane};
 use panofleet_jobs_db::{Batch, HeartbeatWrite, JobsDb, WorkerRow};
 
-use crate::fixture::{Fixture, accept, at, claim, job, move_to, region, running, sent, worker};
+use crate::fixture::{
+    Fixture, accept, at, claim, entry, get, job, move_to, region, running, sent, to_state, worker,
+};
 
 /// A worker whose process began at `started`.
 pub(crate) fn info(name: &str, started: i64) -> WorkerInfo {
@@ -25,7 +29,16 @@ pub(crate) fn info(name: &str, started: i64) -> WorkerInfo {
 }
 
 fn progress(fraction: f64) -> Progress {
-    Progress { fraction, step: "tiles".to_owned(), uploaded_bytes: 1 << 33 }
+    Progress { fraction, step: "tiles".to_owned(), uploaded_bytes: 1 << 33, curve: curve(fraction) }
+}
+
+/// That of an attempt that does as much in each second.
+fn curve(fraction: f64) -> Curve {
+    let mut curve = Curve::default();
+    for second in 1..=20_u32 {
+        curve.note(fraction.min(f64::from(second) / 20.0), Duration::from_secs(second.into()));
+    }
+    curve
 }
 
 fn beat(name: &str, started: i64, beat_at: i64, claims: &[u128]) -> HeartbeatWrite {
@@ -126,4 +139,30 @@ pub(crate) async fn progress_is_of_running_jobs_only(fixture: &mut dyn Fixture) 
     assert!(db.progress(&ids).await.unwrap().is_empty());
     move_to(&*db, ids[0], running()).await;
     assert!(db.progress(&ids).await.unwrap().is_empty(), "the next attempt begins at nothing");
+}
+
+pub(crate) async fn the_line_that_ends_an_attempt_says_how_far_it_was(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let id = job(1).id;
+    accept(&*db, &job(1)).await;
+    move_to(&*db, id, running()).await;
+    let heartbeat =
+        |part| HeartbeatWrite { progress: vec![(id, progress(part))], ..beat("w1", 0, 10, &[]) };
+    apply(&*db, vec![heartbeat(0.5)]).await;
+    // Lines of a batch: the attempt ends in the second one, and the job goes on to something else.
+    let mut write = to_state(get(&*db, id).await, sent(2));
+    write.history = [("running", "joined"), ("queued", "lease_lapsed"), ("sent", "dispatched")]
+        .map(|(state, reason)| entry(state, reason))
+        .to_vec();
+    db.commit(Batch { jobs: vec![write], ..Batch::default() }).await.unwrap();
+    // A worker that was given up may say something yet; the line that follows ends nothing.
+    apply(&*db, vec![heartbeat(0.75)]).await;
+    move_to(&*db, id, State::Queued { since: at(20) }).await;
+    // An attempt that was never heard of.
+    move_to(&*db, id, running()).await;
+    move_to(&*db, id, State::Cancelled).await;
+    let said: Vec<_> =
+        db.history(id).await.unwrap().into_iter().map(|line| line.progress).collect();
+    let half = Some(progress(0.5));
+    assert_eq!(said, [None, None, half, None, None, None, None]);
 }

@@ -1,4 +1,4 @@
-//! `panofleet cancel`, `retry`, `reprioritise`: change what becomes of one job.
+//! `panofleet cancel`, `retry`, `release`, `reprioritise`: change what becomes of one job.
 
 use std::process::ExitCode;
 
@@ -105,6 +105,13 @@ impl Target {
     pub(crate) async fn cancel(&self, shared: &Shared) -> Result<ExitCode> {
         let client = shared.client()?;
         let job = client.cancel(self.id).await?;
+        self.report(&client, &job, shared.json).await
+    }
+
+    /// Asks whoever holds the job to let it go.
+    pub(crate) async fn release(&self, shared: &Shared) -> Result<ExitCode> {
+        let client = shared.client()?;
+        let job = client.release(self.id).await?;
         self.report(&client, &job, shared.json).await
     }
 

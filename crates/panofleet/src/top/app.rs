@@ -47,6 +47,10 @@ impl Tab {
 pub(crate) enum Action {
     /// Cancel this job.
     Cancel(JobId),
+    /// Have this job go now, before its time.
+    RunNow(JobId),
+    /// Have this job's worker let it go.
+    Release(JobId),
     /// Start the ended jobs of this kind of failure anew.
     RetryGroup {
         /// Its fingerprint.
@@ -68,6 +72,10 @@ impl Action {
     pub(crate) fn question(&self) -> String {
         match self {
             Self::Cancel(job) => format!("Cancel job {job}?"),
+            Self::RunNow(job) => format!("Have job {job} go now?"),
+            Self::Release(job) => {
+                format!("Have the worker let job {job} go, so that it goes again?")
+            }
             Self::RetryGroup { failure, jobs } => {
                 format!("Start {jobs} ended jobs of failure {failure} anew?")
             }
@@ -93,6 +101,7 @@ pub(crate) enum Key {
     Last,
     Retry,
     Cancel,
+    Release,
     Drain,
     Pause,
     Yes,
@@ -204,10 +213,12 @@ impl App {
             Key::Up => self.go_to(self.row().saturating_sub(1)),
             Key::First => self.go_to(0),
             Key::Last => self.go_to(usize::MAX),
-            Key::Retry | Key::Cancel | Key::Drain | Key::Pause => match self.action(key) {
-                Ok(action) => self.asked = Some(action),
-                Err(why) => self.said = Some(why.to_owned()),
-            },
+            Key::Retry | Key::Cancel | Key::Release | Key::Drain | Key::Pause => {
+                match self.action(key) {
+                    Ok(action) => self.asked = Some(action),
+                    Err(why) => self.said = Some(why.to_owned()),
+                }
+            }
             Key::Yes | Key::Other => {}
         }
         Then::Draw
@@ -238,7 +249,10 @@ impl App {
                 Ok(Action::RetryGroup { failure: group.fingerprint.clone(), jobs })
             }
             (Key::Retry, Tab::Retries) => {
-                Err("they are tried again by themselves, when they are due")
+                Ok(Action::RunNow(last.retries.get(row).ok_or(nothing)?.id))
+            }
+            (Key::Release, Tab::Running) => {
+                Ok(Action::Release(last.running.get(row).ok_or(nothing)?.id))
             }
             (Key::Drain, Tab::Workers) => {
                 let view = last.workers.as_ref().and_then(|workers| workers.get(row));

@@ -89,6 +89,14 @@ async fn act(client: &Client, action: Action) -> Result<String> {
             let job = client.cancel(job).await?;
             format!("job {} is {}", job.id, job.state.name())
         }
+        Action::RunNow(job) => {
+            let job = client.retry(job, &Rerun::default()).await?;
+            format!("job {} is {}", job.id, job.state.name())
+        }
+        Action::Release(job) => {
+            let job = client.release(job).await?;
+            format!("the worker of job {} was asked to let it go", job.id)
+        }
         Action::RetryGroup { failure, .. } => {
             let filter = BulkFilter { failure: Some(failure), ..BulkFilter::default() };
             let (action, rerun) = (BulkAction::Retry, Rerun::default());
@@ -150,6 +158,7 @@ fn key(KeyEvent { code, modifiers, .. }: KeyEvent) -> Key {
         KeyCode::End | KeyCode::Char('G') => Key::Last,
         KeyCode::Char('r') => Key::Retry,
         KeyCode::Char('c') => Key::Cancel,
+        KeyCode::Char('e') => Key::Release,
         KeyCode::Char('d') => Key::Drain,
         KeyCode::Char('p') => Key::Pause,
         KeyCode::Char('y') => Key::Yes,

@@ -179,7 +179,12 @@ fn what_changes_something_is_done_after_a_yes_only() {
     shows(&app, &["none of them has ended"]);
     app.press(Key::TabAt(2));
     app.press(Key::Retry);
-    shows(&app, &["they are tried again by themselves"]);
+    shows(&app, &[&format!("Have job {JOB} go now?")]);
+    assert_eq!(app.press(Key::Yes), Then::Do(Action::RunNow(JOB.parse().unwrap())));
+    app.press(Key::TabAt(1));
+    app.press(Key::Release);
+    shows(&app, &["let job"]);
+    assert_eq!(app.press(Key::Yes), Then::Do(Action::Release(JOB.parse().unwrap())));
     app.press(Key::TabAt(4));
     app.press(Key::Drain);
     shows(&app, &["Have w1 finish what it has, and take no more?"]);

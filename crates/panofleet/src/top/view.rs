@@ -60,7 +60,8 @@ fn footer(app: &App) -> Line<'static> {
     }
     let keys = match app.tab {
         Tab::Overview => "  p pause, or send jobs again",
-        Tab::Running | Tab::Retries => "  c cancel",
+        Tab::Running => "  c cancel  e release",
+        Tab::Retries => "  r run now  c cancel",
         Tab::Failures => "  r start anew",
         Tab::Workers => "  d drain, or take jobs again",
     };

@@ -1,4 +1,4 @@
-//! `POST /v1/jobs/{id}/cancel` and `/retry`, `PATCH /v1/jobs/{id}`: what people do to a job.
+//! `POST /v1/jobs/{id}/cancel`, `/retry` and `/release`, `PATCH /v1/jobs/{id}`: what people do to a job.
 
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ fn check_is_cancelled(refusal: Refusal, job: &Job) -> Result<(), ApiError> {
     })
 }
 
-/// Starts a job that has ended anew, as a new generation with a new deadline; elsewhere or within other limits if the body
-/// says so.
+/// Starts a job that has ended anew, as a new generation with a new deadline, and has one that waits for its time go at
+/// once; elsewhere or within other limits if the body says so.
 pub(super) async fn retry(
     api: Granted,
     JobPath(id): JobPath,
@@ -92,12 +92,36 @@ pub(super) async fn retry(
         Transition::Refused(_, job) => {
             let state = job.state.name();
             let detail = format!(
-                "job {id} is {state}: only a job that has ended can be started anew; cancel it first"
+                "job {id} is {state}: only a job that has ended can be started anew, and only one that waits for its time \
+                 can be brought forward; cancel it first"
             );
             return Err(ApiError::conflict("job_not_ended", detail));
         }
     }
     Ok(Json(api.job_view(id).await?))
+}
+
+/// Asks whoever holds a job to let it go, so that it goes again, at no cost: 202. It runs on until its worker has heard of it;
+/// to ask once more says it once more.
+pub(super) async fn release(
+    api: Granted,
+    JobPath(id): JobPath,
+) -> Result<(StatusCode, Json<JobView>), ApiError> {
+    match api.apply(id, |_, _| Event::ReleaseRequested).await? {
+        Transition::Changed(decision) => {
+            let span = job_span(id, decision.job.trace.as_deref());
+            api.carry_out(&decision).instrument(span).await;
+        }
+        // The record may have been lost.
+        Transition::Refused(Refusal::NothingNew, job) => api.tell_workers(&job).await,
+        Transition::Missing => return Err(ApiError::NoSuchJob(id)),
+        Transition::Refused(_, job) => {
+            let state = job.state.name();
+            let detail = format!("job {id} is {state}: no worker holds it");
+            return Err(ApiError::conflict("job_not_held", detail));
+        }
+    }
+    Ok((StatusCode::ACCEPTED, Json(api.job_view(id).await?)))
 }
 
 /// What is to be different of a job.
@@ -177,9 +201,12 @@ impl Granted {
     pub(super) async fn carry_out(&self, decision: &Decision) {
         let job = &decision.job;
         tracing::info!(reason = %decision.reason.name(), "job changed by request");
-        if !decision.effects.contains(&Effect::Control) {
-            return;
+        if decision.effects.contains(&Effect::Control) {
+            self.tell_workers(job).await;
         }
+    }
+
+    async fn tell_workers(&self, job: &Job) {
         match tokio::time::timeout(CONTROL_WAIT, self.publish_control(job)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "control record not published"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::message::Progress;
 use panofleet_job_schema::{Attempt, Job, JobId, Operation, Region, Span, Timestamp, WorkerId};
@@ -123,6 +124,7 @@ impl Granted {
             fraction: (done / f64::from(family.children)).clamp(0.0, 1.0),
             step: format!("{ended} of {} children have ended", family.children),
             uploaded_bytes: parts.values().map(|part| part.uploaded_bytes).sum(),
+            curve: Curve::default(),
         }))
     }
 }
@@ -297,5 +299,6 @@ fn accepted(job: &Job) -> HistoryEntry {
         code: None,
         failure: None,
         held_ms: None,
+        progress: None,
     }
 }

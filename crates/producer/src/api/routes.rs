@@ -95,8 +95,18 @@ fn jobs_routes() -> Routes {
             (act::cancel, "Cancels a job: 200 if it is over, 202 if a worker may still have it"),
         )
         .audited("job.cancel")
-        .post("/v1/jobs/{id}/retry", WRITE, (act::retry, "Starts a job that has ended anew"))
+        .post(
+            "/v1/jobs/{id}/retry",
+            WRITE,
+            (act::retry, "Starts a job that has ended anew, or has one that waits for its time go at once"),
+        )
         .audited("job.retry")
+        .post(
+            "/v1/jobs/{id}/release",
+            WRITE,
+            (act::release, "Asks whoever holds a job to let it go, so that it goes again: 202"),
+        )
+        .audited("job.release")
         .patch("/v1/jobs/{id}", WRITE, (act::change, "Has a job wait in another band of the queue"))
         .audited("job.reprioritise")
         .delete(

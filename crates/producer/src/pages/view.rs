@@ -21,6 +21,7 @@ use crate::api::manifests::Resolved;
 use crate::api::view::StateView;
 
 mod compare;
+mod curve;
 mod facts;
 mod outputs;
 mod pyramid;
@@ -160,6 +161,19 @@ fn buttons(api: &Granted, job: &JobView) -> String {
     }
     let path = format!("/v1/jobs/{}", job.id);
     let mut buttons = Vec::new();
+    if let StateView::Waiting { .. } = job.state {
+        let retry = format!("{path}/retry");
+        buttons.push(Button::new(say("Run now", "立即运行")).posts(&retry, "").to_string());
+    }
+    if let StateView::Running { .. } = job.state {
+        let question = say(
+            "Have its worker let it go? The job goes again, and begins from the start.",
+            "让工作节点交还这个任务？任务将重新排队，从头开始。",
+        );
+        let release = format!("{path}/release");
+        let button = Button::new(say("Release", "交还")).posts(&release, "").asks(question);
+        buttons.push(button.to_string());
+    }
     if job.is_terminal() {
         let question = match job.state {
             StateView::Succeeded { .. } => {

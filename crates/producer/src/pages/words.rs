@@ -130,6 +130,8 @@ pub(super) fn reason(name: &str) -> String {
         "cancel_lost_race" => "取消过晚，结果已存在",
         "manifest_found" => "结果已存在",
         "replayed" => "重新运行",
+        "brought_forward" => "提前运行",
+        "release_requested" => "请求交还",
         "hopped" => "转到其他区域",
         "expanded" => "拆分为子任务",
         "still_blocked" => "子任务尚未结束",

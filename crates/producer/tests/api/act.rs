@@ -3,8 +3,8 @@
 use panofleet_bus::Bus as _;
 use panofleet_job_schema::envelope::{Body, Envelope};
 use panofleet_job_schema::lifecycle::Event;
-use panofleet_job_schema::message::ControlRecord;
-use panofleet_job_schema::{JobId, Region};
+use panofleet_job_schema::message::{ControlRecord, Report};
+use panofleet_job_schema::{Attempt, JobId, Region};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Fleet, HOME};
@@ -15,6 +15,13 @@ impl Fleet {
     async fn act(&self, id: JobId, what: &str) -> Answer {
         let request = self.request(reqwest::Method::POST, &format!("/v1/jobs/{id}/{what}"));
         Answer::of(request.send().await.unwrap()).await
+    }
+
+    /// Why the job changed, time after time.
+    async fn told(&self, id: JobId) -> Vec<String> {
+        let history = self.get(&format!("/v1/jobs/{id}/history")).await.ok();
+        let entries = history["entries"].as_array().unwrap().iter();
+        entries.map(|entry| entry["reason"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The control records that workers would read.
@@ -75,7 +82,7 @@ async fn what_has_ended_otherwise_cannot_be_cancelled() {
     let id = fleet.submitted(&json!({ "max_attempts": 1 })).await;
     let claim = fleet.run(id).await;
     let failure = panofleet_job_schema::Failure::transient("no_store", "the store is away");
-    fleet.report(id, claim, &panofleet_job_schema::message::Report::Failed { failure }).await;
+    fleet.report(id, claim, &Report::Failed { failure }).await;
     fleet.act(id, "cancel").await.problem(409, "job_closing");
 }
 
@@ -91,6 +98,45 @@ async fn a_retry_is_a_new_generation_of_a_job_that_has_ended() {
     assert_eq!((&job["attempt"], &job["failure"]), (&json!(null), &json!(null)));
     assert_eq!(fleet.control().await.last().unwrap().generation.0, 2);
     fleet.act(id, "retry").await.problem(409, "job_not_ended");
+}
+
+#[tokio::test]
+async fn a_retry_of_a_job_in_its_backoff_goes_at_once() {
+    let fleet = two_regions().await;
+    let id = fleet.submitted(&json!({})).await;
+    let claim = fleet.run(id).await;
+    let failure = panofleet_job_schema::Failure::transient("no_store", "the store is away");
+    fleet.report(id, claim, &Report::Failed { failure }).await;
+    assert_eq!(fleet.get(&format!("/v1/jobs/{id}")).await.ok()["state"], "waiting");
+    let job = fleet.post(&format!("/v1/jobs/{id}/retry"), &json!({ "region": "far" })).await.ok();
+    assert_eq!((&job["state"], &job["region"]), (&json!("queued"), &json!("far")));
+    let tries = (&job["generation"], &job["attempt"], &job["counters"]["charged"]);
+    assert_eq!(tries, (&json!(1), &json!(1), &json!(1)), "it is the same try");
+    let told = fleet.told(id).await;
+    assert_eq!(told.last().unwrap(), "brought_forward");
+    fleet.act(id, "retry").await.problem(409, "job_not_ended");
+}
+
+#[tokio::test]
+async fn whoever_holds_a_job_is_asked_to_let_it_go() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    let detail = fleet.act(id, "release").await.problem(409, "job_not_held");
+    assert!(detail.contains("no worker holds it"), "{detail}");
+    let claim = fleet.run(id).await;
+    for _ in 0..2 {
+        let answer = fleet.act(id, "release").await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (202, &json!("running")));
+        assert_eq!(fleet.control().await.last().unwrap().let_go, Some(Attempt(1)));
+    }
+    let reason = "somebody asked for it".to_owned();
+    fleet.report(id, claim, &Report::Released { started: true, reason }).await;
+    let job = fleet.get(&format!("/v1/jobs/{id}")).await.ok();
+    assert_eq!((&job["state"], &job["counters"]["charged"]), (&json!("queued"), &json!(0)));
+    let told = fleet.told(id).await;
+    assert_eq!(told[told.len() - 2..], ["release_requested", "released"]);
+    fleet.succeed(id, &[tiles()]).await;
+    fleet.act(id, "release").await.problem(409, "job_not_held");
 }
 
 #[tokio::test]

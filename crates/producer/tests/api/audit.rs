@@ -67,7 +67,9 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
     let (job, ended) = (fleet.submitted(&json!({})).await, fleet.submitted(&json!({})).await);
     fleet.reject(ended).await;
     let (moved, going) = (fleet.submitted(&json!({})).await, fleet.submitted(&json!({})).await);
-    let (moved, going) = (moved.to_string(), going.to_string());
+    let held = fleet.submitted(&json!({})).await;
+    fleet.run(held).await;
+    let (moved, going, held) = (moved.to_string(), going.to_string(), held.to_string());
     let low = json!({ "priority": "low" });
     let letters = fleet.get("/v1/dead-letters").await.ok();
     let letter = letters["letters"][0]["id"].to_string();
@@ -92,6 +94,7 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
     for (action, method, path, body, subject, tenant) in [
         ("job.cancel", "POST", format!("/v1/jobs/{job}/cancel"), &none, job.as_str(), of),
         ("job.retry", "POST", format!("/v1/jobs/{ended}/retry"), &none, &ended, of),
+        ("job.release", "POST", format!("/v1/jobs/{held}/release"), &none, &held, of),
         ("job.reprioritise", "PATCH", format!("/v1/jobs/{moved}"), &low, &moved, of),
         ("job.delete", "DELETE", format!("/v1/jobs/{going}"), &none, &going, of),
         ("bulk.stop", "POST", format!("/v1/bulk/{bulk}/stop"), &none, &bulk, of),

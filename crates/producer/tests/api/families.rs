@@ -1,5 +1,6 @@
 //! Jobs that are split, as clients see them.
 
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::family::{ChildSpec, Join, OnChildFailure};
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, Report};
@@ -33,7 +34,8 @@ fn listed(page: &Value) -> Vec<JobId> {
 /// A worker says how far a job is.
 async fn say(fleet: &Fleet, id: JobId, claim: ClaimId, fraction: f64) {
     let worker = worker_info("w1");
-    let progress = Progress { fraction, step: "tiles".into(), uploaded_bytes: 7 };
+    let progress =
+        Progress { fraction, step: "tiles".into(), uploaded_bytes: 7, curve: Curve::default() };
     let at = fleet.db.now().await.unwrap();
     let beat = HeartbeatWrite { worker, claims: vec![claim], progress: vec![(id, progress)], at };
     fleet.db.commit(Batch { heartbeats: vec![beat], ..Batch::default() }).await.unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use futures_util::poll;
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, WorkerInfo};
 use panofleet_job_schema::{ClaimId, JobId, Tenant};
@@ -216,7 +217,7 @@ async fn workers_that_fell_silent_together_are_shown_as_unreachable() {
 }
 
 fn progress(fraction: f64) -> Progress {
-    Progress { fraction, step: "tiles".into(), uploaded_bytes: 0 }
+    Progress { fraction, step: "tiles".into(), uploaded_bytes: 0, curve: Curve::default() }
 }
 
 async fn worker(fleet: &Fleet) -> WorkerInfo {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, Report, WorkerInfo};
 use panofleet_job_schema::{ClaimId, Failure, JobId, Timestamp};
@@ -44,7 +45,12 @@ impl Fleet {
         said: Option<JobId>,
     ) {
         let worker = WorkerInfo { version: version.to_owned(), started_at, ..worker_info(worker) };
-        let step = || Progress { fraction: 0.25, step: "tiles".into(), uploaded_bytes: 0 };
+        let step = || Progress {
+            fraction: 0.25,
+            step: "tiles".into(),
+            uploaded_bytes: 0,
+            curve: Curve::default(),
+        };
         let progress = said.into_iter().map(|id| (id, step())).collect();
         let at = self.db.now().await.unwrap();
         let heartbeat = HeartbeatWrite { worker, claims: vec![], progress, at };

@@ -34,6 +34,7 @@ async fn what_nobody_can_read_goes_to_the_dead_letters_and_the_queue_moves_on() 
                 cancelled: false,
                 closed: false,
                 lowest_live: message.id.attempt,
+                let_go: None,
             })),
             "no job",
         ),

@@ -209,9 +209,25 @@ impl Site {
 
     /// Publishes a control record.
     pub(crate) fn control(&self, id: AttemptId, cancelled: bool, closed: bool, lowest_live: u32) {
-        let AttemptId { job, generation, .. } = id;
-        let record =
-            ControlRecord { job, generation, cancelled, closed, lowest_live: Attempt(lowest_live) };
+        let (AttemptId { job, generation, .. }, lowest_live) = (id, Attempt(lowest_live));
+        self.publish(ControlRecord {
+            job,
+            generation,
+            cancelled,
+            closed,
+            lowest_live,
+            let_go: None,
+        });
+    }
+
+    /// Publishes that an attempt is to be let go.
+    pub(crate) fn let_go(&self, AttemptId { job, generation, attempt }: AttemptId) {
+        let (cancelled, closed, lowest_live) = (false, false, attempt);
+        let let_go = Some(attempt);
+        self.publish(ControlRecord { job, generation, cancelled, closed, lowest_live, let_go });
+    }
+
+    fn publish(&self, record: ControlRecord) {
         let payload = self.seal(Body::Control(record)).into();
         self.bus.change(|state| state.control.push(payload));
     }

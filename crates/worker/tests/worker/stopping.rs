@@ -42,6 +42,20 @@ async fn cancelling_kills_the_whole_process_group_within_a_second() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_to_be_let_go_is_and_no_copy_of_it_starts() {
+    let site = Site::new().await;
+    let (_running, message, pids) = hanging(&site).await;
+    site.let_go(message.id);
+    gone(&pids).await;
+    assert!(released(&site.outcome(&message).await, "somebody asked for it"));
+    site.scratch_is_empty().await;
+    let heard = site.events(message.id).len();
+    site.send(&message);
+    let events = site.events_of(message.id, heard + 1).await;
+    assert_eq!(events.last().map(|event| &event.report), Some(&Report::Dropped));
+}
+
+#[tokio::test]
 async fn a_superseded_attempt_runs_on() {
     let site = Site::new().await;
     let (_running, message) = site.waiting().await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use panofleet_job_schema::JobId;
 use panofleet_job_schema::job::State;
-use panofleet_jobs_db::{Batch, JobWrite, JobsDbError, OffsetAdvance};
+use panofleet_jobs_db::{Batch, HistoryEntry, JobWrite, JobsDbError, OffsetAdvance};
 
 use super::state::unseen;
 use crate::mutant::Mutant;
@@ -88,13 +88,19 @@ fn write_job(shared: &mut Shared, write: &JobWrite) {
         panofleet_test_promises::shown(&job)
     ));
     crate::checker::written(shared, &job, &write.history);
-    if !matches!(job.state, State::Running { .. }) {
-        shared.db.progress.remove(&job.id);
-    }
+    let was_said = match job.state {
+        State::Running { .. } => None,
+        _ => shared.db.progress.remove(&job.id),
+    };
     let row = shared.db.jobs.get_mut(&job.id).expect("the row was looked at before");
     row.version += 1;
     row.timer_at = write.timer_at.filter(|_| !has_no_timer);
-    row.history.extend(write.history.iter().cloned());
+    let ran = matches!(row.job.state, State::Running { .. });
+    let end = write.end_of_attempt().filter(|_| ran);
+    row.history.extend(write.history.iter().enumerate().map(|(at, line)| HistoryEntry {
+        progress: was_said.clone().filter(|_| end == Some(at)),
+        ..line.clone()
+    }));
     row.job = job.clone();
     shared.db.add_children(&write.children);
     shared.db.tell_parent(&job);

@@ -47,7 +47,12 @@ fn check_route(before: &Job, decision: &Decision) {
     let after = &decision.job;
     match &after.route {
         Some(route) => assert!(route.regions.contains(&after.region)),
-        None => assert!(after.region == before.region || decision.reason == Reason::Replayed),
+        None => {
+            let asked = matches!(decision.reason, Reason::Replayed | Reason::BroughtForward);
+            let was_sent = before.sent_to.iter().any(|sent| sent.region == after.region);
+            let is_asked_for = after.spec.region.as_ref() == Some(&after.region);
+            assert!(after.region == before.region || asked || was_sent || is_asked_for);
+        }
     }
     assert!(after.sent_to.len() <= limits::SENT_TO_MAX);
     assert_eq!(after.bucket, before.bucket);
@@ -139,6 +144,7 @@ enum Happening {
     Seal,
     FindManifest,
     Replay { elsewhere: Option<usize> },
+    Release,
     Reprioritise { band: usize },
 }
 
@@ -158,6 +164,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Happening::Seal),
         1 => Just(Happening::FindManifest),
         1 => prop::option::of(0..3_usize).prop_map(|elsewhere| Happening::Replay { elsewhere }),
+        1 => Just(Happening::Release),
         1 => (0..Priority::ALL.len()).prop_map(|band| Happening::Reprioritise { band }),
     ]
 }
@@ -198,6 +205,7 @@ fn event_of(happening: &Happening, life: &Life, clock: &mut i64) -> Event {
                 Rerun { region: elsewhere.map(|at| there[at].clone()), ..Rerun::default() };
             Event::ReplayRequested { now, parent_waits: true, changes }
         }
+        Happening::Release => Event::ReleaseRequested,
         Happening::Reprioritise { band } => Event::Reprioritised { priority: Priority::ALL[*band] },
     }
 }

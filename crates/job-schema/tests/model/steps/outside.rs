@@ -122,7 +122,8 @@ impl Steps<'_> {
 
     fn people(&mut self, world: &World) {
         let facts = self.jobs.facts(world.job);
-        let again = facts.is_terminal() && usize::from(facts.generation) < GENERATIONS_MAX;
+        let ended = facts.is_terminal() && usize::from(facts.generation) < GENERATIONS_MAX;
+        let again = ended || facts.kind == Kind::Waiting;
         for (fault, deed, action, may) in [
             (Fault::Cancel, Deed::Cancel, Action::CancelRequested, true),
             (Fault::Replay, Deed::Replay, Action::Replayed, again),

@@ -3,6 +3,7 @@
 use panofleet_job_schema::{Timestamp, WorkerId};
 use panofleet_jobs_db::HistoryEntry;
 
+use super::curve;
 use super::timeline::{ran, waited};
 use crate::attempts::Attempt;
 use crate::pages::html::{Text, table_head};
@@ -31,6 +32,10 @@ pub(super) fn section(
         ),
         (say("Waited", "等待"), pair.map(|it| waited(it, now))),
         (say("Ran", "运行"), pair.map(|it| ran(it, now))),
+        (
+            say("Came so far", "进度"),
+            pair.map(|it| it.progress.map(curve::told).unwrap_or_default()),
+        ),
         (say("Came to", "结局"), pair.map(|it| words::reason(it.last.1))),
         (say("Because", "原因"), pair.map(|it| it.last.2.unwrap_or_default().to_owned())),
     ];

@@ -1,19 +1,29 @@
-//! The form by which a job that has ended is run anew, elsewhere or within other limits.
+//! The form by which a job that has ended, or waits for its time, is run elsewhere or within other limits.
 
 use panofleet_job_schema::spec::Priority;
 use panofleet_jobs_db::Scope;
 
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
+use crate::api::view::StateView;
 use crate::pages::html::Text;
 use crate::pages::language::say;
 use crate::pages::words;
 
-/// The form; nothing for those who may not, and while the job has not ended. What is left empty stays as it was.
+/// The form; nothing for those who may not, and while the job is under way. What is left empty stays as it was.
 pub(super) fn form(api: &Granted, job: &JobView) -> String {
-    if !api.has(Scope::JobsWrite) || !job.is_terminal() {
+    let waits = matches!(job.state, StateView::Waiting { .. });
+    if !api.has(Scope::JobsWrite) || !(job.is_terminal() || waits) {
         return String::new();
     }
+    let (title, button) = if waits {
+        let title = say("Run now elsewhere, or within other limits", "换区域或调整限制后立即运行");
+        (title, say("Run now so", "按此立即运行"))
+    } else {
+        let title =
+            say("Run again elsewhere, or within other limits", "换区域或调整限制后重新运行");
+        (title, say("Run again so", "按此重新运行"))
+    };
     let allowed = |region: &&str| {
         let regions = &api.principal().regions;
         regions.is_empty() || regions.iter().any(|own| own.as_str() == *region)
@@ -41,9 +51,7 @@ pub(super) fn form(api: &Granted, job: &JobView) -> String {
     format!(
         "<details class=\"search rerun\"><summary>{}</summary>\n\
          <form data-method=\"POST\" data-path=\"/v1/jobs/{}/retry\">\n{fields}<button>{}</button></form>\n</details>\n",
-        say("Run again elsewhere, or within other limits", "换区域或调整限制后重新运行"),
-        job.id,
-        say("Run again so", "按此重新运行"),
+        title, job.id, button,
     )
 }
 

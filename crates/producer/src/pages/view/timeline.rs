@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use panofleet_job_schema::{Attempt as Number, Job, Region, Timestamp, WorkerId};
 use panofleet_jobs_db::HistoryEntry;
 
-use super::compare;
+use super::{compare, curve};
 use crate::api::JobView;
 use crate::api::jobs::Cost;
 use crate::attempts::{Attempt, attempts};
@@ -61,7 +61,7 @@ pub(super) fn section(
         "<h2>{}</h2>\n{}{}{}{}{}",
         say("What happened", "经过"),
         drawing(job, drawn, now),
-        told(row, &attempts, now),
+        told((row, job), &attempts, now),
         cost(entries, now),
         compare::section(&attempts, entries, compared, now),
         log(entries),
@@ -127,11 +127,11 @@ fn cost(entries: &[HistoryEntry], now: Timestamp) -> String {
     format!("<p class=\"quiet\">{told}</p>\n")
 }
 
-fn told(job: &Job, attempts: &[Attempt<'_>], now: Timestamp) -> String {
+fn told((row, job): (&Job, &JobView), attempts: &[Attempt<'_>], now: Timestamp) -> String {
     if attempts.is_empty() {
         return String::new();
     }
-    let row = |attempt: &Attempt<'_>| {
+    let line = |attempt: &Attempt<'_>| {
         let (_, reason, detail) = attempt.last;
         let (waited, ran) = (waited(attempt, now), ran(attempt, now));
         let anew = if attempt.generation > 1 {
@@ -141,22 +141,24 @@ fn told(job: &Job, attempts: &[Attempt<'_>], now: Timestamp) -> String {
             String::new()
         };
         format!(
-            "<tr><td>{}{anew}</td><td>{}</td><td>{}</td><td>{waited}</td><td>{ran}</td><td class=\"{}\">{}</td><td>{}</td></tr>\n",
+            "<tr><td>{}{anew}</td><td>{}</td><td>{}</td><td>{waited}</td><td>{ran}</td><td>{}</td><td class=\"{}\">{}</td><td>{}</td></tr>\n",
             attempt.number,
-            Text(job.region_of(Number(attempt.number)).map(Region::as_str).unwrap_or_default()),
+            Text(row.region_of(Number(attempt.number)).map(Region::as_str).unwrap_or_default()),
             Text(attempt.worker.unwrap_or_default()),
+            curve::cell(attempt, job, now),
             class(attempt),
             Text(words::reason(reason)),
             Text(detail.unwrap_or_default()),
         )
     };
-    let rows: String = attempts.iter().map(row).collect();
+    let rows: String = attempts.iter().map(line).collect();
     let head = table_head([
         say("Attempt", "尝试"),
         say("Region", "区域"),
         say("Worker", "工作节点"),
         say("Waited", "等待"),
         say("Ran", "运行"),
+        say("Came so far", "进度"),
         say("Came to", "结局"),
         "",
     ]);
