@@ -74,6 +74,8 @@ pub struct AuditFilter {
     pub tenant: Option<Tenant>,
     /// Of this key.
     pub key: Option<Uuid>,
+    /// Of whom people call so, among those who sign in.
+    pub person: Option<String>,
     /// Of this kind.
     pub action: Option<String>,
     /// About this.
@@ -92,4 +94,24 @@ impl AuditEntry {
             Actor::Open | Actor::AdminKey | Actor::Person { .. } => None,
         }
     }
+
+    /// What people call the person who did it, if it was one.
+    pub(crate) fn person(&self) -> Option<String> {
+        match &self.actor {
+            Actor::Person { name, .. } => Some(plain(name)),
+            Actor::Open | Actor::AdminKey | Actor::Key { .. } => None,
+        }
+    }
+}
+
+impl AuditFilter {
+    /// The person, as rows have them.
+    pub(crate) fn plain_person(&self) -> Option<String> {
+        self.person.as_deref().map(plain)
+    }
+}
+
+/// Without what databases do not keep in a text.
+fn plain(name: &str) -> String {
+    name.replace('\0', "")
 }

@@ -33,6 +33,7 @@ use crate::api::error::ApiError;
 use crate::api::routes::{AUDIT, OPS, READ, Routes};
 
 mod alarms;
+mod asked;
 mod assets;
 mod audit;
 mod dead_letters;

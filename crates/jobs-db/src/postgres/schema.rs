@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 22] = [
+const MIGRATIONS: [&str; 23] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -32,6 +32,7 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("migrations/20_views_and_traffic.sql"),
     include_str!("migrations/21_persons.sql"),
     include_str!("migrations/22_progress_of_attempts.sql"),
+    include_str!("migrations/23_audit_by_person.sql"),
 ];
 /// The key of the advisory lock that whoever migrates holds: the first bytes of "panofleet jobs".
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"panoflee");

@@ -12,8 +12,8 @@ use crate::{AuditDb, AuditEntry, AuditFilter, JobsDbError};
 impl AuditDb for SqliteJobsDb {
     async fn put_audit(&self, entry: &AuditEntry) -> Result<(), JobsDbError> {
         let inserted = sqlx::query(
-            "INSERT INTO audit (id, at, tenant, key, action, subject, doc)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO audit (id, at, tenant, key, action, subject, doc, person)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
         )
         .bind(entry.id.as_bytes().as_slice())
         .bind(entry.at.as_millis())
@@ -22,6 +22,7 @@ impl AuditDb for SqliteJobsDb {
         .bind(&entry.action)
         .bind(entry.subject.as_deref())
         .bind(to_doc(entry))
+        .bind(entry.person())
         .execute(&self.file.writer)
         .await?;
         is_new(inserted.rows_affected(), || format!("audit entry {}", entry.id))
@@ -44,12 +45,15 @@ impl AuditDb for SqliteJobsDb {
         limit: u32,
     ) -> Result<Vec<AuditEntry>, JobsDbError> {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT doc FROM audit WHERE TRUE");
-        let AuditFilter { tenant, key, action, subject, since, before } = filter;
+        let AuditFilter { tenant, key, action, subject, since, before, .. } = filter;
         if let Some(tenant) = tenant {
             query.push(" AND tenant = ").push_bind(tenant.as_str());
         }
         if let Some(key) = key {
             query.push(" AND key = ").push_bind(key.as_bytes().as_slice());
+        }
+        if let Some(person) = filter.plain_person() {
+            query.push(" AND person = ").push_bind(person);
         }
         if let Some(action) = action {
             query.push(" AND action = ").push_bind(action);

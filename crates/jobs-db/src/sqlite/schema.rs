@@ -6,7 +6,7 @@ use super::file::SqliteFile;
 use crate::JobsDbError;
 
 /// Every migration in order; the first is 1. One that was released is never changed again.
-const MIGRATIONS: [&str; 21] = [
+const MIGRATIONS: [&str; 22] = [
     include_str!("migrations/1_jobs.sql"),
     include_str!("migrations/2_lines.sql"),
     include_str!("migrations/3_in_flight.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 21] = [
     include_str!("migrations/19_views_and_traffic.sql"),
     include_str!("migrations/20_persons.sql"),
     include_str!("migrations/21_progress_of_attempts.sql"),
+    include_str!("migrations/22_audit_by_person.sql"),
 ];
 
 /// Brings the file to this program's schema, whatever older one it has.

@@ -51,11 +51,23 @@ pub(crate) async fn entries_are_found_by_what_they_say(fixture: &mut dyn Fixture
     assert_eq!(found(AuditFilter { before: Some(all[3].id), ..of_acme() }, 9).await, [1]);
     assert_eq!(found(AuditFilter { key: seven, ..none() }, 9).await, [5, 3, 2]);
     assert_eq!(found(AuditFilter { key: seven, ..of_acme() }, 9).await, [5]);
+    let ada = Actor::Person {
+        issuer: "https://id.example.com".to_owned(),
+        subject: "u1".to_owned(),
+        name: "ada@example.com\u{0}".to_owned(),
+    };
+    let by_ada = AuditEntry { actor: ada, ..entry(6, Some("acme"), None) };
+    db.put_audit(&by_ada).await.unwrap();
+    let of_person = |name: &str| AuditFilter { person: Some(name.to_owned()), ..none() };
+    assert_eq!(found(of_person("ada@example.com"), 9).await, [6]);
+    assert_eq!(found(of_person("ada"), 9).await, [] as [u128; 0]);
+    let everything = db.audit(&of_person("ada@example.com"), 9).await.unwrap();
+    assert_eq!(everything, [by_ada]);
     let of_kind = AuditFilter { action: Some("job.cancel".to_owned()), ..none() };
-    assert_eq!(found(of_kind, 9).await, [4, 2]);
+    assert_eq!(found(of_kind, 9).await, [6, 4, 2]);
     let about = AuditFilter { subject: Some("subject 1".to_owned()), ..none() };
     assert_eq!(found(about, 9).await, [3, 2]);
-    assert_eq!(found(AuditFilter { since: Some(at(4)), ..none() }, 9).await, [5, 4]);
+    assert_eq!(found(AuditFilter { since: Some(at(4)), ..none() }, 9).await, [6, 5, 4]);
 }
 
 pub(crate) async fn an_entry_says_in_the_end_what_came_of_it(fixture: &mut dyn Fixture) {

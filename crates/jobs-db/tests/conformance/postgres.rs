@@ -139,7 +139,7 @@ async fn processes_that_start_together_make_one_schema() {
         .fetch_one(&mut admin(&url).await)
         .await
         .unwrap();
-    assert_eq!(migrations, 22);
+    assert_eq!(migrations, 23);
 }
 
 #[tokio::test]

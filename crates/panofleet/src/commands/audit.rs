@@ -22,6 +22,9 @@ pub(crate) struct Audit {
     /// Only what this key did
     #[arg(long, value_name = "ID")]
     key: Option<Uuid>,
+    /// Only what this person did who signs in, such as ada@example.com
+    #[arg(long, value_name = "NAME")]
+    person: Option<String>,
     /// Only at most so long ago, such as 24h
     #[arg(long, value_name = "TIME")]
     within: Option<String>,
@@ -35,9 +38,10 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) async fn run(&self, shared: &Shared) -> Result<ExitCode> {
-        let Self { action, subject, key, within, before, limit } = self;
+        let Self { action, subject, key, person, within, before, limit } = self;
         let mut query = vec![("limit", limit.to_string())];
-        let texts = [("action", action), ("subject", subject), ("within", within)];
+        let texts =
+            [("action", action), ("subject", subject), ("person", person), ("within", within)];
         query.extend(texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?))));
         let ids = [("key", key), ("before", before)];
         query.extend(

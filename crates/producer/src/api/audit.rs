@@ -125,13 +125,15 @@ impl Api {
 /// Which entries.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AuditParams {
+pub(crate) struct AuditParams {
     /// What was done: `job.cancel`.
     action: Option<String>,
     /// To what: a job's id, a worker's name.
     subject: Option<String>,
     /// By which key.
     key: Option<Uuid>,
+    /// By whom, of those who sign in: what people call them, such as an e-mail address.
+    person: Option<String>,
     /// At most so long ago, such as `24h`.
     within: Option<Span>,
     /// The `next` of the page before.
@@ -155,14 +157,21 @@ pub(super) async fn list(
     api: Granted,
     Params(params): Params<AuditParams>,
 ) -> Result<Json<AuditList>, ApiError> {
-    let AuditParams { action, subject, key, within, before, limit } = params;
-    let limit = page_size(limit, PAGE_ENTRIES, PAGE_ENTRIES_MAX)?;
-    let since = api.ago(within).await?;
-    let tenant = api.administered().cloned();
-    let filter = AuditFilter { tenant, key, action, subject, since, before };
-    let mut entries = api.db.audit(&filter, limit + 1).await?;
-    let next = cut(&mut entries, limit).map(|entry| entry.id);
-    Ok(Json(AuditList { entries, next }))
+    Ok(Json(api.audited(params).await?))
+}
+
+impl Granted {
+    /// A page of what this caller may see of the log.
+    pub(crate) async fn audited(&self, params: AuditParams) -> Result<AuditList, ApiError> {
+        let AuditParams { action, subject, key, person, within, before, limit } = params;
+        let limit = page_size(limit, PAGE_ENTRIES, PAGE_ENTRIES_MAX)?;
+        let since = self.ago(within).await?;
+        let tenant = self.administered().cloned();
+        let filter = AuditFilter { tenant, key, person, action, subject, since, before };
+        let mut entries = self.db.audit(&filter, limit + 1).await?;
+        let next = cut(&mut entries, limit).map(|entry| entry.id);
+        Ok(AuditList { entries, next })
+    }
 }
 
 #[cfg(test)]

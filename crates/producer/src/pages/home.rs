@@ -1,24 +1,20 @@
 //! `GET /`: how much there is to do, and the newest jobs, those that somebody looks for.
 
-use std::collections::BTreeMap;
-
 use axum::extract::RawQuery;
-use axum::http::Uri;
 use panofleet_job_schema::job::State as JobState;
 use panofleet_job_schema::spec::Priority;
 use panofleet_job_schema::{Operation, Region, Timestamp};
 use panofleet_jobs_db::{BulkAction, Scope, View};
 use serde_json::json;
-use url::form_urlencoded;
 
 use super::alarms::alarms;
+use super::asked::Asked;
 use super::html::{Button, Page, PageError, Text, age, table_head};
 use super::language::say;
 use super::{overview, words};
 use crate::api::JobView;
 use crate::api::auth::granted::Granted;
 use crate::api::error::ApiError;
-use crate::api::extract::parameters;
 use crate::api::jobs::{ListParams, page};
 use crate::api::view::StateView;
 use crate::api::views::query_of;
@@ -37,15 +33,10 @@ fn text_fields() -> [(&'static str, &'static str, &'static str); 8] {
     ]
 }
 
-/// What a form was sent with; fields that were left empty are not there.
-type Asked = BTreeMap<String, String>;
-
 /// The newest jobs that are looked for.
 pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page, PageError> {
-    let query = query.unwrap_or_default();
-    let pairs = form_urlencoded::parse(query.as_bytes()).into_owned();
-    let asked: Asked = pairs.filter(|(_, value)| !value.is_empty()).collect();
-    let params: ListParams = parameters(&address(&asked).parse::<Uri>().unwrap_or_default())?;
+    let asked = Asked::of("/", query.as_deref());
+    let params: ListParams = asked.params()?;
     let page = page(&api, &params).await?;
     let views = api.db.views(api.whose()).await.map_err(ApiError::from)?;
     let counts = overview::counts(&api).await?;
@@ -60,9 +51,8 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
         (false, _) => table(&page.jobs, now, api.whose().is_none()),
     };
     let older = page.next.map_or_else(String::new, |next| {
-        let mut older = asked.clone();
-        older.insert("before".to_owned(), next.to_string());
-        format!("<p><a href=\"{}\">{}</a></p>\n", Text(address(&older)), say("Older", "更早"))
+        let older = asked.with("before", &next.to_string()).address();
+        format!("<p><a href=\"{}\">{}</a></p>\n", Text(older), say("Older", "更早"))
     });
     let all = if page.jobs.is_empty() { String::new() } else { all_that_match(&api, &params) };
     let title = say("Jobs", "任务").to_owned();
@@ -74,12 +64,6 @@ pub(super) async fn home(api: Granted, RawQuery(query): RawQuery) -> Result<Page
     Ok(Page { title, main, ..Page::of(&api) })
 }
 
-/// This page with these parameters.
-fn address(asked: &Asked) -> String {
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
-    format!("/?{query}")
-}
-
 /// What may be meant by the first letters of a region.
 fn known_regions(api: &Granted) -> String {
     let option = |region: &Region| format!("<option value=\"{region}\"></option>");
@@ -89,7 +73,7 @@ fn known_regions(api: &Granted) -> String {
 
 /// The form, with what was looked for in it.
 fn search(asked: &Asked, known: &str) -> String {
-    let given = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
+    let given = |name: &str| asked.given(name);
     let choice = |name: &str, title: &str, of: &[&str]| {
         let option = |value: &&str| {
             let selected = if *value == given(name) { " selected" } else { "" };
@@ -125,7 +109,7 @@ fn search(asked: &Asked, known: &str) -> String {
 fn saved(api: &Granted, views: &[View]) -> String {
     let may = api.has(Scope::JobsWrite) && api.whose().is_some();
     let link = |view: &View| {
-        let address = address(&query_of(view).into_iter().collect());
+        let address = Asked::new("/", query_of(view)).address();
         let remove = may.then(|| {
             let path = format!("/v1/views/{}", percent(&view.name));
             let again = json!({ "filter": view.filter }).to_string();
@@ -168,7 +152,7 @@ fn save(api: &Granted, asked: &ListParams) -> String {
 
 /// A text as a part of a path.
 fn percent(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// What may be done to all jobs that are looked for, once somebody has seen how many there are.
