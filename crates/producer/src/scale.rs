@@ -109,7 +109,7 @@ pub struct Load {
     pub oldest: Duration,
     /// Workers that are heard of, or taken for cut off, and take jobs.
     pub workers: u32,
-    /// Those of them that hold a claim.
+    /// Those of them that hold a claim; of workers of several lanes, no more than there are jobs in this one.
     pub workers_busy: u32,
     /// Jobs that they can run at once.
     pub slots: u32,
@@ -213,9 +213,19 @@ impl Readings {
         };
         let ours =
             |row: &&WorkerRow| row.worker.region == *region && row.worker.lanes.contains(lane);
+        let mut busy_somewhere = 0;
         for row in self.workers.iter().filter(ours).filter(lives) {
-            load.add_worker(row, *lane, self.told_to_drain.contains(&row.worker.worker));
+            let is_busy =
+                load.add_worker(row, *lane, self.told_to_drain.contains(&row.worker.worker));
+            if row.worker.lanes.len() > 1 {
+                busy_somewhere += u32::from(is_busy);
+            } else {
+                load.workers_busy += u32::from(is_busy);
+            }
         }
+        // What was sent may have been claimed since the jobs were counted.
+        let held = u32::try_from(load.running + load.sent).unwrap_or(u32::MAX);
+        load.workers_busy += busy_somewhere.min(held);
         // A worker of several lanes does not say which its claims are of.
         load.slots_busy = load.slots_busy.min(u32::try_from(load.running).unwrap_or(u32::MAX));
         load
@@ -223,20 +233,21 @@ impl Readings {
 }
 
 impl Load {
-    /// Nobody knows which lanes a worker's claims are of: they count in each, as far as it has slots there.
-    fn add_worker(&mut self, row: &WorkerRow, lane: Lane, told_to_drain: bool) {
+    /// Nobody knows which lanes a worker's claims are of: they count in each, as far as it has slots there. Whether it takes
+    /// jobs and holds some.
+    fn add_worker(&mut self, row: &WorkerRow, lane: Lane, told_to_drain: bool) -> bool {
         let slots = row.worker.slots_of(lane);
         let claims = u32::try_from(row.claims.len()).unwrap_or(u32::MAX).min(slots);
         if row.worker.draining || told_to_drain {
             self.drained_claims += u64::from(claims);
             self.set_aside += u32::from(told_to_drain);
-            return;
+            return false;
         }
         self.workers += 1;
-        self.workers_busy += u32::from(claims > 0);
         self.slots = self.slots.saturating_add(slots);
         self.slots_busy = self.slots_busy.saturating_add(claims);
         self.slots_each = Some(self.slots_each.map_or(slots, |least| least.min(slots)));
+        claims > 0
     }
 }
 

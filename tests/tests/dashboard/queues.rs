@@ -49,7 +49,8 @@ pub(crate) fn queue(sql: &Sql, (region, lane): (&str, &str)) -> BTreeMap<String,
     let workers = of_workers("count(*)");
     let busy = of_workers(&format!("count(*) FILTER (WHERE {claims} > 0)"));
     let each = of_workers(&format!("coalesce(min({slots}), 1)"));
-    let desired = (running + sent).div_ceil(each).max(busy);
+    // All workers of this fleet take both lanes: one that has nothing of this lane to run is not busy in it.
+    let desired = (running + sent).div_ceil(each).max(busy.min(running + sent));
     let numbers = [
         ("queued", queued),
         ("sent", sent),

@@ -198,20 +198,21 @@ fn a_load_is_read_off_rows() {
     assert_eq!(readings.load(&queue(), &policy), Load { paused: true, ..expected });
 }
 
+fn two_pictures_run() -> Vec<Backlog> {
+    let (region, lane) = (queue().region, Lane::Image);
+    vec![Backlog { region, lane, state: "running", jobs: 2, oldest_accepted_at: at(990) }]
+}
+
 /// Pictures run, and the slot for videos is free.
 #[test]
 fn a_slot_of_another_lane_is_not_busy() {
-    let backlog = vec![Backlog {
-        region: queue().region,
-        lane: Lane::Image,
-        state: "running",
-        jobs: 2,
-        oldest_accepted_at: at(990),
-    }];
-    let readings = Readings::of(at(1000), backlog, (vec![worker("both", 999, 2)], vec![]), vec![]);
+    let workers = vec![worker("both", 999, 2)];
+    let readings = Readings::of(at(1000), two_pictures_run(), (workers, vec![]), vec![]);
     let policy = Policy::default();
-    let busy = |lane| readings.load(&Queue { lane, ..queue() }, &policy).slots_busy;
-    assert_eq!((busy(Lane::Image), busy(Lane::Video)), (2, 0));
+    let load = |lane| readings.load(&Queue { lane, ..queue() }, &policy);
+    let busy = |lane| (load(lane).slots_busy, load(lane).workers_busy);
+    assert_eq!((busy(Lane::Image), busy(Lane::Video)), ((2, 1), (0, 0)));
+    assert_eq!(load(Lane::Video).desired(&ScaleConfig::default()), 0, "no video keeps it");
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn workers_that_are_cut_off_are_still_there() {
     let policy = Policy::default();
     let silent = 1000 - i64::try_from(policy.lease.0.as_secs()).unwrap() - 5;
     let workers = vec![worker("a", silent, 2), worker("b", silent, 0)];
-    let readings = Readings::of(at(1000), vec![], (workers, vec![]), vec![]);
+    let readings = Readings::of(at(1000), two_pictures_run(), (workers, vec![]), vec![]);
     let load = readings.load(&queue(), &policy);
     assert_eq!((load.workers, load.workers_busy), (2, 1));
 }
