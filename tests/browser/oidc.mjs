@@ -19,6 +19,7 @@ const provider = new Provider(issuer, {
     client_id: "panofleet",
     client_secret: secret,
     redirect_uris: [`${url}/sign-in/oidc/back`],
+    post_logout_redirect_uris: [`${url}/sign-in`],
   }],
   claims: { openid: ["sub", "groups"], email: ["email", "email_verified"], profile: ["name"] },
   // As it is unless somebody changes it: tokens say who it is, and the rest is asked for.
@@ -76,9 +77,14 @@ try {
 
   await page.goto(`${url}/sign-out`);
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.waitForURL("**/sign-in");
+  await page.waitForURL(`${issuer}/**`);
+  await page.getByRole("button", { name: "Yes, sign me out" }).click();
+  await page.waitForURL(`${url}/sign-in`);
   await page.goto(`${url}/`);
   seen.after = new URL(page.url()).pathname;
+  await page.getByRole("link", { name: "Sign in with Example" }).click();
+  await page.waitForURL(`${issuer}/**`);
+  seen.asks_again = await page.locator("input[name=password]").count();
 
   const other = await stranger();
   await signIn(other, "nobody", "/");

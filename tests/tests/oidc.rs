@@ -24,6 +24,7 @@ async fn a_person_signs_in_with_a_browser() {
         "api.oidc.client_id=panofleet".to_owned(),
         format!("api.oidc.client_secret={SECRET}"),
         "api.oidc.title=Example".to_owned(),
+        "api.oidc.sign_out=true".to_owned(),
         "api.oidc.grants=[{ who = { group = \"acme\" }, tenant = \"acme\", scopes = [\"jobs:write\"] }]"
             .to_owned(),
     ];
@@ -50,6 +51,7 @@ async fn a_person_signs_in_with_a_browser() {
     });
     assert_eq!((&seen["whoami"]["actor"], &seen["whoami"]["tenant"]), (&actor, &json!("acme")));
     assert_eq!(seen["after"], "/sign-in");
+    assert_eq!(seen["asks_again"], 1, "the provider's session has ended too");
     let of = |name: &str| seen[name].as_str().unwrap();
     assert!(of("refused").contains("the claim `groups` has: nobody"), "{}", of("refused"));
     assert!(of("denied").contains("access_denied"), "{}", of("denied"));

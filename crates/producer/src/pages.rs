@@ -48,6 +48,7 @@ mod questions;
 mod reference;
 mod schedules;
 mod sign_in;
+mod tenant;
 mod view;
 mod webhooks;
 mod words;
@@ -71,6 +72,8 @@ pub(crate) fn routes() -> Routes {
         .page("/webhooks/{id}", READ, webhooks::webhook)
         .page("/api", Need::Nothing, reference::reference)
         .of_pages(Method::GET, ("/language/{code}", Need::Nothing), language::choose)
+        .page("/tenant", READ, tenant::ask)
+        .of_pages(Method::POST, ("/tenant", READ), tenant::choose)
         .page("/sign-out", Need::AnyKey, sign_in::ask)
         .of_pages(Method::GET, ("/sign-in", Need::Nothing), sign_in::form)
         .of_pages(Method::POST, ("/sign-in", Need::Nothing), sign_in::begin)

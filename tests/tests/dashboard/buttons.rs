@@ -52,7 +52,7 @@ impl Desk<'_> {
             .await;
     }
 
-    /// Of one job: run again, another band, cancel, delete.
+    /// Of one job: run again, another band, cancel, run now, delete.
     async fn one_job(&mut self, seed: &Seed) {
         let dead = seed.garbage[0].to_string();
         let page = format!("/view/{dead}");
@@ -79,6 +79,14 @@ impl Desk<'_> {
         let pressed = self.press(SUPPORT, cancel, ("job.cancel", &later)).await;
         assert_eq!(pressed.asked, ["End this job without a result?"]);
         self.job_is(&later, "state = 'cancelled'").await;
+
+        let now = (&*format!("/view/{other}"), "", "Run now");
+        let pressed = self.press(SUPPORT, now, ("job.retry", &other)).await;
+        assert!(pressed.asked.is_empty());
+        self.job_is(&other, "state = 'queued' AND doc::json->>'generation' = '1'").await;
+        let low = (&*format!("/view/{other}"), "", "Move to low");
+        self.press(SUPPORT, low, ("job.reprioritise", &other)).await;
+        self.job_is(&other, "band = 2").await;
 
         let delete = (&*format!("/view/{other}"), "", "Delete");
         let pressed = self.press(SUPPORT, delete, ("job.delete", &other)).await;
@@ -172,6 +180,10 @@ impl Desk<'_> {
         let pressed = self.press(SUPPORT, button, ("job.cancel", &stuck)).await;
         assert_eq!(pressed.asked, ["Cancel this job?"]);
         self.job_is(&stuck, "state = 'cancelled'").await;
+        let told = format!(
+            "SELECT doc::json->>'reason' FROM history WHERE job = '{stuck}' AND progress IS NOT NULL"
+        );
+        assert_eq!(self.site.sql.ask(&told), "cancel_requested", "how far it was");
     }
 
     /// What was given up is sent again, alone and with all others, once the receiver takes it.
@@ -252,6 +264,18 @@ impl Desk<'_> {
         self.press(OPERATOR, resume, ("pause.end", "lanzhou.video")).await;
         assert_eq!(self.site.sql.number(paused), 0);
 
+        // It goes again, and waits behind the pause.
+        let [first, second, _] = seed.long;
+        let running = format!(
+            "SELECT id FROM jobs WHERE id IN ('{first}', '{second}') AND state = 'running' LIMIT 1"
+        );
+        let long = self.site.sql.ask(&running);
+        let release = (&*format!("/view/{long}"), "", "Release");
+        let pressed = self.press(SUPPORT, release, ("job.release", &long)).await;
+        assert!(pressed.asked.len() == 1 && pressed.asked[0].contains("from the start"));
+        let let_go = "state = 'queued' AND doc::json->'counters'->>'releases' = '1' \
+            AND doc::json->'counters'->>'charged' = '0'";
+        self.job_is(&long, let_go).await;
         // What held the lane's slots makes room.
         for id in &seed.long[..2] {
             drop(self.site.acme.cancel(*id).await);

@@ -39,6 +39,7 @@ pub(crate) fn are_those_of_the_rows(site: &Site, seed: &Seed, browser: &mut Brow
         failures(&site.sql, browser, who);
     }
     one_job(site, seed, browser);
+    progress(site, seed, browser);
     beside_jobs(site, seed, browser);
 }
 
@@ -186,6 +187,22 @@ fn one_job(site: &Site, seed: &Seed, browser: &mut Browser) {
     }
     let page = browser.read(SUPPORT, &format!("/view/{crashed}"));
     assert!(page.text.contains("killed") || page.text.contains("signal"), "{}", page.text);
+}
+
+/// How far an attempt came, as its worker last said.
+fn progress(site: &Site, seed: &Seed, browser: &mut Browser) {
+    let id = seed.stuck;
+    let said = format!(
+        "SELECT floor((doc::json->>'fraction')::float8 * 100) || ' %, ' || (doc::json->>'step') \
+         FROM progress WHERE job = '{id}'"
+    );
+    let page = browser.read(SUPPORT, &format!("/view/{id}"));
+    let attempts =
+        page.tables.iter().find(|table| table.head.first().is_some_and(|it| it == "Attempt"));
+    let attempts = attempts.unwrap();
+    let place = attempts.head.iter().position(|head| head == "Came so far").unwrap();
+    let shown = &attempts.rows[0].cells[place];
+    assert!(shown.ends_with(&site.sql.ask(&said)), "{shown}");
 }
 
 const STATES: [&str; 9] = [

@@ -171,9 +171,33 @@ pub(super) struct Page {
     /// Whether it has a form.
     pub(super) has_form: bool,
     /// Who has signed in.
-    pub(super) who: Option<String>,
+    pub(super) who: Option<Who>,
     /// The pages that it leads to, beside the first.
     pub(super) nav: Vec<(&'static str, &'static str)>,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    name: String,
+    /// Whose jobs they see; all tenants' if there is none.
+    tenant: Option<String>,
+    /// Whether they may see all, and choose.
+    chooses: bool,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, tenant, chooses } = self;
+        let tenant = tenant.as_deref().unwrap_or(say("all tenants", "所有租户"));
+        let (name, tenant, sign_out) = (Text(name), Text(tenant), say("Sign out", "退出"));
+        write!(f, " <span class=\"who\">{name} · ")?;
+        match chooses {
+            true => write!(f, "<a href=\"/tenant\">{tenant}</a>")?,
+            false => write!(f, "{tenant}")?,
+        }
+        write!(f, " <a href=\"/sign-out\">{sign_out}</a></span>")
+    }
 }
 
 /// Pages by what it takes to see them.
@@ -194,9 +218,10 @@ fn nav() -> [(Option<&'static [Scope]>, &'static str, &'static str); 9] {
 impl Page {
     /// An empty page for whoever asks.
     pub(super) fn of(api: &Granted) -> Self {
-        let who = (!api.is_open()).then(|| match api.whose() {
-            Some(tenant) => format!("{} · {tenant}", api.principal().actor),
-            None => api.principal().actor.to_string(),
+        let who = (!api.is_open()).then(|| Who {
+            name: api.principal().actor.to_string(),
+            tenant: api.whose().map(ToString::to_string),
+            chooses: api.principal().tenant.is_none(),
         });
         let may = |scopes: Option<&[Scope]>| {
             scopes.is_none_or(|scopes| scopes.iter().any(|scope| api.has(*scope)))
@@ -237,8 +262,7 @@ impl fmt::Display for Page {
         }
         f.write_str("</nav>")?;
         if let Some(who) = who {
-            let (who, sign_out) = (Text(who), say("Sign out", "退出"));
-            write!(f, " <span class=\"who\">{who} <a href=\"/sign-out\">{sign_out}</a></span>")?;
+            write!(f, "{who}")?;
         }
         for other in Language::ALL.into_iter().filter(|other| *other != language) {
             write!(

@@ -13,7 +13,7 @@ use super::language::say;
 use super::sign_in::{Next, cookie};
 use crate::api::Api;
 use crate::api::auth::gate::{go_to, local_path};
-use crate::api::auth::identity::new_session_id;
+use crate::api::auth::identity::{forget_tenant, new_session_id};
 use crate::api::auth::oidc::{Answer, Begun, Oidc, forget};
 use crate::api::auth::{Auth, Principal};
 use crate::api::error::ApiError;
@@ -82,20 +82,30 @@ fn oidc(api: &Api) -> Result<&Oidc, ApiError> {
     })
 }
 
-/// A page that leads on by itself. A redirect would not do: it would still be the provider's page that led here, and a browser
-/// sends `SameSite=Strict` cookies only to what a page of ours leads to.
+/// Where a browser goes to sign out at the provider; nowhere if the configuration does not say so, or the provider does not.
+pub(super) async fn sign_out(api: &Api) -> Option<String> {
+    api.oidc.as_ref()?.sign_out().await
+}
+
+/// A page of somebody who has signed in. A redirect would not do: it would still be the provider's page that led here, and a
+/// browser sends `SameSite=Strict` cookies only to what a page of ours leads to.
 fn go_on(api: &Api, session: HeaderValue, next: &str) -> Response {
-    let title = say("Signed in", "已登录").to_owned();
+    let mut response = lead_on(say("Signed in", "已登录"), next);
+    for cookie in [session, forget(api.is_https()), forget_tenant(api.is_https())] {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// A page that leads on by itself, to a path or a URL.
+pub(super) fn lead_on(title: &str, next: &str) -> Response {
     let link = say("Go on", "继续");
     let main = format!("<h1>{title}</h1>\n<p><a href=\"{}\" autofocus>{link}</a></p>", Text(next));
-    let page = Page { title, main, has_form: true, ..Page::default() };
+    let page = Page { title: title.to_owned(), main, has_form: true, ..Page::default() };
     let mut response = page.into_response();
-    let headers = response.headers_mut();
-    headers.append(header::SET_COOKIE, session);
-    headers.append(header::SET_COOKIE, forget(api.is_https()));
     let refresh = HeaderValue::try_from(format!("0; url={next}"));
-    let refresh = refresh.expect("a path of ours has no other than visible letters");
-    headers.insert(HeaderName::from_static("refresh"), refresh);
+    let refresh = refresh.expect("a path of ours or a URL has no other than visible letters");
+    response.headers_mut().insert(HeaderName::from_static("refresh"), refresh);
     response
 }
 

@@ -21,7 +21,9 @@ use crate::api::audit::{self, Asked};
 use crate::api::auth::Auth;
 use crate::api::auth::gate::{go_to, is_same_origin, local_path};
 use crate::api::auth::granted::{Granted, Noted};
-use crate::api::auth::identity::{SameSite, cookie_name, new_session_id, set_cookie};
+use crate::api::auth::identity::{
+    SameSite, cookie_name, forget_tenant, new_session_id, set_cookie,
+};
 use crate::api::error::ApiError;
 use crate::api::extract::Params;
 use crate::api::{Api, auth::Principal};
@@ -97,7 +99,8 @@ pub(super) async fn begin(
     match api.sign_in((key.trim(), tenant.trim()), &headers).await {
         Ok(cookie) => {
             let mut response = go_to(local_path(&next));
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+            response.headers_mut().append(header::SET_COOKIE, forget_tenant(api.is_https()));
             response
         }
         Err(error) => {
@@ -117,16 +120,23 @@ pub(super) async fn ask(api: Granted) -> Page {
     Page { title, main, has_form: true, ..Page::of(&api) }
 }
 
-/// Ends the session.
+/// Ends the session; then that of the provider of identities, if the configuration says so.
 pub(super) async fn end(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    if is_same_origin(&headers) {
-        api.end_session(&headers).await?;
+    if !is_same_origin(&headers) {
+        return Ok(go_to("/sign-in"));
     }
-    let mut response = go_to("/sign-in");
-    response.headers_mut().insert(header::SET_COOKIE, cookie(&api, "", Duration::ZERO));
+    let was_person = api.end_session(&headers).await?;
+    let mut response = match oidc::sign_out(&api).await.filter(|_| was_person) {
+        // A form may send a browser to pages of ours only: `form-action`.
+        Some(there) => oidc::lead_on(say("Signed out", "已退出"), &there),
+        None => go_to("/sign-in"),
+    };
+    for cookie in [cookie(&api, "", Duration::ZERO), forget_tenant(api.is_https())] {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
     Ok(response)
 }
 

@@ -19,7 +19,9 @@ fn somewhere(row: &Row) -> String {
 }
 
 fn is_page(row: &Row) -> bool {
-    !row.path.starts_with("/v1/") && !row.path.starts_with("/o/") && row.path != "/metrics"
+    let is_of_programs =
+        row.path.starts_with("/v1/") || row.path.starts_with("/o/") || row.path == "/metrics";
+    !is_of_programs && row.method == reqwest::Method::GET
 }
 
 async fn call(fleet: &Fleet, key: Option<&str>, row: &Row) -> Answer {

@@ -416,3 +416,44 @@ async fn an_open_api_has_nobody_sign_in() {
     assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/failures")));
     check_refused(&open.get("/sign-in/oidc/back?code=x&state=y").await, 404, "sign in with keys");
 }
+
+#[tokio::test]
+async fn signing_out_leads_to_the_provider_where_that_is_wanted() {
+    let everybody = json!([{ "who": "any", "tenant": "acme", "scopes": ["jobs:read"] }]);
+    for wanted in [false, true] {
+        let place = Place::start_with(everybody.clone(), |config| {
+            config.oidc.as_mut().unwrap().sign_out = wanted;
+        })
+        .await;
+        let there = format!("{}/out?theme=1", place.provider.issuer);
+        place.provider.ways().sign_out_at = Some(there.clone());
+        let sign_out = async |session: &str| {
+            let post = (Method::POST, "/sign-out");
+            place.fleet.browse(session, post, Some("same-origin")).await
+        };
+        let session = place.signs_in().await;
+        let answer = sign_out(&session).await;
+        let after = place.fleet.browse(&session, (Method::GET, "/v1/jobs"), None).await;
+        after.problem(401, "session_over");
+        if wanted {
+            let to = format!(
+                "0; url={there}&client_id={CLIENT_ID}&post_logout_redirect_uri=http%3A%2F%2Ffleet.example%2Fsign-in"
+            );
+            assert_eq!((answer.status.as_u16(), answer.header("refresh")), (200, Some(&*to)));
+        } else {
+            assert_eq!(answer.header("location"), Some("/sign-in"));
+        }
+        // Whoever came with a key has nothing to end there.
+        let by_key = place.fleet.sign_in(ADMIN_KEY, "", "/").await;
+        let answer = sign_out(crate::sign_in::cookie(&by_key)).await;
+        assert_eq!(answer.header("location"), Some("/sign-in"));
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_led_to_sign_out_where_others_can_read_it() {
+    let place = Place::start().await;
+    place.provider.ways().sign_out_at = Some("http://login.example.com/out".to_owned());
+    let answer = place.fleet.by(None, (Method::GET, "/sign-in/oidc?next=/"), None).await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+}

@@ -54,6 +54,8 @@ pub(crate) struct Ways {
     pub(crate) padding: usize,
     /// Where it sends those who ask what it is.
     pub(crate) moved_to: Option<String>,
+    /// Where it has people sign out, if it says so.
+    pub(crate) sign_out_at: Option<String>,
     /// Whether it takes its client's secret in the form only.
     pub(crate) by_form: bool,
     /// Keys that it has had.
@@ -147,6 +149,7 @@ async fn discovery(State(provider): State<Provider>) -> Response {
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["EdDSA", "HS256", "none"],
         "token_endpoint_auth_methods_supported": [method],
+        "end_session_endpoint": ways.sign_out_at,
     }))
     .into_response()
 }

@@ -157,6 +157,51 @@ async fn whoever_may_see_all_tenants_may_choose_one() {
 }
 
 #[tokio::test]
+async fn whoever_has_signed_in_may_choose_another_tenant_or_all() {
+    let fleet = Fleet::start_with_keys(|_| {}).await;
+    fleet.submitted(&json!({})).await;
+    let (_, acme) = fleet.new_key(Some("acme"), &["jobs:write"]).await;
+    fleet.post_by(&acme, "/v1/jobs", &spec(&json!({}))).await.ok();
+    let begun = fleet.sign_in(ADMIN_KEY, "acme", "/").await;
+    let session = cookie(&begun);
+    let choose = async |cookies: &str, tenant: &str, site: &str| {
+        let request = fleet.client.post(format!("{}/tenant", fleet.base)).header("cookie", cookies);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("sec-fetch-site", site).body(format!("tenant={tenant}"));
+        Answer::of(request.send().await.unwrap()).await
+    };
+    let total = async |cookies: &str| {
+        fleet.browse(cookies, (Method::GET, "/v1/counts"), None).await.ok()["total"].clone()
+    };
+    assert_eq!(total(session).await, 1);
+    let form = fleet.browse(session, (Method::GET, "/tenant"), None).await;
+    assert!(form.text().contains("<option value=\"default\">"), "{}", form.text());
+    for (tenant, jobs, shown) in [("", 2, "all tenants"), ("default", 1, "default")] {
+        let chosen = choose(session, tenant, "same-origin").await;
+        assert_eq!((chosen.status.as_u16(), chosen.header("location")), (303, Some("/")));
+        let set = chosen.header("set-cookie").unwrap();
+        assert!(set.contains("; HttpOnly; SameSite=Strict"), "{set}");
+        let both = format!("{session}; {}", cookie(&chosen));
+        assert_eq!(total(&both).await, jobs, "{set}");
+        let page = fleet.browse(&both, (Method::GET, "/"), None).await.text();
+        assert!(page.contains(&format!("<a href=\"/tenant\">{shown}</a>")), "{page}");
+    }
+    assert_eq!(choose(session, "No%20name", "same-origin").await.status, 400);
+    choose(session, "acme", "cross-site").await.problem(403, "cross_site");
+    let ended = fleet.browse(session, (Method::POST, "/sign-out"), Some("same-origin")).await;
+    let mut forgotten = ended.headers.get_all("set-cookie").iter().map(|set| set.to_str().unwrap());
+    assert!(forgotten.any(|set| set.starts_with("panofleet_tenant=;")), "{ended:?}");
+
+    // It gives nobody anything that they have not.
+    let begun = fleet.sign_in(&acme, "", "/").await;
+    let session = cookie(&begun);
+    assert_eq!(total(&format!("{session}; panofleet_tenant=default")).await, 1);
+    let page = fleet.browse(session, (Method::GET, "/tenant"), None).await.text();
+    assert!(page.contains("the jobs of tenant acme") && !page.contains("<form"), "{page}");
+    assert_eq!(choose(session, "default", "same-origin").await.status, 403);
+}
+
+#[tokio::test]
 async fn nobody_is_sent_elsewhere_or_signed_in_from_elsewhere() {
     let fleet =
         Fleet::start_with_keys(|config| config.public_url = Some("https://f.example".into())).await;

@@ -40,11 +40,20 @@ struct Known {
     clock: Instant,
 }
 
+/// The cookie of whose jobs somebody has chosen to see who may see all tenants'.
+const TENANT_COOKIE: &str = "panofleet_tenant";
+/// The same where every page comes by https.
+const TENANT_COOKIE_HTTPS: &str = "__Host-panofleet_tenant";
+/// What it says of somebody who wants to see all.
+const ALL_TENANTS: &str = "*";
+/// How long a choice is remembered.
+const TENANT_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Who sent a request, and by what.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(super) principal: Arc<Principal>,
-    /// The tenant that was chosen when the session began.
+    /// The tenant that was chosen when the session began, or later.
     pub(super) tenant: Option<Tenant>,
     /// Whether a browser sent it of itself.
     pub(super) by_cookie: bool,
@@ -77,6 +86,10 @@ impl Api {
         }
         let Some(id) = session_id(headers, self.is_https()) else { return Err(key_missing()) };
         let (principal, tenant) = self.holder_of_session(&id).await?;
+        let tenant = match cookie(headers, tenant_cookie_name(self.is_https())) {
+            Some(chosen) if principal.tenant.is_none() => Tenant::new(chosen).ok(),
+            Some(_) | None => tenant,
+        };
         Ok(Identity { principal, tenant, by_cookie: true })
     }
 
@@ -155,14 +168,15 @@ impl Api {
         self.oidc.as_ref().is_some_and(|oidc| oidc.config.issuer == person.issuer)
     }
 
-    /// Ends the session that these headers carry, if there is one.
-    pub(crate) async fn end_session(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        if let Some(id) = session_id(headers, self.is_https()) {
-            let id = token::hash(id.as_bytes());
-            self.identities.sessions.forget(&id);
-            self.db.remove_session(&id).await?;
-        }
-        Ok(())
+    /// Ends the session that these headers carry, if there is one. Whether it was that of somebody who signed in at the
+    /// provider.
+    pub(crate) async fn end_session(&self, headers: &HeaderMap) -> Result<bool, ApiError> {
+        let Some(id) = session_id(headers, self.is_https()) else { return Ok(false) };
+        let id = token::hash(id.as_bytes());
+        let session = self.db.session(&id).await?;
+        self.identities.sessions.forget(&id);
+        self.db.remove_session(&id).await?;
+        Ok(session.is_some_and(|session| matches!(session.of, SessionOf::Person(_))))
     }
 
     /// Whether browsers reach the pages by https.
@@ -221,6 +235,26 @@ pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|one| one.split_once('='));
     pairs.find(|(given, _)| given.trim() == name).map(|(_, id)| id.trim().to_owned())
+}
+
+const fn tenant_cookie_name(is_https: bool) -> &'static str {
+    if is_https { TENANT_COOKIE_HTTPS } else { TENANT_COOKIE }
+}
+
+/// Has a browser show a tenant's jobs from now on, or all.
+pub(crate) fn remember_tenant(tenant: Option<&Tenant>, is_https: bool) -> HeaderValue {
+    let chosen = tenant.map_or(ALL_TENANTS, Tenant::as_str);
+    set_cookie(
+        (tenant_cookie_name(is_https), chosen),
+        TENANT_REMEMBERED,
+        SameSite::Strict,
+        is_https,
+    )
+}
+
+/// Whoever signs in next has not chosen.
+pub(crate) fn forget_tenant(is_https: bool) -> HeaderValue {
+    set_cookie((tenant_cookie_name(is_https), ""), Duration::ZERO, SameSite::Strict, is_https)
 }
 
 fn key_missing() -> ApiError {

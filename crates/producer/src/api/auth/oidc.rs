@@ -17,14 +17,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod,
     CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreJwsSigningAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse,
     CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
     AdditionalClaims, AuthType, AuthorizationCode, ClaimsVerificationError, Client, ClientId,
     ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    IdTokenFields, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, StandardErrorResponse,
+    IdTokenFields, LogoutRequest, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadataWithLogout, RedirectUrl,
+    RequestTokenError, Scope, SignatureVerificationError, StandardErrorResponse,
     StandardTokenResponse, TokenResponse as _, UserInfoClaims,
 };
 use panofleet_jobs_db::Person;
@@ -114,6 +115,7 @@ type OidcClient = Client<
 pub(crate) struct Oidc {
     pub(crate) config: OidcConfig,
     back: String,
+    after_sign_out: String,
     provider: Provider,
     ending: Semaphore,
 }
@@ -141,7 +143,8 @@ impl Oidc {
     pub(crate) fn new(api: &ApiConfig) -> Option<Self> {
         let (config, url) = (api.oidc.clone()?, api.public_url.as_ref()?);
         let (provider, ending) = (Provider::new(&config), Semaphore::new(ENDING_MAX));
-        Some(Self { back: format!("{url}{BACK}"), config, provider, ending })
+        let (back, after_sign_out) = (format!("{url}{BACK}"), format!("{url}/sign-in"));
+        Some(Self { back, after_sign_out, config, provider, ending })
     }
 
     /// Begins a sign-in that is to lead to a page.
@@ -163,6 +166,22 @@ impl Oidc {
         let scopes = scopes.cloned().map(Scope::new);
         let (to, ..) = request.add_scopes(scopes).set_pkce_challenge(challenge).url();
         Ok(Begun { to: to.into(), cookie: attempt.cookie(is_https) })
+    }
+
+    /// Where a browser goes to end the provider's session too (OpenID Connect RP-Initiated Logout 1.0), if that is wanted and
+    /// the provider says where. It asks before it does, for nothing here says who it is.
+    pub(crate) async fn sign_out(&self) -> Option<String> {
+        if !self.config.sign_out {
+            return None;
+        }
+        let asked = tokio::time::timeout(END_WITHIN, self.provider.metadata()).await.ok()?;
+        let (metadata, _) = asked.ok()?;
+        let there = metadata.additional_metadata().end_session_endpoint.clone()?;
+        let back = PostLogoutRedirectUrl::new(self.after_sign_out.clone()).ok()?;
+        let request = LogoutRequest::from(there)
+            .set_client_id(ClientId::new(self.config.client_id.clone()))
+            .set_post_logout_redirect_uri(back);
+        Some(request.http_get_url().into())
     }
 
     /// Ends a sign-in: who it is and what they get, and the page that they wanted to see.
@@ -271,7 +290,7 @@ impl Oidc {
         Ok(object(&answer).unwrap_or_default())
     }
 
-    fn client(&self, metadata: &CoreProviderMetadata) -> Result<OidcClient, ApiError> {
+    fn client(&self, metadata: &ProviderMetadataWithLogout) -> Result<OidcClient, ApiError> {
         let back = RedirectUrl::new(self.back.clone());
         let back = back.map_err(|error| ApiError::Internal(format!("api.public_url: {error}")))?;
         let secret = ClientSecret::new(self.config.client_secret.expose().to_owned());

@@ -56,6 +56,10 @@ pub struct OidcConfig {
     /// How long somebody is signed in: what the provider takes from them meanwhile, they have until then.
     #[serde(default = "default_session")]
     pub session: Span,
+    /// Whether whoever signs out here is led to the provider, to sign out there too. It has to know
+    /// `PUBLIC_URL/sign-in` as a place to come back to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sign_out: bool,
     /// Who gets what; the first that matches.
     pub grants: Vec<OidcGrant>,
 }

@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openidconnect::core::CoreProviderMetadata;
-use openidconnect::{AsyncHttpClient, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl};
+use openidconnect::{
+    AsyncHttpClient, DiscoveryError, HttpRequest, HttpResponse, IssuerUrl,
+    ProviderMetadataWithLogout,
+};
 use panofleet_service::egress;
 use tokio::sync::Mutex;
 use url::Url;
@@ -37,7 +39,7 @@ pub(super) struct Provider {
 #[derive(Debug, Default)]
 struct Known {
     http: Option<Http>,
-    metadata: Option<(Arc<CoreProviderMetadata>, Instant)>,
+    metadata: Option<(Arc<ProviderMetadataWithLogout>, Instant)>,
     failed: Option<(Away, Instant)>,
     looked_at: Option<Instant>,
 }
@@ -54,7 +56,7 @@ impl Provider {
     }
 
     /// What it says of itself, with its keys, and how to reach it.
-    pub(super) async fn metadata(&self) -> Result<(Arc<CoreProviderMetadata>, Http), Away> {
+    pub(super) async fn metadata(&self) -> Result<(Arc<ProviderMetadataWithLogout>, Http), Away> {
         let mut known = self.known.lock().await;
         let http = self.http(&mut known)?;
         let metadata = match &known.metadata {
@@ -67,8 +69,8 @@ impl Provider {
     /// The same once more, because a key is not among those that were `seen`.
     pub(super) async fn look_again(
         &self,
-        seen: &Arc<CoreProviderMetadata>,
-    ) -> Result<Arc<CoreProviderMetadata>, Away> {
+        seen: &Arc<ProviderMetadataWithLogout>,
+    ) -> Result<Arc<ProviderMetadataWithLogout>, Away> {
         let mut known = self.known.lock().await;
         match &known.metadata {
             Some((metadata, _)) if !Arc::ptr_eq(metadata, seen) => return Ok(Arc::clone(metadata)),
@@ -95,7 +97,11 @@ impl Provider {
         Ok(http)
     }
 
-    async fn ask(&self, known: &mut Known, http: &Http) -> Result<Arc<CoreProviderMetadata>, Away> {
+    async fn ask(
+        &self,
+        known: &mut Known,
+        http: &Http,
+    ) -> Result<Arc<ProviderMetadataWithLogout>, Away> {
         if let Some((away, at)) = &known.failed
             && at.elapsed() < FAILED_FOR
         {
@@ -103,7 +109,7 @@ impl Provider {
         }
         let issuer =
             IssuerUrl::new(self.issuer.clone()).map_err(|error| Away(error.to_string()))?;
-        let asked = CoreProviderMetadata::discover_async(issuer, http).await;
+        let asked = ProviderMetadataWithLogout::discover_async(issuer, http).await;
         let asked = asked.map_err(|error| Away(why(error)));
         match asked.and_then(|metadata| self.check(metadata)) {
             Ok(metadata) => {
@@ -121,7 +127,10 @@ impl Provider {
     }
 
     /// Nobody is sent to sign in where others can read it.
-    fn check(&self, metadata: CoreProviderMetadata) -> Result<CoreProviderMetadata, Away> {
+    fn check(
+        &self,
+        metadata: ProviderMetadataWithLogout,
+    ) -> Result<ProviderMetadataWithLogout, Away> {
         let to = metadata.authorization_endpoint().url();
         if metadata.token_endpoint().is_none() {
             return Err(Away("it names no token_endpoint".to_owned()));
@@ -131,6 +140,13 @@ impl Provider {
                 "its authorization_endpoint {} is no https",
                 egress::shown(to)
             )));
+        }
+        let sign_out = metadata.additional_metadata().end_session_endpoint.as_ref();
+        if let Some(there) =
+            sign_out.map(|there| there.url()).filter(|url| !goes(url, self.is_plain))
+        {
+            let shown = egress::shown(there);
+            return Err(Away(format!("its end_session_endpoint {shown} is no https")));
         }
         Ok(metadata)
     }
