@@ -7,9 +7,11 @@ use panofleet_bus::{BusError, DeadLetter, EventRecord};
 use panofleet_job_schema::envelope::Body;
 use panofleet_job_schema::job::Placement;
 use panofleet_job_schema::lifecycle::{Decision, Effect, Event, Refusal, decide};
-use panofleet_job_schema::message::{AttemptId, ClaimEvent, Heartbeat, HeldClaim};
+use panofleet_job_schema::message::{AttemptId, ClaimEvent, Heartbeat, HeldClaim, Report};
 use panofleet_job_schema::{Job, JobId, Region, Timestamp};
-use panofleet_jobs_db::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance};
+use panofleet_jobs_db::{
+    Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance, RefusedResult,
+};
 use panofleet_service::clock::wall_clock;
 use panofleet_service::trace::job_span;
 
@@ -45,6 +47,7 @@ struct Fold<'a> {
     heartbeats: Vec<HeartbeatWrite>,
     control: BTreeSet<JobId>,
     letters: Vec<Letter<'a>>,
+    refusals: Vec<RefusedResult>,
     tally: Tally,
 }
 
@@ -95,7 +98,8 @@ impl Collector {
                 .filter(|write| fold.control.contains(&write.job.id))
                 .map(|write| write.job.clone())
                 .collect();
-            let batch = Batch { jobs, offset: Some(advance.clone()), heartbeats: fold.heartbeats };
+            let (heartbeats, refusals) = (fold.heartbeats, fold.refusals);
+            let batch = Batch { jobs, offset: Some(advance.clone()), heartbeats, refusals };
             panofleet_service::CrashPoint::CollectorBeforeCommit.pass();
             match self.db.commit(batch).await {
                 Ok(()) => {
@@ -158,6 +162,7 @@ impl Collector {
             heartbeats: Vec::new(),
             control: BTreeSet::new(),
             letters: Vec::new(),
+            refusals: Vec::new(),
             tally: Tally::default(),
         };
         for News { record, region, sent_at, trace, said } in news {
@@ -240,11 +245,33 @@ impl<'a> Fold<'a> {
             }
             Some(Err(refusal)) => {
                 self.tally.refused(refusal);
+                self.note_refusal(event, region, refusal);
                 tracing::debug!(kind, attempt = %id.attempt, %refusal, "event changes nothing");
                 return;
             }
         };
         self.put_away(record, reason);
+    }
+
+    /// Somebody may ask which results came too late, and from whom. One that says what is known is none of them.
+    fn note_refusal(&mut self, event: &ClaimEvent, region: &Region, refusal: Refusal) {
+        let is_result = matches!(
+            event.report,
+            Report::Succeeded { .. } | Report::Failed { .. } | Report::Expanded { .. }
+        );
+        let Some(row) = self.jobs.get(&event.id.job) else { return };
+        if !is_result || refusal == Refusal::NothingNew {
+            return;
+        }
+        self.refusals.push(RefusedResult {
+            at: self.now,
+            job: event.id.job,
+            tenant: row.job.tenant.clone(),
+            region: region.clone(),
+            worker: event.worker.clone(),
+            attempt: event.id.attempt,
+            why: refusal.name(),
+        });
     }
 
     fn put_away(&mut self, record: &'a EventRecord, reason: String) {

@@ -75,17 +75,6 @@ fn bodies() -> BTreeMap<&'static str, Body> {
         "outputs": 3, "files": 100, "total_bytes": 12345
     }))
     .unwrap();
-    let info = WorkerInfo {
-        worker: worker.clone(),
-        region: Region::new("hangzhou").unwrap(),
-        lanes: vec![Lane::Image],
-        slots: 2,
-        lane_slots: BTreeMap::new(),
-        version: "0.1.0".into(),
-        draining: false,
-        order_revision: 0,
-        started_at: time(0),
-    };
     let progress = Progress {
         fraction: 0.5,
         step: "tiles".into(),
@@ -112,10 +101,27 @@ fn bodies() -> BTreeMap<&'static str, Body> {
         ("expanded", event(expanded(&job))),
         ("abandoned", event(Report::Abandoned)),
         ("dropped", event(Report::Dropped)),
-        ("heartbeat", Body::Heartbeat(Heartbeat { worker: info, claims: vec![held] })),
+        (
+            "heartbeat",
+            Body::Heartbeat(Heartbeat { worker: info(worker.clone()), claims: vec![held] }),
+        ),
         ("control", Body::Control(control)),
         ("order", Body::Order(order(worker))),
     ])
+}
+
+fn info(worker: WorkerId) -> WorkerInfo {
+    WorkerInfo {
+        worker,
+        region: Region::new("hangzhou").unwrap(),
+        lanes: vec![Lane::Image],
+        slots: 2,
+        lane_slots: BTreeMap::new(),
+        version: "0.1.0".into(),
+        draining: false,
+        order_revision: 0,
+        started_at: time(0),
+    }
 }
 
 fn order(worker: WorkerId) -> WorkerOrder {

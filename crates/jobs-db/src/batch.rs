@@ -1,7 +1,7 @@
 //! What is written: jobs with what happened to them, heartbeats, and how far the log is applied.
 
 use panofleet_job_schema::message::{Progress, WorkerInfo};
-use panofleet_job_schema::{ClaimId, Job, JobId, Timestamp, WorkerId};
+use panofleet_job_schema::{Attempt, ClaimId, Job, JobId, Region, Tenant, Timestamp, WorkerId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,27 @@ pub struct Batch {
     pub offset: Option<OffsetAdvance>,
     /// Heartbeats that the batch applies, in order.
     pub heartbeats: Vec<HeartbeatWrite>,
+    /// Results that came and changed nothing.
+    pub refusals: Vec<RefusedResult>,
+}
+
+/// What a worker reported of the end of an attempt that was over for the fleet already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedResult {
+    /// When it was applied, by the database's clock.
+    pub at: Timestamp,
+    /// Of which job.
+    pub job: JobId,
+    /// Whose job that is.
+    pub tenant: Tenant,
+    /// Where the attempt ran.
+    pub region: Region,
+    /// Who ran it.
+    pub worker: WorkerId,
+    /// Which attempt.
+    pub attempt: Attempt,
+    /// Why it changed nothing: a word of the lifecycle, such as `ended_claim` or `stale_generation`.
+    pub why: &'static str,
 }
 
 /// One changed job.

@@ -53,7 +53,7 @@ mod webhook;
 mod write;
 
 pub use audit::{AuditDb, AuditEntry, AuditFilter};
-pub use batch::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, OffsetAdvance};
+pub use batch::{Batch, HeartbeatWrite, HistoryEntry, JobWrite, OffsetAdvance, RefusedResult};
 pub use bulk::{Bulk, BulkAction, BulksDb, VersionedBulk};
 pub use deletion::{Deletion, DeletionFilter, DeletionsDb, DueDeletion, Retired, SourceEnd};
 pub use error::JobsDbError;

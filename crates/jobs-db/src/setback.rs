@@ -8,7 +8,7 @@ use panofleet_job_schema::message::WorkerInfo;
 use panofleet_job_schema::{JobId, Tenant, Timestamp};
 
 use crate::row::{corrupt, from_doc, integer, time};
-use crate::{JobWrite, JobsDbError};
+use crate::{Batch, JobWrite, JobsDbError};
 
 /// How long setbacks are kept.
 pub const SETBACKS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -52,7 +52,7 @@ pub trait SetbacksDb {
     async fn remove_setbacks(&self, before: Timestamp, limit: u32) -> Result<u64, JobsDbError>;
 }
 
-/// How an attempt came to nothing. The name of each is the reason in its job's history.
+/// How an attempt came to nothing. The name of each is the reason in its job's history, which says nothing of the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetbackKind {
     /// The worker said why.
@@ -65,10 +65,12 @@ pub enum SetbackKind {
     Abandoned,
     /// Its worker let it go.
     Released,
+    /// It was over for the fleet already when its worker reported how it ended: its code says why. What it took is not known.
+    Refused,
 }
 
 impl SetbackKind {
-    /// Every kind.
+    /// Every kind that takes time from a job.
     pub const ALL: [Self; 5] =
         [Self::Failed, Self::TimedOut, Self::Lapsed, Self::Abandoned, Self::Released];
 
@@ -80,6 +82,7 @@ impl SetbackKind {
             Self::Lapsed => "lease_lapsed",
             Self::Abandoned => "abandoned",
             Self::Released => "released",
+            Self::Refused => "result_refused",
         }
     }
 }
@@ -223,6 +226,24 @@ impl NewSetback<'_> {
         let (started_at, version) = workers.get(self.worker?)?;
         (*started_at <= self.held_since()).then(|| word(version))
     }
+}
+
+/// The setbacks that a batch tells of.
+pub(crate) fn setbacks_of_batch(batch: &Batch) -> Vec<NewSetback<'_>> {
+    let mut setbacks = setbacks_of(&batch.jobs);
+    setbacks.extend(batch.refusals.iter().map(|refused| NewSetback {
+        at: refused.at,
+        job: refused.job,
+        tenant: refused.tenant.as_str(),
+        region: refused.region.as_str(),
+        worker: Some(refused.worker.as_str()),
+        attempt: i64::from(refused.attempt.0),
+        reason: SetbackKind::Refused.reason(),
+        code: Some(refused.why.to_owned()),
+        failure: None,
+        held_ms: 0,
+    }));
+    setbacks
 }
 
 /// The setbacks that writes tell of.

@@ -17,7 +17,7 @@ mod turns;
 
 use std::time::Duration;
 
-use house::House;
+use house::{House, PATIENCE};
 use panofleet_bus::{Bus as _, CopyFate};
 use panofleet_job_schema::job::{Claim, CloseTarget, DeadReason, State};
 use panofleet_job_schema::lifecycle::{Event, decide};
@@ -25,8 +25,9 @@ use panofleet_job_schema::manifest::{Manifest, SourceRecord};
 use panofleet_job_schema::media_info::MediaInfo;
 use panofleet_job_schema::message::Report;
 use panofleet_job_schema::{Attempt, ErrorClass, Failure, Job, Timestamp};
-use panofleet_jobs_db::{Batch, JobWrite};
+use panofleet_jobs_db::{Batch, JobWrite, SetbackFilter, SetbackKey, SetbackKind};
 use panofleet_objects::manifest::{self, Published};
+use panofleet_tests::eventually;
 
 /// The database does not take where a message lies.
 const NO_PLACES: &str = "CREATE TRIGGER no_places BEFORE UPDATE ON jobs
@@ -232,6 +233,21 @@ async fn cancelling_seals_first_and_a_manifest_that_is_there_wins() {
     assert_eq!(house.publish(&manifest_of(&job, claim)).await, Published::Sealed);
     assert_eq!(manifest::read(&house.objects, &job.manifest_address()).await.unwrap(), None);
     assert!(house.control_of(id).await.stops(taken.message.id));
+    // What it says of it is refused, and somebody may ask about that.
+    let failure = Failure::transient("late", "it was too late");
+    house.report(&taken, claim, Report::Failed { failure }).await;
+    let filter = SetbackFilter {
+        tenant: None,
+        kinds: &[SetbackKind::Refused],
+        since: Timestamp::from_millis(0),
+        until: None,
+    };
+    let refused = eventually("its word is refused", PATIENCE, async || {
+        let report = house.db.setbacks(&filter, SetbackKey::Cause, 9).await.unwrap();
+        report.groups.into_iter().next()
+    })
+    .await;
+    assert_eq!((refused.key.as_str(), refused.attempts), ("ended", 1));
 
     let id = house.accept(2).await;
     let taken = house.take().await;

@@ -19,7 +19,7 @@ use super::webhooks;
 use crate::failure::{failed_as, failed_at};
 use crate::retention::sweeps_of;
 use crate::row::{integer, to_doc};
-use crate::setback::setbacks_of;
+use crate::setback::{setbacks_of, setbacks_of_batch};
 use crate::webhook::ends_of;
 use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance, filter};
@@ -50,7 +50,7 @@ pub(super) async fn write(connection: &mut PgConnection, batch: &Batch) -> Resul
     let said_at = batch.heartbeats.iter().map(|heartbeat| heartbeat.at).max();
     write_progress(connection, &said, said_at).await?;
     retention::note(connection, &jobs).await?;
-    setbacks::note(connection, &jobs).await?;
+    setbacks::note(connection, &setbacks_of_batch(batch)).await?;
     webhooks::note(connection, &jobs).await
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn write_each(
     let writes: Vec<&JobWrite> =
         writes.into_iter().filter(|write| written.contains(&write.job.id)).collect();
     retention::note(&mut transaction, &writes).await?;
-    setbacks::note(&mut transaction, &writes).await?;
+    setbacks::note(&mut transaction, &setbacks_of(writes.iter().copied())).await?;
     webhooks::note(&mut transaction, &writes).await?;
     transaction.commit().await?;
     Ok(written)

@@ -10,23 +10,20 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use super::PostgresJobsDb;
 use crate::filter::push_tenant;
 use crate::row::time;
-use crate::setback::{GroupColumns, group, lives, setbacks_of, trend, workers_of};
-use crate::{
-    JobWrite, JobsDbError, SETBACKS_READ_MAX, SetbackFilter, SetbackKey, SetbackReport, SetbacksDb,
-};
+use crate::setback::{GroupColumns, NewSetback, group, lives, trend, workers_of};
+use crate::{JobsDbError, SETBACKS_READ_MAX, SetbackFilter, SetbackKey, SetbackReport, SetbacksDb};
 
-/// Notes the setbacks that writes tell of, inside their transaction.
+/// Notes setbacks inside the transaction of what tells of them.
 pub(super) async fn note(
     connection: &mut PgConnection,
-    writes: &[&JobWrite],
+    setbacks: &[NewSetback<'_>],
 ) -> Result<(), JobsDbError> {
-    let setbacks = setbacks_of(writes.iter().copied());
     if setbacks.is_empty() {
         return Ok(());
     }
     let rows: Vec<(String, String)> =
         sqlx::query_as("SELECT worker, doc FROM workers WHERE worker = ANY($1)")
-            .bind(workers_of(&setbacks))
+            .bind(workers_of(setbacks))
             .fetch_all(&mut *connection)
             .await?;
     let workers = lives(rows)?;

@@ -14,6 +14,7 @@ use super::setbacks;
 use super::webhooks;
 use crate::failure::{failed_as, failed_at};
 use crate::row::{integer, to_doc};
+use crate::setback::{setbacks_of, setbacks_of_batch};
 use crate::write::parents_to_tell;
 use crate::{Batch, HeartbeatWrite, JobWrite, JobsDbError, OffsetAdvance, filter};
 
@@ -35,7 +36,7 @@ pub(super) async fn write(
         }
     }
     retention::note(connection, &batch.jobs).await?;
-    setbacks::note(connection, &batch.jobs).await?;
+    setbacks::note(connection, &setbacks_of_batch(batch)).await?;
     webhooks::note(connection, &batch.jobs).await?;
     families::tell(connection, parents_to_tell(&batch.jobs)).await
 }
@@ -49,7 +50,7 @@ pub(super) async fn write_each(
     for write in writes {
         if write_job(connection, write).await? {
             retention::note(connection, std::slice::from_ref(write)).await?;
-            setbacks::note(connection, [write]).await?;
+            setbacks::note(connection, &setbacks_of([write])).await?;
             webhooks::note(connection, [write]).await?;
             written.insert(write.job.id);
         }

@@ -11,28 +11,25 @@ use super::SqliteJobsDb;
 use super::accept::job_key;
 use crate::filter::push_tenant;
 use crate::row::{integer, time, to_doc};
-use crate::setback::{GroupColumns, group, lives, setbacks_of, trend, workers_of};
-use crate::{
-    JobWrite, JobsDbError, SETBACKS_READ_MAX, SetbackFilter, SetbackKey, SetbackReport, SetbacksDb,
-};
+use crate::setback::{GroupColumns, NewSetback, group, lives, trend, workers_of};
+use crate::{JobsDbError, SETBACKS_READ_MAX, SetbackFilter, SetbackKey, SetbackReport, SetbacksDb};
 
-/// Notes the setbacks that writes tell of, inside their transaction.
+/// Notes setbacks inside the transaction of what tells of them.
 pub(super) async fn note(
     connection: &mut SqliteConnection,
-    writes: impl IntoIterator<Item = &JobWrite>,
+    setbacks: &[NewSetback<'_>],
 ) -> Result<(), JobsDbError> {
-    let setbacks = setbacks_of(writes);
     if setbacks.is_empty() {
         return Ok(());
     }
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT worker, doc FROM workers WHERE worker IN (SELECT value FROM json_each(?))",
     )
-    .bind(to_doc(&workers_of(&setbacks)))
+    .bind(to_doc(&workers_of(setbacks)))
     .fetch_all(&mut *connection)
     .await?;
     let workers = lives(rows)?;
-    for setback in &setbacks {
+    for setback in setbacks {
         sqlx::query(
             "INSERT INTO setbacks (at, job, tenant, region, worker, version, attempt, reason, code, failure, held_ms)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

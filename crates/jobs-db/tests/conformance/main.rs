@@ -87,6 +87,7 @@ macro_rules! beside_jobs {
             }
             setbacks {
                 setbacks_are_grouped_by_what_they_share
+                refused_results_are_told_apart_from_setbacks
                 a_trend_counts_setbacks_by_fingerprint_and_hour
                 a_refused_write_leaves_no_setback
                 a_code_may_be_any_text

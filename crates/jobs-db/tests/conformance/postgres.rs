@@ -275,6 +275,7 @@ async fn progress_of_the_others_jobs_does_not_lock_them_out() {
             jobs: own.into_iter().map(|job| to_state(job, sent(1))).collect(),
             heartbeats: vec![heartbeat],
             offset: None,
+            ..Batch::default()
         }
     }
     race([

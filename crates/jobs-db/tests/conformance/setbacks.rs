@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use panofleet_job_schema::{Failure, Job, Tenant};
+use panofleet_job_schema::{Attempt, Failure, Job, Tenant};
 use panofleet_jobs_db::{
-    Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDb, SETBACKS_READ_MAX, SetbackFilter,
-    SetbackGroup, SetbackKey, SetbackKind,
+    Batch, HeartbeatWrite, HistoryEntry, JobWrite, JobsDb, RefusedResult, SETBACKS_READ_MAX,
+    SetbackFilter, SetbackGroup, SetbackKey, SetbackKind,
 };
 
 use crate::fixture::{
@@ -177,6 +177,40 @@ pub(crate) async fn setbacks_are_grouped_by_what_they_share(fixture: &mut dyn Fi
         }
     }
     assert!(told.len() < SETBACKS_READ_MAX as usize);
+}
+
+pub(crate) async fn refused_results_are_told_apart_from_setbacks(fixture: &mut dyn Fixture) {
+    let db = fixture.db();
+    let told = fill(&*db).await;
+    let refused = |seconds: i64, number: u128, of: &str, why: &'static str| RefusedResult {
+        at: at(seconds),
+        job: job(number).id,
+        tenant: tenant(of),
+        region: region("hangzhou"),
+        worker: worker("w1"),
+        attempt: Attempt(2),
+        why,
+    };
+    let refusals = vec![
+        refused(300, 1, "acme", "ended_claim"),
+        refused(310, 1, "acme", "ended_claim"),
+        refused(320, 2, "other", "stale_generation"),
+    ];
+    db.commit(Batch { refusals, ..Batch::default() }).await.unwrap();
+    let of = |whose: Option<&str>| SetbackFilter {
+        kinds: &[SetbackKind::Refused],
+        ..since(0, whose.map(tenant))
+    };
+    let causes = async |filter: &SetbackFilter| -> Vec<(String, u64, u64)> {
+        let report = db.setbacks(filter, SetbackKey::Cause, 9).await.unwrap();
+        report.groups.into_iter().map(|it| (it.key, it.attempts, it.jobs)).collect()
+    };
+    let (ended, stale) = (("ended_claim".to_owned(), 2, 1), ("stale_generation".to_owned(), 1, 1));
+    assert_eq!(causes(&of(None)).await, [ended.clone(), stale]);
+    assert_eq!(causes(&of(Some("acme"))).await, [ended]);
+    let all = since(0, None);
+    let report = db.setbacks(&all, SetbackKey::Cause, 100).await.unwrap();
+    assert_eq!(report.groups, expected(&told, &all, SetbackKey::Cause), "they took nothing");
 }
 
 pub(crate) async fn a_trend_counts_setbacks_by_fingerprint_and_hour(fixture: &mut dyn Fixture) {

@@ -40,12 +40,13 @@ pub(crate) enum Question {
     FailedByVersion,
     FailedByAttempt,
     FailedSinceDeploy,
+    RefusedResults,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Question {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Stuck,
         Self::RetriesDue,
         Self::RetryForecast,
@@ -58,6 +59,7 @@ impl Question {
         Self::FailedByVersion,
         Self::FailedByAttempt,
         Self::FailedSinceDeploy,
+        Self::RefusedResults,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -74,6 +76,7 @@ impl Question {
             Self::FailedByVersion => "failed-by-version",
             Self::FailedByAttempt => "failed-by-attempt",
             Self::FailedSinceDeploy => "failed-since-deploy",
+            Self::RefusedResults => "refused-results",
         }
     }
 
@@ -91,6 +94,7 @@ impl Question {
             Self::FailedByVersion => "Failed attempts by the worker's version",
             Self::FailedByAttempt => "Failed attempts by their number",
             Self::FailedSinceDeploy => "Failures since the newest version runs",
+            Self::RefusedResults => "Stale results that were refused, by why",
         }
     }
 
@@ -108,6 +112,7 @@ impl Question {
             Self::FailedByVersion => "version",
             Self::FailedByAttempt => "attempt",
             Self::FailedSinceDeploy => "failure",
+            Self::RefusedResults => "why",
         }
     }
 
@@ -124,7 +129,8 @@ impl Question {
             | Self::FailedByWorker
             | Self::FailedByRegion
             | Self::FailedByVersion
-            | Self::FailedByAttempt => Some((DAY, SETBACKS_KEPT)),
+            | Self::FailedByAttempt
+            | Self::RefusedResults => Some((DAY, SETBACKS_KEPT)),
         }
     }
 

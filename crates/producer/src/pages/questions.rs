@@ -75,6 +75,7 @@ fn title(question: Question) -> &'static str {
         Question::FailedByVersion => "按节点版本统计的失败尝试",
         Question::FailedByAttempt => "按尝试次数统计的失败",
         Question::FailedSinceDeploy => "最新版本上线以来的失败",
+        Question::RefusedResults => "因过期被拒绝的结果",
     };
     say(question.title(), chinese)
 }
@@ -93,6 +94,7 @@ fn column(question: Question) -> &'static str {
         Question::FailedByVersion => "版本",
         Question::FailedByAttempt => "第几次尝试",
         Question::FailedSinceDeploy => "失败",
+        Question::RefusedResults => "原因",
     };
     say(question.column(), chinese)
 }

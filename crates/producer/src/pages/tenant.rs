@@ -62,7 +62,8 @@ pub(super) async fn choose(
     given: Result<Form<Given>, FormRejection>,
 ) -> Result<Response, PageError> {
     let refused = |detail: String| ApiError::refused(StatusCode::BAD_REQUEST, "bad_form", detail);
-    let Form(Given { tenant }) = given.map_err(|_| refused("fill in the form".to_owned()))?;
+    let Form(Given { tenant }) =
+        given.map_err(|_unreadable| refused("fill in the form".to_owned()))?;
     let tenant = Some(tenant.trim()).filter(|tenant| !tenant.is_empty()).map(Tenant::new);
     let tenant = tenant.transpose().map_err(|error| refused(error.to_string()))?;
     if let Some(tenant) = &tenant {

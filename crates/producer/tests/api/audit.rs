@@ -25,6 +25,17 @@ impl Fleet {
         list["entries"].as_array().unwrap().clone()
     }
 
+    /// A job that waits, one that has ended, two that wait, and one that a worker holds.
+    async fn jobs_to_act_on(&self) -> [String; 5] {
+        let mut jobs = Vec::new();
+        for _ in 0..5 {
+            jobs.push(self.submitted(&json!({})).await);
+        }
+        self.reject(jobs[1]).await;
+        self.run(jobs[4]).await;
+        jobs.iter().map(ToString::to_string).collect::<Vec<_>>().try_into().unwrap()
+    }
+
     /// Makes something; its id.
     async fn made(&self, path: &str, body: Value) -> String {
         self.call("POST", path, &body).await["id"].as_str().unwrap().to_owned()
@@ -64,12 +75,7 @@ impl Fleet {
 async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
     let fleet = Fleet::start_with_keys(|_| {}).await;
     fleet.populate().await;
-    let (job, ended) = (fleet.submitted(&json!({})).await, fleet.submitted(&json!({})).await);
-    fleet.reject(ended).await;
-    let (moved, going) = (fleet.submitted(&json!({})).await, fleet.submitted(&json!({})).await);
-    let held = fleet.submitted(&json!({})).await;
-    fleet.run(held).await;
-    let (moved, going, held) = (moved.to_string(), going.to_string(), held.to_string());
+    let [job, ended, moved, going, held] = fleet.jobs_to_act_on().await;
     let low = json!({ "priority": "low" });
     let letters = fleet.get("/v1/dead-letters").await.ok();
     let letter = letters["letters"][0]["id"].to_string();
@@ -90,7 +96,7 @@ async fn every_change_leaves_a_row_that_says_who_what_and_with_what_outcome() {
         ("bulk.begin", (bulk.clone(), Some("default"))),
         ("key.create", (key.clone(), Some("acme"))),
     ]);
-    let (job, ended, of) = (job.to_string(), ended.to_string(), Some("default"));
+    let of = Some("default");
     for (action, method, path, body, subject, tenant) in [
         ("job.cancel", "POST", format!("/v1/jobs/{job}/cancel"), &none, job.as_str(), of),
         ("job.retry", "POST", format!("/v1/jobs/{ended}/retry"), &none, &ended, of),

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use panofleet_job_schema::curve::Curve;
 use panofleet_job_schema::lifecycle::Event;
 use panofleet_job_schema::message::{Progress, Report, WorkerInfo};
-use panofleet_job_schema::{ClaimId, Failure, JobId, Timestamp};
-use panofleet_jobs_db::{Batch, HeartbeatWrite};
+use panofleet_job_schema::{Attempt, ClaimId, Failure, JobId, Timestamp, WorkerId};
+use panofleet_jobs_db::{Batch, HeartbeatWrite, RefusedResult};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::{Answer, Fleet, HOME, worker_info};
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "stuck",
     "retries-due",
     "retry-forecast",
@@ -25,6 +25,7 @@ const NAMES: [&str; 12] = [
     "failed-by-version",
     "failed-by-attempt",
     "failed-since-deploy",
+    "refused-results",
 ];
 
 impl Fleet {
@@ -55,6 +56,22 @@ impl Fleet {
         let at = self.db.now().await.unwrap();
         let heartbeat = HeartbeatWrite { worker, claims: vec![], progress, at };
         self.db.commit(Batch { heartbeats: vec![heartbeat], ..Batch::default() }).await.unwrap();
+    }
+
+    /// What a worker said of the job came too late.
+    async fn refuse(&self, id: JobId, why: &'static str) {
+        let job = self.job(id).await;
+        let refused = RefusedResult {
+            at: self.db.now().await.unwrap(),
+            job: id,
+            tenant: job.tenant,
+            region: job.region,
+            worker: WorkerId::new("w1").unwrap(),
+            attempt: Attempt(1),
+            why,
+        };
+        let batch = Batch { refusals: vec![refused], ..Batch::default() };
+        self.db.commit(batch).await.unwrap();
     }
 
     async fn ask(&self, name: &str) -> Value {
@@ -305,7 +322,7 @@ async fn nobody_is_told_of_another_tenant_s_jobs() {
         fleet.attempt(submit("acme").await, "w1", &report).await;
     }
     fleet.run(submit("acme").await).await;
-    submit("acme").await;
+    fleet.refuse(submit("acme").await, "ended").await;
     fleet.beat("w1", ("1", Timestamp::from_millis(1)), None).await;
     let (_, acme) = fleet.new_key(Some("acme"), &["jobs:read"]).await;
     let (_, other) = fleet.new_key(Some("other"), &["jobs:read"]).await;
@@ -375,4 +392,17 @@ async fn two_attempts_stand_side_by_side() {
     assert!(
         fleet.get(&format!("/view/{id}?attempt=9")).await.text().contains("<th>Attempt 2</th>")
     );
+}
+
+#[tokio::test]
+async fn results_that_came_too_late_are_answered_for() {
+    let fleet = Fleet::start().await;
+    let id = fleet.submitted(&json!({})).await;
+    for why in ["closing", "closing", "ended_claim"] {
+        fleet.refuse(id, why).await;
+    }
+    let answer = fleet.ask("refused-results").await;
+    let expected = [("closing".to_owned(), (2, 1, 0)), ("ended_claim".to_owned(), (1, 1, 0))];
+    assert_eq!(answered(&answer), expected.into());
+    assert_eq!(fleet.ask("time-lost").await["groups"], json!([]), "they cost nobody anything");
 }

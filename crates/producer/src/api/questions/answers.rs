@@ -64,6 +64,7 @@ pub(super) async fn answer(
         Question::FailedByRegion => (FAILED, SetbackKey::Region),
         Question::FailedByVersion => (FAILED, SetbackKey::Version),
         Question::FailedByAttempt => (FAILED, SetbackKey::Attempt),
+        Question::RefusedResults => (&[SetbackKind::Refused][..], SetbackKey::Cause),
     };
     let filter = asked.filter(kinds, now - within);
     let report = api.db.setbacks(&filter, by, limit).await?;
