@@ -11,6 +11,7 @@
 //! | which regions a job may run in | [`route`] |
 //! | how a job is run anew: elsewhere, within other limits | [`rerun`] |
 //! | which part of the sphere a panorama shows | `panorama` |
+//! | what the frames of a 360° video show | `sphere_footage` |
 //! | which track of a video is used, and how its frames stand | `footage` |
 //! | the sizes and the frame rate of a video that is streamed | `rungs`, `frame_rate` |
 //! | jobs that are split and joined | [`family`] |
@@ -63,6 +64,7 @@ pub mod schemas;
 mod secret;
 pub mod source;
 pub mod spec;
+mod sphere_footage;
 mod stitch;
 pub mod time;
 pub mod trace;

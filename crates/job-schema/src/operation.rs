@@ -30,6 +30,7 @@ pub use crate::operations::pano_social::PanoSocial;
 pub use crate::operations::pano_spin::{PanoSpin, SpinPath, SpinPlan};
 pub use crate::operations::pano_stitch::PanoStitch;
 pub use crate::operations::pano_tiles::{PanoTiles, TileLayout, TilesPlan};
+pub use crate::operations::pano_video_convert::{PanoVideoConvert, ReprojectPlan};
 pub use crate::operations::pano_view::PanoView;
 pub use crate::operations::shared::{
     Eye, EyeChoice, IccPolicy, PixelRect, Rgb, StereoLayout, TileFormat,
@@ -45,6 +46,7 @@ pub use crate::panorama::{
 pub use crate::render::{Aim, Angles, Join, PictureOutput, PicturePlan, PosePolicy, RenderPlan};
 pub use crate::retouch::{Effect, Region, RetouchPlan};
 pub use crate::rungs::Rung;
+pub use crate::sphere_footage::{FilmProjection, FootageProjection, SphereFootage};
 pub use crate::stitch::{Blend, CameraLens, DarkLens, LensCurve, LensPlan, StitchPlan};
 
 /// One operation with its parameters, as in `{"op": "pano.tiles", "quality": 85}`.
@@ -69,6 +71,9 @@ pub enum Operation {
     /// A panorama without the camera's tilt.
     #[serde(rename = "pano.level")]
     PanoLevel(PanoLevel),
+    /// A video of the sphere in another projection.
+    #[serde(rename = "pano_video.convert")]
+    PanoVideoConvert(PanoVideoConvert),
     /// What a link to a panorama is shown with.
     #[serde(rename = "pano.social")]
     PanoSocial(PanoSocial),
@@ -134,6 +139,8 @@ pub enum Plan {
     Sprites(SpritesPlan),
     /// Write one MP4.
     Transcode(Box<TranscodePlan>),
+    /// Write one MP4 in another projection.
+    Reproject(Box<ReprojectPlan>),
     /// Write segments of several sizes, and playlists.
     Ladder(Box<LadderPlan>),
     /// Write what the probe found.
@@ -150,6 +157,7 @@ impl Operation {
             Self::PanoView(_) => "pano.view",
             Self::PanoLittlePlanet(_) => "pano.little_planet",
             Self::PanoLevel(_) => "pano.level",
+            Self::PanoVideoConvert(_) => "pano_video.convert",
             Self::PanoSocial(_) => "pano.social",
             Self::PanoPatch(_) => "pano.patch",
             Self::PanoBlur(_) => "pano.blur",
@@ -184,6 +192,7 @@ impl Operation {
             | Self::MediaProbe(_)
             | Self::FleetNoop(_) => Lane::Image,
             Self::PanoSpin(_)
+            | Self::PanoVideoConvert(_)
             | Self::VideoPoster(_)
             | Self::VideoSprites(_)
             | Self::VideoTranscode(_)
@@ -203,6 +212,7 @@ impl Operation {
             Self::PanoView(operation) => operation.check(),
             Self::PanoLittlePlanet(operation) => operation.check(),
             Self::PanoLevel(operation) => operation.check(),
+            Self::PanoVideoConvert(operation) => operation.check(),
             Self::PanoSocial(operation) => operation.check(),
             Self::PanoPatch(operation) => operation.check(),
             Self::PanoBlur(operation) => operation.check(),
@@ -234,6 +244,10 @@ impl Operation {
             // And encodes a megapixel a second with the slowest of its settings.
             Self::VideoTranscode(_) => {
                 Duration::from_secs(60 + footage::decoded_px(media).div_ceil(1_000_000))
+            }
+            // It remaps each frame besides, and may make more pixels than it reads.
+            Self::PanoVideoConvert(_) => {
+                Duration::from_secs(60 + footage::decoded_px(media).div_ceil(500_000))
             }
             // All sizes together have less than three times the pixels of the largest.
             Self::VideoLadder(_) => {
@@ -281,6 +295,9 @@ impl Operation {
             Self::VideoTranscode(operation) => {
                 operation.plan(media).map(|plan| Plan::Transcode(Box::new(plan)))
             }
+            Self::PanoVideoConvert(operation) => {
+                operation.plan(media).map(|plan| Plan::Reproject(Box::new(plan)))
+            }
             Self::VideoLadder(operation) => {
                 operation.plan(media).map(|plan| Plan::Ladder(Box::new(plan)))
             }
@@ -307,6 +324,7 @@ impl Operation {
                 crate::operations::pano_blur::DOC,
                 crate::operations::pano_stitch::DOC,
                 crate::operations::pano_spin::DOC,
+                crate::operations::pano_video_convert::DOC,
                 crate::operations::image_thumbnail::DOC,
                 crate::operations::image_convert::DOC,
                 crate::operations::video_poster::DOC,

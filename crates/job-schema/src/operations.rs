@@ -14,6 +14,7 @@ pub(crate) mod pano_social;
 pub(crate) mod pano_spin;
 pub(crate) mod pano_stitch;
 pub(crate) mod pano_tiles;
+pub(crate) mod pano_video_convert;
 pub(crate) mod pano_view;
 pub(crate) mod shared;
 pub(crate) mod video_ladder;

@@ -8,6 +8,7 @@
 //! | a frame as a picture in RGB | [`FramePictures`] |
 //! | high dynamic range made standard | `tone` |
 //! | one MP4 of a video | [`transcode()`], `encode` (x264), `convert` (other sizes and kinds of frames), `sound`, `aac`, `mp4` |
+//! | the same in another projection | [`reproject()`] |
 //! | a video in several sizes, in segments | [`ladder()`] |
 //! | the frame that shows best what a video is | [`representative`] |
 //!
@@ -26,6 +27,7 @@ mod mp4;
 mod picture;
 mod reader;
 mod representative;
+mod reproject;
 mod sound;
 mod sphere_boxes;
 mod tone;
@@ -38,4 +40,5 @@ pub use picture::{FramePictures, look};
 pub(crate) use reader::has_light_levels;
 pub use reader::{DecodeReport, VideoReader};
 pub use representative::representative;
+pub use reproject::{FaceBorder, Reprojection, reproject};
 pub use transcode::{Transcoded, transcode};

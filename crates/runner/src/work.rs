@@ -235,6 +235,10 @@ fn plans<'t>(task: &'t Task, media: &MediaInfo) -> Result<Plans<'t>, Failure> {
                 videos.push((name, VideoStep::Transcode(plan)));
                 continue;
             }
+            Plan::Reproject(plan) => {
+                videos.push((name, VideoStep::Reproject(plan)));
+                continue;
+            }
             Plan::Ladder(plan) => {
                 videos.push((name, VideoStep::Ladder(plan)));
                 continue;

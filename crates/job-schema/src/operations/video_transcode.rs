@@ -85,7 +85,7 @@ impl Default for VideoTranscode {
 }
 
 const OP: &str = "video.transcode";
-const TIME_S_MAX: f64 = 360_000.0;
+pub(super) const TIME_S_MAX: f64 = 360_000.0;
 const KEYFRAME_S: (f64, f64) = (0.1, 20.0);
 
 /// Frames between keyframes of a job that does not say: x264's own.
@@ -111,10 +111,15 @@ impl VideoTranscode {
     }
 
     pub(crate) fn plan(&self, media: &MediaInfo) -> Result<TranscodePlan, Failure> {
+        self.plan_as(OP, media)
+    }
+
+    /// The plan of an operation of this name that makes an MP4.
+    pub(super) fn plan_as(&self, op: &str, media: &MediaInfo) -> Result<TranscodePlan, Failure> {
         let source = FootageSource { stereo: StereoLayout::Mono, eye: Eye::Left };
-        let (footage, mut assumptions) = source.plan(OP, media)?;
-        let track = footage::track(OP, media)?;
-        footage::check_standard_range(OP, track)?;
+        let (footage, mut assumptions) = source.plan(op, media)?;
+        let track = footage::track(op, media)?;
+        footage::check_standard_range(op, track)?;
         let start_s = self.start_s.unwrap_or(0.0);
         if footage.duration_s > 0.0 && start_s >= footage.duration_s {
             let said =
@@ -161,6 +166,18 @@ impl VideoTranscode {
     }
 }
 
+pub(super) const KEYFRAME: ParameterDoc = ParameterDoc {
+    name: "keyframe_s",
+    kind: ParameterKind::Number { min: KEYFRAME_S.0, max: KEYFRAME_S.1 },
+    default: "null",
+    summary: "longest time between two keyframes, in seconds; 250 frames if not given",
+};
+
+pub(super) const SOUND: ParameterDoc = ParameterDoc {
+    summary: "bit rate of sound that has to be encoded anew, in kbit/s; AAC is kept as it is",
+    ..encoding::AUDIO_KBPS
+};
+
 pub(crate) const DOC: OperationDoc = OperationDoc {
     name: OP,
     summary: "one MP4 of H.264 and AAC whose index comes first; spherical metadata stays, true to the pixels",
@@ -192,16 +209,8 @@ pub(crate) const DOC: OperationDoc = OperationDoc {
         },
         encoding::CRF,
         encoding::PRESET,
-        ParameterDoc {
-            name: "keyframe_s",
-            kind: ParameterKind::Number { min: KEYFRAME_S.0, max: KEYFRAME_S.1 },
-            default: "null",
-            summary: "longest time between two keyframes, in seconds; 250 frames if not given",
-        },
-        ParameterDoc {
-            summary: "bit rate of sound that has to be encoded anew, in kbit/s; AAC is kept as it is",
-            ..encoding::AUDIO_KBPS
-        },
+        KEYFRAME,
+        SOUND,
         encoding::DAMAGE,
     ],
     example: r#"{"op": "video.transcode", "width_px": 1920, "crf": 21, "preset": "fast"}"#,

@@ -140,6 +140,9 @@ impl LensOrder {
 pub enum CubeGrid {
     /// Three columns, two rows: right, left, up / down, front, back (FFmpeg's `c3x2`).
     ThreeByTwo,
+    /// The same with the up face's top forward and the down face's top back: layout 0 of the `cbmp` box (Google's Spherical
+    /// Video V2).
+    Google,
     /// The same order in a row.
     SixByOne,
     /// The same order in a column.
@@ -152,7 +155,7 @@ impl CubeGrid {
     /// Columns and rows.
     pub const fn cells(self) -> (u32, u32) {
         match self {
-            Self::ThreeByTwo => (3, 2),
+            Self::ThreeByTwo | Self::Google => (3, 2),
             Self::SixByOne => (6, 1),
             Self::OneBySix => (1, 6),
             Self::Cross => (4, 3),
@@ -273,7 +276,7 @@ impl PictureProjection {
             Self::Equirectangular { .. } => ProjectionName::Equirectangular,
             Self::HalfEquirectangular => ProjectionName::HalfEquirectangular,
             Self::Cubemap { grid, .. } => match grid {
-                CubeGrid::ThreeByTwo => ProjectionName::Cubemap3x2,
+                CubeGrid::ThreeByTwo | CubeGrid::Google => ProjectionName::Cubemap3x2,
                 CubeGrid::SixByOne => ProjectionName::Cubemap6x1,
                 CubeGrid::OneBySix => ProjectionName::Cubemap1x6,
                 CubeGrid::Cross => ProjectionName::CubemapCross,

@@ -206,7 +206,7 @@ impl Converter {
 }
 
 #[expect(unsafe_code, reason = "the safe binding does not set a frame's pixel shape")]
-fn make_square(raw: &mut RawFrame) {
+pub(super) fn make_square(raw: &mut RawFrame) {
     // SAFETY: the frame is alive, and the field is a plain value.
     unsafe {
         (*raw.as_mut_ptr()).sample_aspect_ratio = Rational::new(1, 1).into();
@@ -283,7 +283,7 @@ fn moved(plane: &Plane<u8>, shift: [f64; 2]) -> Result<Plane<u8>, RasterError> {
 }
 
 /// Times, pixel shape and colours of the source.
-fn describe_as(raw: &mut RawFrame, from: &RawFrame, description: &Description) {
+pub(super) fn describe_as(raw: &mut RawFrame, from: &RawFrame, description: &Description) {
     let is_rgb = description.matrix == Matrix::Rgb;
     raw.set_pts(from.pts());
     raw.set_color_space(if is_rgb { Space::BT709 } else { from.color_space() });

@@ -45,15 +45,29 @@ pub fn transcode<E: From<MediaError>>(
     plan: &TranscodePlan,
     threads: usize,
     file: File,
+    encoded: impl FnMut() -> Result<(), E>,
+) -> Result<Transcoded, E> {
+    let size = Size::new(plan.width_px, plan.height_px).ok_or(MediaError::NoFrames)?;
+    let converter = Converter::new(size);
+    transcode_as(source, plan, |frame| converter.convert(frame), (threads, file), encoded)
+}
+
+/// The same with frames that `make` makes of the source's.
+///
+/// # Errors
+/// As [`transcode`]; what `make` says.
+pub(super) fn transcode_as<E: From<MediaError>>(
+    source: &Path,
+    plan: &TranscodePlan,
+    make: impl FnMut(VideoFrame) -> Result<RawFrame, MediaError>,
+    (threads, file): (usize, File),
     mut encoded: impl FnMut() -> Result<(), E>,
 ) -> Result<Transcoded, E> {
     let mut reader = VideoReader::open(source, plan.footage.track, threads)?;
     if plan.start_s > 0.0 {
         reader.seek_before(plan.start_s)?;
     }
-    let size = Size::new(plan.width_px, plan.height_px).ok_or(MediaError::NoFrames)?;
-    let mut frames =
-        Frames { reader, converter: Converter::new(size), plan, last_s: None, left_out: 0 };
+    let mut frames = Frames { reader, make, plan, last_s: None, left_out: 0 };
     let Some((first_s, mut first)) = frames.next()? else {
         return Err(MediaError::NoFrames.into());
     };
@@ -115,15 +129,15 @@ fn open_sound(
 }
 
 /// The frames of the part that is wanted, in the order of time.
-struct Frames<'p> {
+struct Frames<'p, M> {
     reader: VideoReader,
-    converter: Converter,
+    make: M,
     plan: &'p TranscodePlan,
     last_s: Option<f64>,
     left_out: u64,
 }
 
-impl Frames<'_> {
+impl<M: FnMut(VideoFrame) -> Result<RawFrame, MediaError>> Frames<'_, M> {
     fn next(&mut self) -> Result<Option<(f64, RawFrame)>, MediaError> {
         let half_tick_s = f64::from(self.reader.tick()) / 2.0;
         while let Some(frame) = self.reader.next_frame()? {
@@ -139,7 +153,7 @@ impl Frames<'_> {
                 continue;
             }
             self.last_s = Some(at_s);
-            return Ok(Some((at_s, self.converter.convert(frame)?)));
+            return Ok(Some((at_s, (self.make)(frame)?)));
         }
         Ok(None)
     }

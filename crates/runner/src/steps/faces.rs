@@ -4,7 +4,7 @@
 use panofleet_job_schema::operation::{CubeGrid, PictureProjection};
 use panofleet_media::pixels::PixelDepth;
 use panofleet_projection::{Pixel, Projection};
-use panofleet_raster::{Picture, Plane, Size};
+use panofleet_raster::{Picture, Plane, RasterError, Size};
 use rayon::prelude::*;
 
 use super::geometry;
@@ -31,7 +31,66 @@ pub(crate) fn bordered<S: PixelDepth>(
     Ok((Picture::from_planes(planes?)?, bordered))
 }
 
+/// Borders around the faces of frames of 4:2:0: as wide around colour as around luma.
+#[derive(Debug)]
+pub(crate) struct FaceBorders {
+    luma: Faces,
+    chroma: Faces,
+    /// Before and after, of luma and of colour.
+    from: [Projection; 2],
+    to: [Projection; 2],
+}
+
+impl FaceBorders {
+    /// Of frames of this projection and size; none if they have no faces, or faces with borders, or if colour has no whole
+    /// pixels of a face.
+    ///
+    /// # Errors
+    /// None that a plan can meet.
+    pub(crate) fn of(plan: &PictureProjection, size: Size) -> Result<Option<Self>, StepError> {
+        let half = Size::new(size.width_px() / 2, size.height_px() / 2);
+        let luma = Faces::bordered_by(BORDER_PX, plan, size);
+        let chroma = half.and_then(|half| Faces::bordered_by(BORDER_PX / 2, plan, half));
+        let (Some(luma), Some(chroma), Some(half)) = (luma, chroma, half) else { return Ok(None) };
+        let fits = luma.size.width_px() == 2 * chroma.size.width_px()
+            && luma.size.height_px() == 2 * chroma.size.height_px();
+        if !fits {
+            return Ok(None);
+        }
+        let from = [geometry::projection(plan, size)?, geometry::projection(plan, half)?];
+        let to = [
+            geometry::projection(&luma.plan, luma.size)?,
+            geometry::projection(&chroma.plan, chroma.size)?,
+        ];
+        Ok(Some(Self { luma, chroma, from, to }))
+    }
+
+    /// What frames with borders show.
+    pub(crate) const fn projection(&self) -> &Projection {
+        &self.to[0]
+    }
+
+    /// A plane with its borders.
+    ///
+    /// # Errors
+    /// A plane that is too large.
+    pub(crate) fn around(
+        &self,
+        plane: &Plane<u8>,
+        is_luma: bool,
+    ) -> Result<Plane<u8>, RasterError> {
+        let [luma_from, chroma_from] = &self.from;
+        let [luma_to, chroma_to] = &self.to;
+        if is_luma {
+            self.luma.plane(plane, luma_from, luma_to)
+        } else {
+            self.chroma.plane(plane, chroma_from, chroma_to)
+        }
+    }
+}
+
 /// Cells of faces before and after.
+#[derive(Debug)]
 struct Faces {
     plan: PictureProjection,
     size: Size,
@@ -42,6 +101,10 @@ struct Faces {
 
 impl Faces {
     fn of(plan: &PictureProjection, size: Size) -> Option<Self> {
+        Self::bordered_by(BORDER_PX, plan, size)
+    }
+
+    fn bordered_by(border_px: u32, plan: &PictureProjection, size: Size) -> Option<Self> {
         let (columns, rows) = match plan {
             PictureProjection::Cubemap { grid, padding_px: 0 } => grid.cells(),
             PictureProjection::Eac { padding_px: 0 } => CubeGrid::ThreeByTwo.cells(),
@@ -49,7 +112,7 @@ impl Faces {
         };
         let (width_px, height_px) = (size.width_px(), size.height_px());
         let cell_px = [width_px / columns, height_px / rows];
-        let border_px = BORDER_PX.min(cell_px[0].min(cell_px[1]) / 4);
+        let border_px = border_px.min(cell_px[0].min(cell_px[1]) / 4);
         let whole = width_px.is_multiple_of(columns) && height_px.is_multiple_of(rows);
         let [width, height] = cell_px.map(|px| px + 2 * border_px);
         let size = Size::new(columns * width, rows * height).filter(|_| whole && border_px > 0)?;
@@ -67,7 +130,7 @@ impl Faces {
         from: &Plane<S>,
         source: &Projection,
         bordered: &Projection,
-    ) -> Result<Plane<S>, StepError> {
+    ) -> Result<Plane<S>, RasterError> {
         let width = self.size.width_px() as usize;
         let mut samples = vec![S::default(); width * self.size.height_px() as usize];
         samples.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
@@ -81,7 +144,7 @@ impl Faces {
                 };
             }
         });
-        Ok(Plane::new(self.size, samples)?)
+        Plane::new(self.size, samples)
     }
 
     /// Where a pixel of a face was, unless it is one of the border.

@@ -108,6 +108,7 @@ pub(crate) fn orientation(angles: Angles) -> Result<Orientation, StepError> {
 
 fn layout(grid: CubeGrid) -> Result<CubeLayout, StepError> {
     let arrangement = match grid {
+        CubeGrid::Google => return Ok(CubeLayout::google()),
         CubeGrid::ThreeByTwo => CubeArrangement::ThreeByTwo,
         CubeGrid::SixByOne => CubeArrangement::SixByOne,
         CubeGrid::OneBySix => CubeArrangement::OneBySix,

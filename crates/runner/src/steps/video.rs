@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use panofleet_job_schema::operation::{
-    FootagePlan, LadderPlan, PosterPlan, SpritesPlan, TranscodePlan,
+    FootagePlan, LadderPlan, PosterPlan, ReprojectPlan, SpritesPlan, TranscodePlan,
 };
 use panofleet_media::video::{FramePictures, VideoFrame, encoder_bytes};
 use panofleet_media::{MediaError, pixels};
@@ -16,6 +16,7 @@ use crate::output::Output;
 mod ladder;
 mod look;
 mod poster;
+mod reproject;
 mod sprites;
 mod transcode;
 
@@ -34,6 +35,8 @@ pub(crate) enum VideoStep {
     Sprites(SpritesPlan),
     /// One MP4.
     Transcode(Box<TranscodePlan>),
+    /// One MP4 in another projection.
+    Reproject(Box<ReprojectPlan>),
     /// Segments of several sizes.
     Ladder(Box<LadderPlan>),
 }
@@ -53,6 +56,7 @@ impl VideoStep {
             Self::Poster(_) => "poster",
             Self::Sprites(_) => "sprites",
             Self::Transcode(_) => "transcode",
+            Self::Reproject(_) => "reproject",
             Self::Ladder(_) => "ladder",
         }
     }
@@ -70,6 +74,7 @@ impl VideoStep {
             Self::Poster(plan) => poster::run(plan, footage, output),
             Self::Sprites(plan) => sprites::run(plan, footage, output),
             Self::Transcode(plan) => transcode::run(plan, footage, output),
+            Self::Reproject(plan) => reproject::run(plan, footage, output),
             Self::Ladder(plan) => ladder::run(plan, footage, output),
         }
     }
@@ -80,6 +85,7 @@ impl VideoStep {
             Self::Poster(plan) => poster::work_px(plan),
             Self::Sprites(plan) => sprites::work_px(plan),
             Self::Transcode(plan) => transcode::work_px(plan),
+            Self::Reproject(plan) => transcode::work_px(&plan.film),
             Self::Ladder(plan) => ladder::work_px(plan, footage),
         }
     }
@@ -92,6 +98,7 @@ impl VideoStep {
             Self::Sprites(plan) => (&plan.footage, sprites::result_px(plan)),
             // Of one and a half bytes each, of the six that results count for.
             Self::Transcode(plan) => (&plan.footage, transcode::encoder_px(plan) / 4),
+            Self::Reproject(plan) => (&plan.film.footage, reproject::result_px(plan)),
             Self::Ladder(plan) => (&plan.footage, encoder_bytes(plan).div_ceil(RESULT_BYTES)),
         };
         decoder_bytes(footage, threads) + RESULT_BYTES * result_px

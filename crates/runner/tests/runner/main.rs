@@ -38,6 +38,8 @@ mod refusals;
 #[cfg(test)]
 mod renders;
 #[cfg(test)]
+mod reprojections;
+#[cfg(test)]
 mod retouches;
 #[cfg(test)]
 mod social;

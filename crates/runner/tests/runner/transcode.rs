@@ -25,7 +25,7 @@ fn made(run: &Run) -> PathBuf {
 }
 
 /// Mean PSNR between a result and a reference that these filters make of the source, frame by frame.
-fn psnr(result: &Path, source: &Path, filters: &str) -> f64 {
+pub(crate) fn psnr(result: &Path, source: &Path, filters: &str) -> f64 {
     let graph = format!(
         "[1:v]{filters}[r];[0:v]settb=1/1000,setpts=N[a];[r]settb=1/1000,setpts=N[b];[a][b]psnr"
     );

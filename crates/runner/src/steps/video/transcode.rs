@@ -12,7 +12,7 @@ use crate::steps::Summary;
 /// Frames that the encoder looks ahead, and that it refers to.
 const ENCODER_FRAMES: u64 = 64;
 
-const PATH: &str = "video.mp4";
+pub(super) const PATH: &str = "video.mp4";
 
 /// Writes `video.mp4`.
 ///
@@ -27,14 +27,22 @@ pub(super) fn run(
     let file = output.create_file(PATH)?;
     let frame_px = frame_px(&plan.footage);
     let encoded = || output.advance(frame_px, "transcode");
-    let made = transcode(footage.source, plan, footage.threads, file, encoded).map_err(
-        |error| match error {
-            StepError::Media(MediaError::Write(error)) => {
-                StepError::Write { path: PATH.to_owned(), error }
-            }
-            other => other,
-        },
-    )?;
+    let made = transcode(footage.source, plan, footage.threads, file, encoded);
+    written(plan, made, output)
+}
+
+/// The file is there, or why not.
+pub(super) fn written(
+    plan: &TranscodePlan,
+    made: Result<Transcoded, StepError>,
+    output: &Output<'_>,
+) -> Result<Summary, StepError> {
+    let made = made.map_err(|error| match error {
+        StepError::Media(MediaError::Write(error)) => {
+            StepError::Write { path: PATH.to_owned(), error }
+        }
+        other => other,
+    })?;
     output.report_file(PATH, "video/mp4")?;
     let Transcoded { warnings, .. } = made;
     let mut summary = Summary { warnings: plan.assumptions.clone(), ..Summary::default() };
