@@ -162,6 +162,7 @@ fn is_kept_out(desk: &Desk<'_>, (other, theirs): (&str, &Things)) {
         &["outputs", "get", done, folder.to_str().unwrap()],
         &["cancel", &later[0]],
         &["retry", dead],
+        &["release", &later[0]],
         &["reprioritise", "high", &later[0]],
         &["delete", done],
         &["deletions", done],
@@ -232,6 +233,7 @@ async fn act(desk: &Desk<'_>, things: &Things) {
     desk.until(first, "cancelled").await;
     assert!(desk.say(&[&["cancel-all"], &label[..]].concat()).contains("1 job cancelled"));
     desk.until(second, "cancelled").await;
+    let_go(desk).await;
     desk.say(&["delete", done]);
     let all = desk.say(&[&["delete-all", "--state", "cancelled"], &label[..]].concat());
     assert!(all.contains("2 jobs to be deleted"), "{all}");
@@ -239,6 +241,23 @@ async fn act(desk: &Desk<'_>, things: &Things) {
     assert_eq!(desk.ask(&["deletions"]).as_array().unwrap().len(), 3);
     let bench = desk.ask(&["bench", "--jobs", "5"]);
     assert_eq!(bench["jobs"], 5);
+}
+
+/// A job that runs is let go at no cost, and runs again.
+async fn let_go(desk: &Desk<'_>) {
+    let long = desk.say(&["submit", "none", "--output", "n=fleet.noop,run_ms=600000"]);
+    let long = long.trim();
+    desk.until(long, "running").await;
+    desk.say(&["release", long]);
+    eventually("it runs again", PATIENCE, async || {
+        let job = &desk.ask(&["job", long])["job"];
+        let counters = &job["counters"];
+        let spent = (counters["releases"].as_u64()?, counters["charged"].as_u64()?);
+        (job["state"] == "running" && job["attempt"] == 2 && spent == (1, 0)).then_some(())
+    })
+    .await;
+    desk.say(&["cancel", long]);
+    desk.until(long, "cancelled").await;
 }
 
 /// Both tenants call theirs the same.
